@@ -1,0 +1,1 @@
+"""How to ask a resource: which script or built-in serves it and what its answer means."""

@@ -1,0 +1,1 @@
+"""The everbeat command and the old names that are links to it."""

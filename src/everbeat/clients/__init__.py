@@ -1,0 +1,1 @@
+"""Programs that speak Heartbeat's client API: who may sign on, what they are answered."""

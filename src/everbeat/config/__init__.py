@@ -1,0 +1,1 @@
+"""The files an administrator writes (ha.cf, authkeys, haresources): text in, values out."""

@@ -1,0 +1,1 @@
+"""Frames and messages between our own processes."""

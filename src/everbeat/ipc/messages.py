@@ -1,0 +1,83 @@
+"""Requests of tools to the core daemon (RUN/core.sock) and its replies.
+
+Link and executor speak model.members and model.operations facts and orders on their sockets.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from everbeat.model.groups import ClusterEvent, ManagerView
+from everbeat.model.members import MembershipView
+from everbeat.model.message import Message
+
+PROTOCOL_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class GetStatus:
+    """Ask for everything there is to show; answered by StatusReply."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusReply:
+    """The whole state of this node. Times are monotonic: age is `now_ms` minus the time."""
+
+    version: str
+    now_ms: int
+    wall_ms: int
+    membership: MembershipView
+    manager: ManagerView
+
+
+@dataclass(frozen=True, slots=True)
+class GetEvents:
+    """Ask for remembered events with an id above `after_id`; `is_followed`: and all new ones.
+
+    Answered by EventsReply; again for each new event if followed. An unfinished event is sent
+    again under its id when it has finished.
+    """
+
+    after_id: int = 0
+    is_followed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EventsReply:
+    """Events, oldest first."""
+
+    events: tuple[ClusterEvent, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RequestStandby:
+    """Ask this node to hand groups over: none|local|foreign|all. Answered by Answer."""
+
+    hold: str
+
+
+@dataclass(frozen=True, slots=True)
+class RequestTakeover:
+    """Ask the other node for groups. Answered by Answer."""
+
+    hold: str
+
+
+@dataclass(frozen=True, slots=True)
+class SendMessage:
+    """Broadcast a message as a FIFO writer would (addnode, a site's own). Answer follows."""
+
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Whether a request was taken; `text` says why not, or what happens now."""
+
+    is_accepted: bool
+    text: str
+
+
+CoreRequest: TypeAlias = GetStatus | GetEvents | RequestStandby | RequestTakeover | SendMessage
+CoreReply: TypeAlias = StatusReply | EventsReply | Answer

@@ -1,0 +1,1 @@
+"""Messages and time in, who is here out: liveness, delivery, nodes, links."""

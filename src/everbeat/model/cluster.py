@@ -1,0 +1,189 @@
+"""What ha.cf, authkeys and haresources say, as values. Parsed by `config`, used by every core."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+from everbeat.model.names import GroupKey, LinkName, NodeName
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+HA_PORT: Final = 694
+AUTH_KEYS_MAX: Final = 16
+
+
+class MediumKind(StrEnum):
+    """The kinds of heartbeat media, spelled as their ha.cf directives."""
+
+    BCAST = "bcast"
+    UCAST = "ucast"
+    MCAST = "mcast"
+    UCAST6 = "ucast6"
+    MCAST6 = "mcast6"
+    SERIAL = "serial"
+    PING = "ping"
+    PING6 = "ping6"
+    PING_GROUP = "ping_group"
+
+    @property
+    def is_ping(self) -> bool:
+        """Whether the medium asks a host for echoes rather than carrying messages."""
+        return self in {MediumKind.PING, MediumKind.PING6, MediumKind.PING_GROUP}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Medium:
+    """One heartbeat medium. What a kind does not need keeps its default.
+
+    `link` is the name cl_status shows: interface, tty, ping host or ping group.
+    """
+
+    kind: MediumKind
+    link: LinkName
+    interface: str = ""  # bcast, ucast*, mcast*
+    address: str = ""  # ucast*: the peer; mcast*: the group
+    port: int = HA_PORT
+    ttl: int = 1  # mcast: ttl; mcast6: hops
+    is_looped: bool = False  # mcast*: whether the kernel hands our own datagrams back
+    hosts: tuple[str, ...] = ()  # ping: one; ping_group: all
+    device: str = ""  # serial
+    baud: int = 19_200  # serial
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """Limits of silence, in milliseconds, named as in ha.cf. Filled in: no None."""
+
+    keepalive_ms: int = 1_000
+    deadtime_ms: int = 30_000
+    warntime_ms: int = 15_000
+    initdead_ms: int = 30_000
+    deadping_ms: int = 30_000
+
+
+class AutoFailback(StrEnum):
+    """What happens to a group when its owner comes back."""
+
+    ON = "on"
+    OFF = "off"
+    LEGACY = "legacy"
+
+
+class Autojoin(StrEnum):
+    """Whether nodes that are not in ha.cf may join."""
+
+    NONE = "none"
+    OTHER = "other"
+    ANY = "any"
+
+
+@dataclass(frozen=True, slots=True)
+class RespawnClient:
+    """A program started when communication is up and kept running. `reboots`: failfast."""
+
+    user: str
+    command: tuple[str, ...]  # program and arguments
+    reboots: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ApiAuthorization:
+    """Who may sign on to the client API under this client name."""
+
+    client: str
+    users: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StonithDevice:
+    """A `stonith` (host `*`, params from a file) or `stonith_host` line, kept as written."""
+
+    host: str
+    type: str
+    parameters: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HaConfig:
+    """Everything ha.cf says, with 3.0.6's defaults."""
+
+    node: NodeName  # this node
+    nodes: tuple[NodeName, ...]  # cluster members in the order of ha.cf; ping nodes are in media
+    media: tuple[Medium, ...] = ()
+    timing: Timing = field(default_factory=Timing)
+    auto_failback: AutoFailback = AutoFailback.LEGACY
+    autojoin: Autojoin = Autojoin.NONE
+    crm: str = "off"
+    respawn: tuple[RespawnClient, ...] = ()
+    apiauth: tuple[ApiAuthorization, ...] = ()
+    stonith: tuple[StonithDevice, ...] = ()
+    watchdog: str = ""
+    hopfudge: int = 1
+    logfile: str = ""
+    debugfile: str = ""
+    logfacility: str = ""
+    use_logd: bool = False
+    debug: int = 0
+    is_realtime: bool = True
+    rtprio: int = 1
+    hbgenmethod: str = "file"  # file | time
+    uuidfrom: str = "file"  # file | nodename
+    msgfmt: str = "classic"  # classic | netstring
+    compression: str = ""  # "" (none loaded) | zlib | bz2
+    compression_threshold_kib: int = 2
+    is_traditional_compression: bool = False
+    max_rexmit_delay_ms: int = 250
+    is_log_badpack: bool = True
+    cluster: str = "linux-ha"
+    environment: tuple[tuple[str, str], ...] = ()  # `env NAME=VALUE`
+    parameters: tuple[tuple[str, str], ...] = ()
+    """Every recorded parameter as written in ha.cf, defaults included: what `getparm` answers
+    and what respawned clients and hooks see as HA_<name>."""
+
+    def parameter(self, name: str) -> str | None:
+        """Return a parameter as written, or None."""
+        found: Mapping[str, str] = dict(self.parameters)
+        return found.get(name)
+
+
+@dataclass(frozen=True, slots=True)
+class AuthKey:
+    """One key of authkeys. `method`: crc, md5 or sha1. The secret is raw bytes (crc: empty)."""
+
+    number: int
+    method: str
+    secret: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class AuthKeys:
+    """The keys we accept and the one we sign with (`auth N`)."""
+
+    signing: int
+    keys: tuple[AuthKey, ...]
+
+    def key(self, number: int) -> AuthKey | None:
+        """Return the key of this number, or None."""
+        return next((key for key in self.keys if key.number == number), None)
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceSpec:
+    """One resource word of haresources: `Script::arg1::arg2`; a bare address is IPaddr::address."""
+
+    text: str  # the word as written
+    script: str
+    arguments: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceGroup:
+    """One logical line of haresources: started left to right, stopped right to left."""
+
+    owner: NodeName  # the preferred node
+    key: GroupKey
+    resources: tuple[ResourceSpec, ...]

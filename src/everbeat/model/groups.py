@@ -1,0 +1,68 @@
+"""What the resource manager shows of its groups, and the events it remembers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from everbeat.model.cluster import AutoFailback, ResourceGroup
+from everbeat.model.names import NodeName
+from everbeat.model.reports import Severity
+
+
+class GroupState(StrEnum):
+    """Where a group stands on this node."""
+
+    STOPPED = "stopped"
+    STARTING = "starting"
+    STARTED = "started"
+    STOPPING = "stopping"
+    FAILED = "failed"  # a start failed and the group was stopped again
+    STUCK = "stuck"  # a stop failed: it may still run here, nobody else may take it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupView:
+    """One group as this node sees it."""
+
+    group: ResourceGroup
+    state: GroupState  # on this node
+    holder: NodeName | None  # who holds it as far as we know; None: nobody, or in motion
+    since_ms: int  # when state or holder last changed
+    why: str  # the cause of the last change, for people
+    running: tuple[str, ...] = ()  # resource words started here, left to right
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """One step of an event: what was reached when, e.g. `last-heard`, `started IPaddr::…`."""
+
+    name: str
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterEvent:
+    """Something that happened, for `everbeat events`. A takeover carries its phases."""
+
+    id: int
+    kind: str  # kebab-case: node-dead, takeover, give-up, standby, failback, start-failed …
+    severity: Severity
+    node: NodeName
+    text: str
+    at_ms: int
+    wall_ms: int  # CLOCK_REALTIME at the same moment
+    phases: tuple[Phase, ...] = ()
+    is_finished: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManagerView:
+    """The resource manager's state: what `everbeat status` and rscstatus show."""
+
+    own: NodeName
+    auto_failback: AutoFailback
+    state: str  # waiting, joining, stable, moving, standby, stopping, stopped
+    holds: str  # none local foreign all transition, as cl_status rscstatus prints
+    peer_holds: tuple[tuple[NodeName, str, bool], ...]  # node, word, whether it says it is stable
+    groups: tuple[GroupView, ...]

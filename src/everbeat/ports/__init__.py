@@ -1,0 +1,1 @@
+"""What the cores ask of the world: typing.Protocol only."""

@@ -1,0 +1,1 @@
+"""Bytes to messages and back: encodings, signatures, small file formats of Heartbeat 3.0.6."""
