@@ -1,0 +1,130 @@
+"""Values to bytes and back: a msgpack array `[type name, body]` with an explicit registry.
+
+In: the frozen dataclasses of `model` and `ipc.messages`. Out: bytes. Decoding checks every field
+against its annotation; only registered types come out. A Message, whose fields are typed at run
+time, travels as a list of `[field type, name, value]`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from everbeat.ipc.messages import PROTOCOL_VERSION
+from everbeat.model.message import Field, FieldType, FieldValue, Message
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+MESSAGE_DEPTH_MAX = 16
+"""Structs nested deeper than Heartbeat's own limit are refused."""
+
+
+class IpcError(Exception):
+    """Bytes from another of our processes make no sense, or it cannot be talked to."""
+
+
+class NotRunning(IpcError):  # noqa: N818 - names the state a person reads about
+    """Nobody listens on the socket."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """The first value in either direction: who speaks, and which version of the vocabulary."""
+
+    program: str
+    version: int = PROTOCOL_VERSION
+
+
+class Codec:
+    """Encodes and decodes the values of one socket."""
+
+    def __init__(self, types: Iterable[type]) -> None:
+        registered = {kind.__name__: kind for kind in types}
+        registered[Hello.__name__] = Hello
+        self._names = {kind: name for name, kind in registered.items()}
+        self._encoder = msgspec.msgpack.Encoder(enc_hook=_plain)
+        self._envelope = msgspec.msgpack.Decoder(tuple[str, msgspec.Raw])
+        self._decoders: dict[str, msgspec.msgpack.Decoder[object]] = {
+            name: msgspec.msgpack.Decoder(kind, dec_hook=_rich) for name, kind in registered.items()
+        }
+
+    def encode(self, value: object) -> bytes:
+        """Return the wire form. Raise IpcError for a type that is not registered."""
+        name = self._names.get(type(value))
+        if name is None:
+            raise IpcError(f"{type(value).__name__} is not spoken on this socket")
+        return self._encoder.encode((name, value))
+
+    def decode(self, data: bytes) -> object:
+        """Return the value. Raise IpcError if the bytes are not one of a registered type."""
+        try:
+            name, body = self._envelope.decode(data)
+            decoder = self._decoders.get(name)
+            if decoder is None:
+                raise IpcError(f"{name!r} is not spoken on this socket")
+            return decoder.decode(body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise IpcError(f"malformed value: {error}") from error
+
+
+def check_hello(value: object) -> Hello:
+    """Return the peer's Hello. Raise IpcError if it is none, or of another version."""
+    if not isinstance(value, Hello):
+        raise IpcError(f"expected Hello, got {type(value).__name__}")
+    if value.version != PROTOCOL_VERSION:
+        raise IpcError(
+            f"{value.program} speaks protocol version {value.version}, this program"
+            f" {PROTOCOL_VERSION}: after an upgrade restart everbeat"
+        )
+    return value
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Message):
+        return [(int(field.type), field.name, field.value) for field in value.fields]
+    raise IpcError(f"{type(value).__name__} has no wire form")
+
+
+def _rich(kind: type, plain: Any) -> object:  # Any: what msgpack happened to hold
+    if kind is not Message:
+        raise IpcError(f"{kind.__name__} has no wire form")
+    try:
+        return _message(plain, MESSAGE_DEPTH_MAX)
+    except (ValueError, TypeError) as error:
+        raise IpcError(f"malformed message: {error}") from error
+
+
+def _message(rows: Any, depth_left: int) -> Message:  # Any: checked here
+    if depth_left == 0:
+        raise ValueError("nested too deeply")
+    fields = []
+    for number, name, plain in rows:
+        if not isinstance(name, str):
+            raise TypeError("a field's name is no text")
+        fields.append(_field(FieldType(number), name, plain, depth_left))
+    return Message(fields)
+
+
+def _field(kind: FieldType, name: str, plain: Any, depth_left: int) -> Field:  # Any: checked here
+    value: FieldValue
+    match kind:
+        case FieldType.STRING if isinstance(plain, str):
+            value = plain
+        case FieldType.BINARY if isinstance(plain, bytes):
+            value = plain
+        case FieldType.COMPRESSED | FieldType.UNCOMPRESSED | FieldType.STRUCT:
+            value = plain if isinstance(plain, bytes) else _message(plain, depth_left - 1)
+        case FieldType.LIST:
+            value = tuple(_text(item) for item in plain)
+        case _:
+            raise TypeError(f"field {name!r} does not hold {kind.name}")
+    return Field(kind, name, value)
+
+
+def _text(item: object) -> str:
+    if not isinstance(item, str):
+        raise TypeError("a list holds something other than text")
+    return item

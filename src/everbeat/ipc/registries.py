@@ -1,0 +1,22 @@
+"""Which types each socket of RUN speaks."""
+
+from __future__ import annotations
+
+from typing import Final, get_args
+
+from everbeat.ipc.messages import CoreReply, CoreRequest
+from everbeat.model.members import MembershipFact, MembershipOrder, MembershipView
+from everbeat.model.operations import ExecutorFact, ExecutorOrder
+
+LINK_TYPES: Final[tuple[type, ...]] = (
+    *get_args(MembershipFact),
+    *get_args(MembershipOrder),
+    MembershipView,
+)
+"""link.sock: the view first, then facts; orders the other way."""
+
+EXECUTOR_TYPES: Final[tuple[type, ...]] = (*get_args(ExecutorOrder), *get_args(ExecutorFact))
+"""executor.sock: orders in, facts out."""
+
+CORE_TYPES: Final[tuple[type, ...]] = (*get_args(CoreRequest), *get_args(CoreReply))
+"""core.sock: requests in, replies out."""

@@ -1,0 +1,89 @@
+"""Every value our processes exchange survives its wire form; garbage never raises another error."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from everbeat.ipc.codec import Codec, Hello, IpcError
+from everbeat.ipc.frames import FrameSplitter, frame
+from everbeat.ipc.registries import CORE_TYPES, EXECUTOR_TYPES, LINK_TYPES
+from everbeat.model.cluster import ResourceSpec
+from everbeat.model.message import Field, FieldType, Message
+
+ALL_TYPES = (*LINK_TYPES, *EXECUTOR_TYPES, *CORE_TYPES, Hello)
+CODEC = Codec(ALL_TYPES)
+
+latin = st.text(st.characters(max_codepoint=255), max_size=20)
+
+
+def fields(messages: st.SearchStrategy[Message]) -> st.SearchStrategy[Field]:
+    return st.one_of(
+        st.builds(Field, st.just(FieldType.STRING), latin, latin),
+        st.builds(Field, st.just(FieldType.BINARY), latin, st.binary(max_size=20)),
+        st.builds(Field, st.just(FieldType.STRUCT), latin, messages),
+        st.builds(Field, st.just(FieldType.LIST), latin, st.lists(latin, max_size=3).map(tuple)),
+        st.builds(Field, st.just(FieldType.COMPRESSED), latin, st.binary(max_size=20)),
+        st.builds(Field, st.just(FieldType.UNCOMPRESSED), latin, messages),
+    )
+
+
+messages = st.recursive(
+    st.just(Message(())),
+    lambda inner: st.builds(Message, st.lists(fields(inner), max_size=4)),
+    max_leaves=4,
+)
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+numbers = st.integers(-(2**63), 2**63 - 1)  # msgpack's range
+st.register_type_strategy(Message, messages)
+st.register_type_strategy(str, texts)
+st.register_type_strategy(int, numbers)
+
+
+@pytest.mark.parametrize("kind", ALL_TYPES, ids=lambda kind: kind.__name__)
+@settings(max_examples=15, deadline=None)
+@given(st.data())
+def test_every_registered_value_survives(kind: type, data: st.DataObject) -> None:
+    value = data.draw(st.from_type(kind))
+    assert CODEC.decode(CODEC.encode(value)) == value
+
+
+@given(st.binary(max_size=200))
+def test_garbage_is_an_ipc_error(data: bytes) -> None:
+    with pytest.raises(IpcError):
+        CODEC.decode(data)
+
+
+@given(st.sampled_from(ALL_TYPES), st.binary(max_size=3), st.integers(0, 200), st.data())
+@settings(deadline=None)
+def test_damaged_values_are_values_or_ipc_errors(
+    kind: type, damage: bytes, place: int, data: st.DataObject
+) -> None:
+    wire = bytearray(CODEC.encode(data.draw(st.from_type(kind))))
+    wire[place : place + len(damage)] = damage
+    with contextlib.suppress(IpcError):
+        assert dataclasses.is_dataclass(CODEC.decode(bytes(wire)))
+
+
+def test_types_of_other_sockets_are_refused() -> None:
+    with pytest.raises(IpcError):
+        Codec(LINK_TYPES).encode(ResourceSpec("x", "x"))
+    with pytest.raises(IpcError):
+        Codec(LINK_TYPES).decode(Codec(CORE_TYPES).encode(CORE_TYPES[0]()))
+
+
+@given(st.lists(st.binary(max_size=50), max_size=5), st.lists(st.integers(1, 9), min_size=1))
+def test_frames_survive_any_cut(payloads: list[bytes], cuts: list[int]) -> None:
+    stream = b"".join(frame(payload) for payload in payloads)
+    splitter = FrameSplitter()
+    found: list[bytes] = []
+    at = 0
+    while at < len(stream):
+        size = cuts[at % len(cuts)]
+        found += splitter.feed(stream[at : at + size])
+        at += size
+    assert found == payloads
