@@ -1,0 +1,173 @@
+r"""Sealed messages: a message as bytes with its digest, and back.
+
+    seal:           message -> [compress] -> [inner auth] -> ###..%%% -> trailer LEN:N TOKEN,
+    open_datagram:  bytes -> find the end -> verify -> decode -> [decompress] -> message
+
+Enters: bytes from anyone. Leaves: Opened, or Rejected with a reason; never an exception, and
+nothing is decoded or decompressed before the digest is good.
+
+3.0.6 sends netstring datagrams only; with `msgfmt classic` (default) the digest of the string
+form travels inside as the last field. It accepts both forms, told apart by the first bytes.
+
+Source: measured on 3.0.6 (docs/protocol/wire.md).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+from everbeat.model.message import Field, FieldType, Message
+from everbeat.wire import netstring, string_form
+from everbeat.wire.auth import key_number, token, verify
+from everbeat.wire.chunk import encode_chunk, read_chunk
+from everbeat.wire.compression import compress, decompress
+from everbeat.wire.errors import WireError
+from everbeat.wire.limits import DATAGRAM_BYTES_MAX
+
+if TYPE_CHECKING:
+    from everbeat.model.cluster import AuthKeys
+
+PAYLOAD_FIELD: Final = "_compressed_payload"
+ALGORITHM_FIELD: Final = "_compression_algorithm"
+
+
+class Form(StrEnum):
+    """The two forms of a message."""
+
+    STRING = "string"
+    NETSTRING = "netstring"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """A verified message, its `auth` field removed."""
+
+    message: Message
+    key_number: int
+    form: Form
+    is_compressed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """Dropped bytes: no-auth, bad-digest, unknown-key, malformed or too-large."""
+
+    reason: str
+
+
+def seal(
+    message: Message,
+    keys: AuthKeys,
+    *,
+    msgfmt: str = "classic",
+    compression: str = "",
+    threshold_kib: int = 2,
+    is_traditional: bool = False,
+) -> bytes:
+    """Return the datagram 3.0.6 sends for this message. Raises WireError, too-large among them."""
+    plain = _with_inner_auth(message, keys) if msgfmt == "classic" else message
+    text = netstring.encode_netstring(plain)
+    if compression and is_traditional and len(text) > threshold_kib * 1024:
+        packed = _packed(string_form.encode_string(plain) + b"\0", compression)
+        text = netstring.encode_netstring(packed)
+    datagram = text + encode_chunk(token(keys, keys.signing, text).encode())
+    if len(datagram) > DATAGRAM_BYTES_MAX:
+        raise WireError("too-large", f"{len(datagram)} bytes")
+    return datagram
+
+
+def seal_string(message: Message, keys: AuthKeys) -> bytes:
+    """Return the string form with `auth` as its last line: what a serial line carries."""
+    data = string_form.encode_string(_with_inner_auth(message, keys))
+    if len(data) > DATAGRAM_BYTES_MAX:
+        raise WireError("too-large", f"{len(data)} bytes")
+    return data
+
+
+def open_datagram(data: bytes, keys: AuthKeys) -> Opened | Rejected:
+    """Verify and decode a datagram of either form."""
+    if data.startswith(string_form.BEGIN):
+        return open_string(data, keys)
+    if len(data) > DATAGRAM_BYTES_MAX:
+        return Rejected("too-large")
+    try:
+        end = netstring.netstring_end(data)
+        if end == len(data):
+            return Rejected("no-auth")
+        token_text = _trailer(data, end)
+        if reason := verify(keys, token_text, data[:end]):
+            return Rejected(reason)
+        message, _ = netstring.decode_netstring(data)
+        return _unpacked(message, key_number(token_text))
+    except WireError as error:
+        return Rejected("too-large" if error.reason == "too-large" else "malformed")
+
+
+def open_string(data: bytes, keys: AuthKeys) -> Opened | Rejected:
+    """Verify and decode a message in string form, as serial lines carry it."""
+    if len(data) > DATAGRAM_BYTES_MAX:
+        return Rejected("too-large")
+    text = data.removesuffix(b"\0")
+    if not (text.startswith(string_form.BEGIN) and text.endswith(b"\n" + string_form.END)):
+        return Rejected("malformed")
+    lines = text[len(string_form.BEGIN) : -len(string_form.END)].split(b"\n")
+    tokens = [line.removeprefix(b"auth=") for line in lines if line.startswith(b"auth=")]
+    if len(tokens) != 1:
+        return Rejected("malformed" if tokens else "no-auth")
+    token_text = tokens[0].decode("latin-1")
+    signed = b"\n".join(line for line in lines if not line.startswith(b"auth="))
+    if reason := verify(keys, token_text, signed):
+        return Rejected(reason)
+    try:
+        message = string_form.decode_string(text)
+    except WireError:
+        return Rejected("malformed")
+    return Opened(
+        message=message.without("auth"),
+        key_number=key_number(token_text),
+        form=Form.STRING,
+        is_compressed=False,
+    )
+
+
+def _trailer(data: bytes, start: int) -> str:
+    begin, end = read_chunk(data, start)
+    if end + 1 != len(data):
+        raise WireError("trailing-bytes")
+    return data[begin:end].decode("latin-1")
+
+
+def _unpacked(message: Message, number: int) -> Opened:
+    payload, algorithm = message.binary(PAYLOAD_FIELD), message.text(ALGORITHM_FIELD)
+    is_compressed = payload is not None and algorithm is not None
+    if payload is not None and algorithm is not None:
+        message = _decoded(decompress(algorithm, payload))
+    return Opened(
+        message=message.without("auth"),
+        key_number=number,
+        form=Form.NETSTRING,
+        is_compressed=is_compressed,
+    )
+
+
+def _decoded(text: bytes) -> Message:
+    if text.startswith(netstring.BEGIN):
+        return netstring.decode_netstring(text)[0]
+    return string_form.decode_string(text)
+
+
+def _packed(text: bytes, compression: str) -> Message:
+    return Message(
+        (
+            Field(FieldType.BINARY, PAYLOAD_FIELD, compress(compression, text)),
+            Field(FieldType.STRING, ALGORITHM_FIELD, compression),
+        )
+    )
+
+
+def _with_inner_auth(message: Message, keys: AuthKeys) -> Message:
+    plain = message.without("auth")
+    digest = token(keys, keys.signing, string_form.signed_lines(plain))
+    return plain.with_fields(Field(FieldType.STRING, "auth", digest))

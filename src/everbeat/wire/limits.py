@@ -1,0 +1,23 @@
+"""Limits of Heartbeat 3.0.6 that the codec keeps. Sizes in bytes.
+
+Source: measured, and cluster-glue: clplumbing/cl_msg.h, include/ha_msg.h.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+DATAGRAM_BYTES_MAX: Final = 256 * 1024
+"""The longest wire message, sealed. UDP itself ends at 65507."""
+
+UNCOMPRESSED_BYTES_MAX: Final = 2 * 1024 * 1024
+"""The longest message before compression, and the most that is ever decompressed."""
+
+NESTING_MAX: Final = 16
+"""Structs within structs: the string form has sixteen stand-ins for a newline."""
+
+KEY_NUMBER_MAX: Final = 15
+"""The highest key number of authkeys."""
+
+FIFO_LINE_BYTES_MAX: Final = 511
+"""The longest line 3.0.6 reads from its FIFO."""
