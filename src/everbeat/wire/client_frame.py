@@ -1,0 +1,75 @@
+r"""Frames of the client API (the socket RUN/register).
+
+    LENGTH   4 bytes, little endian: bytes of the payload
+    MAGIC    CD AB 00 00
+    payload  a message in string form and one NUL
+
+A message that 3.0.6 can only send as a netstring comes as `###..%%%`; both are accepted.
+
+Source: measured on 3.0.6 (strace of cl_status); cluster-glue: lib/clplumbing/ipcsocket.c.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Final, final
+
+from everbeat.wire import netstring, string_form
+from everbeat.wire.errors import WireError
+from everbeat.wire.limits import DATAGRAM_BYTES_MAX
+
+if TYPE_CHECKING:
+    from everbeat.model.message import Message
+
+_HEADER: Final = struct.Struct("<II")
+_MAGIC: Final = 0xABCD
+
+
+def encode_frame(message: Message) -> bytes:
+    """Return the frame of a message. Raises WireError."""
+    payload = string_form.encode_string(message) + b"\0"
+    return _HEADER.pack(len(payload), _MAGIC) + payload
+
+
+@final
+class FrameSplitter:
+    """Cuts one connection's bytes into messages. `limit`: the longest payload in bytes.
+
+    After a WireError the connection cannot be read further and must be closed.
+    """
+
+    def __init__(self, limit: int = DATAGRAM_BYTES_MAX) -> None:
+        self._limit = limit
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> list[Message]:
+        """Take bytes; return the messages they complete.
+
+        Raises WireError: bad-magic, too-large, or why a payload is no message.
+        """
+        self._buffer += data
+        messages: list[Message] = []
+        while (payload := self._next_payload()) is not None:
+            messages.append(_decode_payload(payload))
+        return messages
+
+    def _next_payload(self) -> bytes | None:
+        if len(self._buffer) < _HEADER.size:
+            return None
+        length, magic = _HEADER.unpack_from(self._buffer)
+        if magic != _MAGIC:
+            raise WireError("bad-magic", f"{magic:x}")
+        if length > self._limit:
+            raise WireError("too-large", f"{length} bytes")
+        end = _HEADER.size + length
+        if len(self._buffer) < end:
+            return None
+        payload = bytes(self._buffer[_HEADER.size : end])
+        del self._buffer[:end]
+        return payload
+
+
+def _decode_payload(payload: bytes) -> Message:
+    if payload.startswith(netstring.BEGIN):
+        return netstring.decode_netstring(payload)[0]
+    return string_form.decode_string(payload)
