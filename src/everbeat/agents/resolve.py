@@ -1,0 +1,43 @@
+"""Find who serves a resource: script, then built-in, then systemd unit.
+
+A script of the site comes first, so that what worked under Heartbeat 3.0.6 runs unchanged; the
+built-in addresses serve machines without the resource-agents package; units come last because
+3.0.6 does not know them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Protocol
+
+from everbeat.agents.agent import AddressAgent, Agent, ScriptAgent, SystemdAgent
+
+if TYPE_CHECKING:
+    from everbeat.model.cluster import ResourceSpec
+
+ADDRESS_NAMES: Final = frozenset({"IPaddr", "IPaddr2"})
+_UNIT_SUFFIX: Final = ".service"
+
+
+class Installed(Protocol):
+    """What of agents is installed here. Asked anew for each operation; never raises."""
+
+    def script_path(self, name: str) -> str | None:
+        """Return the first regular, executable file ETC/resource.d/NAME, /etc/init.d/NAME."""
+        ...
+
+    def has_unit(self, name: str) -> bool:
+        """Whether systemd runs here and has NAME.service (`name` is without the suffix)."""
+        ...
+
+
+def resolve(resource: ResourceSpec, installed: Installed) -> Agent | None:
+    """Return the agent of a resource, or None if nothing here serves it."""
+    name = resource.script
+    if (path := installed.script_path(name)) is not None:
+        return ScriptAgent(path, resource.arguments)
+    if name in ADDRESS_NAMES:
+        return AddressAgent(name, resource.arguments)
+    unit = name.removesuffix(_UNIT_SUFFIX)
+    if installed.has_unit(unit):
+        return SystemdAgent(unit + _UNIT_SUFFIX)
+    return None

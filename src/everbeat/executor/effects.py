@@ -1,0 +1,85 @@
+"""What the executor's cores ask of the shell, and what the shell answers.
+
+    Launch(run)       → a process starts        ⎫ each answered exactly once by
+    SetAddress(run)   → netlink, no process     ⎭ on_ended(run, Ending)
+    Signal(run)       → TERM or KILL to the process group of a Launch
+    Publish, Note, Reboot                        not answered
+
+`run` is a number the core chose, unique for the life of the executor.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from everbeat.agents.environment import Environment
+    from everbeat.model.operations import Action, ExecutorFact
+    from everbeat.model.reports import Severity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """Order: start a program in its own session, never realtime.
+
+    `user`: run under this user's ids. `is_bound`: it must not outlive the executor, and its
+    output is not captured: respawn clients, of which a restarted executor starts new ones.
+    """
+
+    run: int
+    command: tuple[str, ...]
+    environment: Environment
+    user: str = ""
+    is_bound: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetAddress:
+    """Order: start, stop or check a built-in address. Exit code 0 done or held, 3 not held."""
+
+    run: int
+    action: Action
+    arguments: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """Order: end the process group of a run, by TERM or, if `is_hard`, by KILL."""
+
+    run: int
+    is_hard: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """Order: give this fact to the resource manager now; only ordered while it is connected."""
+
+    fact: ExecutorFact
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Order: tell the log."""
+
+    severity: Severity
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reboot:
+    """Order: restart the machine at once: a failfast client has died."""
+
+    reason: str
+
+
+ExecutorEffect: TypeAlias = Launch | SetAddress | Signal | Publish | Note | Reboot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How a run ended. exit_code: 128 + n for signal n; 126 if it could not be started."""
+
+    exit_code: int
+    output: str = ""  # the end of stdout and stderr
+    words: str = ""  # stdout alone, for the reading of a status

@@ -1,0 +1,241 @@
+"""Run the operations the resource manager orders, each answered exactly once.
+
+    on_run ──► waiting ──► running ──────────────────────────► answered (DONE)
+                  │           └─ timeout ─► TERM ─► KILL ─► answered (TIMEOUT)
+                  └─ no agent ─► answered (NOT_FOUND)    another manager came ─► answered (LOST)
+
+One group has at most one operation running, in the order they came; groups do not wait for each
+other. A process that even KILL does not end (a hung disk) is left behind after ABANDON_MS, so
+that its group is not blocked for ever.
+
+A manager is known by its session. While none is connected what runs goes on, but nothing begins.
+When the same one returns so does the work; another session is a restarted manager, which asks
+anew, so that what its predecessor ordered and had not begun is not run any more.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from everbeat.agents.agent import AddressAgent
+from everbeat.agents.environment import accepted
+from everbeat.agents.reading import is_held
+from everbeat.agents.resolve import resolve
+from everbeat.executor.effects import Ending, Launch, SetAddress, Signal
+from everbeat.model.operations import Action, OperationDone, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from everbeat.agents.agent import Agent
+    from everbeat.agents.environment import Environment
+    from everbeat.agents.resolve import Installed
+    from everbeat.model.names import GroupKey
+    from everbeat.model.operations import RunOperation
+
+KILL_AFTER_MS: Final = 2_000
+"""From TERM at the timeout to KILL."""
+
+ABANDON_MS: Final = 5_000
+"""From KILL to giving up on a process that does not end."""
+
+WAITING_MAX: Final = 1_000
+"""Operations waiting in one group; one more is answered LOST at once."""
+
+REMEMBERED_IDS_MAX: Final = 10_000
+"""Ids of a session remembered to drop repeated orders."""
+
+NOT_FOUND_EXIT: Final = 127
+TIMEOUT_EXIT: Final = 124
+LOST_EXIT: Final = 125
+
+
+class _Stage(Enum):
+    IN_TIME = 0
+    TERMINATED = 1
+    KILLED = 2
+
+
+@dataclass(slots=True)
+class _Running:
+    order: RunOperation
+    session: str
+    agent: Agent
+    run: int
+    started_ms: int
+    next_step_ms: int
+    stage: _Stage = _Stage.IN_TIME
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    order: RunOperation
+    session: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer to an order, and the session of the manager that gave it."""
+
+    done: OperationDone
+    session: str
+
+
+OperationEffect: TypeAlias = Launch | SetAddress | Signal | Answer
+
+
+class Operations:
+    """The queues of all groups. `runs` gives run numbers; `base` is every script's environment.
+
+    Each input returns effects for the shell and the answers that are due.
+    """
+
+    def __init__(self, installed: Installed, base: Environment, runs: Iterator[int]) -> None:
+        self._installed = installed
+        self._base = base
+        self._runs = runs
+        self._session = ""
+        self._is_managed = False
+        self._waiting: dict[GroupKey, deque[_Waiting]] = {}
+        self._running: dict[GroupKey, _Running] = {}
+        self._seen: dict[int, None] = {}  # ids of this session, oldest first
+
+    def on_manager(self, session: str, now_ms: int) -> list[OperationEffect]:
+        """Learn who gives orders from now on, and go on with what waits."""
+        self._is_managed = True
+        dropped: list[OperationEffect] = []
+        if session != self._session:
+            self._session = session
+            self._seen.clear()
+            for queue in self._waiting.values():
+                dropped += [_unserved(entry, Outcome.LOST, now_ms) for entry in queue]
+            self._waiting.clear()
+        started = [effect for g in tuple(self._waiting) for effect in self._start_next(g, now_ms)]
+        return dropped + started
+
+    def on_manager_gone(self) -> None:
+        """Begin nothing until a manager is there; what runs goes on."""
+        self._is_managed = False
+
+    def on_run(self, order: RunOperation, now_ms: int) -> list[OperationEffect]:
+        """Take an order; one whose id was seen in this session is ignored."""
+        if order.id in self._seen:
+            return []
+        self._remember(order.id)
+        entry = _Waiting(order, self._session)
+        queue = self._waiting.setdefault(order.group, deque())
+        if len(queue) >= WAITING_MAX:
+            return [_unserved(entry, Outcome.LOST, now_ms)]
+        queue.append(entry)
+        return self._start_next(order.group, now_ms)
+
+    def on_ended(self, run: int, ending: Ending, now_ms: int) -> list[OperationEffect] | None:
+        """Answer a finished run and start the group's next operation; None: not one of ours."""
+        group = next((g for g, running in self._running.items() if running.run == run), None)
+        if group is None:
+            return None
+        answer = _answer(self._running.pop(group), ending, now_ms)
+        return [answer, *self._start_next(group, now_ms)]
+
+    def on_tick(self, now_ms: int) -> list[OperationEffect]:
+        """End what runs for too long."""
+        due = [group for group, running in self._running.items() if running.next_step_ms <= now_ms]
+        return [effect for group in due for effect in self._press(group, now_ms)]
+
+    def next_wakeup_ms(self) -> int | None:
+        """Return when on_tick must be called next."""
+        return min((running.next_step_ms for running in self._running.values()), default=None)
+
+    def running_count(self) -> int:
+        """Return how many operations run at this moment."""
+        return len(self._running)
+
+    def _start_next(self, group: GroupKey, now_ms: int) -> list[OperationEffect]:
+        """Start the first waiting operation of an idle group; those nobody serves are answered."""
+        effects: list[OperationEffect] = []
+        queue = self._waiting.get(group)
+        while queue and self._is_managed and group not in self._running:
+            entry = queue.popleft()
+            agent = resolve(entry.order.resource, self._installed)
+            if agent is None:
+                effects.append(_unserved(entry, Outcome.NOT_FOUND, now_ms))
+            else:
+                effects.append(self._start(entry, agent, now_ms))
+        if not queue:
+            self._waiting.pop(group, None)
+        return effects
+
+    def _start(self, entry: _Waiting, agent: Agent, now_ms: int) -> OperationEffect:
+        order, run = entry.order, next(self._runs)
+        self._running[order.group] = _Running(
+            order, entry.session, agent, run, now_ms, now_ms + order.timeout_ms
+        )
+        if isinstance(agent, AddressAgent):
+            return SetAddress(run=run, action=order.action, arguments=agent.arguments)
+        environment = (*accepted(order.environment), *self._base)
+        return Launch(run=run, command=agent.command(order.action), environment=environment)
+
+    def _press(self, group: GroupKey, now_ms: int) -> list[OperationEffect]:
+        running = self._running[group]
+        match running.stage:
+            case _Stage.IN_TIME:
+                running.stage = _Stage.TERMINATED
+                running.next_step_ms = now_ms + KILL_AFTER_MS
+                return [Signal(running.run, is_hard=False)]
+            case _Stage.TERMINATED:
+                running.stage = _Stage.KILLED
+                running.next_step_ms = now_ms + ABANDON_MS
+                return [Signal(running.run, is_hard=True)]
+            case _Stage.KILLED:
+                left = Ending(exit_code=TIMEOUT_EXIT, output="left behind: KILL did not end it")
+                return self.on_ended(running.run, left, now_ms) or []
+
+    def _remember(self, order_id: int) -> None:
+        self._seen[order_id] = None
+        if len(self._seen) > REMEMBERED_IDS_MAX:
+            del self._seen[next(iter(self._seen))]
+
+
+def _answer(running: _Running, ending: Ending, now_ms: int) -> Answer:
+    order = running.order
+    is_in_time = running.stage is _Stage.IN_TIME
+    held = None
+    if is_in_time and order.action is Action.STATUS:
+        held = is_held(running.agent, ending.exit_code, ending.words)
+    done = OperationDone(
+        id=order.id,
+        group=order.group,
+        resource=order.resource,
+        action=order.action,
+        outcome=Outcome.DONE if is_in_time else Outcome.TIMEOUT,
+        exit_code=ending.exit_code if is_in_time else TIMEOUT_EXIT,
+        is_held=held,
+        output=ending.output,
+        served_by=running.agent.served_by,
+        started_ms=running.started_ms,
+        ended_ms=now_ms,
+    )
+    return Answer(done, running.session)
+
+
+def _unserved(entry: _Waiting, outcome: Outcome, now_ms: int) -> Answer:
+    order = entry.order
+    name = order.resource.script
+    is_lost = outcome is Outcome.LOST
+    done = OperationDone(
+        id=order.id,
+        group=order.group,
+        resource=order.resource,
+        action=order.action,
+        outcome=outcome,
+        exit_code=LOST_EXIT if is_lost else NOT_FOUND_EXIT,
+        is_held=None,
+        output="not begun" if is_lost else f"no script, built-in or unit named {name}",
+        served_by="",
+        started_ms=now_ms,
+        ended_ms=now_ms,
+    )
+    return Answer(done, entry.session)
