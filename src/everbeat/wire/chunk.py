@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from everbeat.wire.errors import WireError
+from everbeat.wire.field_check import checked_text, wire_text
 
 _LENGTH_DIGITS_MAX: Final = 7  # 2 MiB, the longest uncompressed message, has seven
 
@@ -36,16 +37,23 @@ def read_chunk(data: bytes, start: int) -> tuple[int, int]:
 
 
 def pack_list(elements: tuple[str, ...]) -> bytes:
-    """Return the value of a LIST field: its elements as chunks."""
-    return b"".join(encode_chunk(element.encode("latin-1")) for element in elements)
+    """Return the value of a LIST field: its elements as chunks. Raises WireError.
+
+    A list of nothing is no field: 3.0.6 drops a message that has one.
+    """
+    if not elements:
+        raise WireError("empty-list")
+    return b"".join(encode_chunk(wire_text(element)) for element in elements)
 
 
 def unpack_list(value: bytes) -> tuple[str, ...]:
     """Return the elements of a LIST field's value. Raises WireError."""
+    if not value:
+        raise WireError("empty-list")
     elements: list[str] = []
     position = 0
     while position < len(value):
         begin, end = read_chunk(value, position)
-        elements.append(value[begin:end].decode("latin-1"))
+        elements.append(checked_text(value[begin:end]).decode("latin-1"))
         position = end + 1
     return tuple(elements)

@@ -4,7 +4,7 @@ r"""Frames of the client API (the socket RUN/register).
     MAGIC    CD AB 00 00
     payload  a message in string form and one NUL
 
-A message that 3.0.6 can only send as a netstring comes as `###..%%%`; both are accepted.
+A message with a struct in it travels as a netstring instead, without a trailer.
 
 Source: measured on 3.0.6 (strace of cl_status); cluster-glue: lib/clplumbing/ipcsocket.c.
 """
@@ -14,9 +14,9 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Final, final
 
-from everbeat.wire import netstring, string_form
 from everbeat.wire.errors import WireError
 from everbeat.wire.limits import DATAGRAM_BYTES_MAX
+from everbeat.wire.packing import decode_plain, encode_plain
 
 if TYPE_CHECKING:
     from everbeat.model.message import Message
@@ -27,7 +27,7 @@ _MAGIC: Final = 0xABCD
 
 def encode_frame(message: Message) -> bytes:
     """Return the frame of a message. Raises WireError."""
-    payload = string_form.encode_string(message) + b"\0"
+    payload = encode_plain(message, "classic")
     return _HEADER.pack(len(payload), _MAGIC) + payload
 
 
@@ -50,7 +50,7 @@ class FrameSplitter:
         self._buffer += data
         messages: list[Message] = []
         while (payload := self._next_payload()) is not None:
-            messages.append(_decode_payload(payload))
+            messages.append(decode_plain(payload))
         return messages
 
     def _next_payload(self) -> bytes | None:
@@ -67,9 +67,3 @@ class FrameSplitter:
         payload = bytes(self._buffer[_HEADER.size : end])
         del self._buffer[:end]
         return payload
-
-
-def _decode_payload(payload: bytes) -> Message:
-    if payload.startswith(netstring.BEGIN):
-        return netstring.decode_netstring(payload)[0]
-    return string_form.decode_string(payload)

@@ -7,7 +7,8 @@ Enters: bytes from anyone. Leaves: Opened, or Rejected with a reason; never an e
 nothing is decoded or decompressed before the digest is good.
 
 3.0.6 sends netstring datagrams only; with `msgfmt classic` (default) the digest of the string
-form travels inside as the last field. It accepts both forms, told apart by the first bytes.
+form travels inside as the last field, unless a struct is in the message. It accepts both forms,
+told apart by the first bytes.
 
 Source: measured on 3.0.6 (docs/protocol/wire.md).
 """
@@ -16,21 +17,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from everbeat.model.message import Field, FieldType, Message
 from everbeat.wire import netstring, string_form
 from everbeat.wire.auth import key_number, token, verify
 from everbeat.wire.chunk import encode_chunk, read_chunk
-from everbeat.wire.compression import compress, decompress
 from everbeat.wire.errors import WireError
 from everbeat.wire.limits import DATAGRAM_BYTES_MAX
+from everbeat.wire.packing import (
+    as_plain_structs,
+    encode_plain,
+    needs_netstring,
+    packed,
+    unpacked,
+    with_packed_fields,
+)
 
 if TYPE_CHECKING:
     from everbeat.model.cluster import AuthKeys
-
-PAYLOAD_FIELD: Final = "_compressed_payload"
-ALGORITHM_FIELD: Final = "_compression_algorithm"
 
 
 class Form(StrEnum):
@@ -67,11 +72,17 @@ def seal(
     is_traditional: bool = False,
 ) -> bytes:
     """Return the datagram 3.0.6 sends for this message. Raises WireError, too-large among them."""
-    plain = _with_inner_auth(message, keys) if msgfmt == "classic" else message
-    text = netstring.encode_netstring(plain)
-    if compression and is_traditional and len(text) > threshold_kib * 1024:
-        packed = _packed(string_form.encode_string(plain) + b"\0", compression)
-        text = netstring.encode_netstring(packed)
+    if compression and is_traditional:
+        outer = as_plain_structs(message)
+    elif compression:
+        outer = with_packed_fields(message, compression, msgfmt)
+    else:
+        outer = message
+    if msgfmt == "classic" and not needs_netstring(outer):
+        outer = _with_inner_auth(outer, keys)
+    if compression and is_traditional and _is_above(outer, msgfmt, threshold_kib):
+        outer = packed(outer, compression, msgfmt)
+    text = netstring.encode_netstring(outer)
     datagram = text + encode_chunk(token(keys, keys.signing, text).encode())
     if len(datagram) > DATAGRAM_BYTES_MAX:
         raise WireError("too-large", f"{len(datagram)} bytes")
@@ -100,9 +111,15 @@ def open_datagram(data: bytes, keys: AuthKeys) -> Opened | Rejected:
         if reason := verify(keys, token_text, data[:end]):
             return Rejected(reason)
         message, _ = netstring.decode_netstring(data)
-        return _unpacked(message, key_number(token_text))
+        inner = unpacked(message)
     except WireError as error:
         return Rejected("too-large" if error.reason == "too-large" else "malformed")
+    return Opened(
+        message=(message if inner is None else inner).without("auth"),
+        key_number=key_number(token_text),
+        form=Form.NETSTRING,
+        is_compressed=inner is not None,
+    )
 
 
 def open_string(data: bytes, keys: AuthKeys) -> Opened | Rejected:
@@ -139,32 +156,8 @@ def _trailer(data: bytes, start: int) -> str:
     return data[begin:end].decode("latin-1")
 
 
-def _unpacked(message: Message, number: int) -> Opened:
-    payload, algorithm = message.binary(PAYLOAD_FIELD), message.text(ALGORITHM_FIELD)
-    is_compressed = payload is not None and algorithm is not None
-    if payload is not None and algorithm is not None:
-        message = _decoded(decompress(algorithm, payload))
-    return Opened(
-        message=message.without("auth"),
-        key_number=number,
-        form=Form.NETSTRING,
-        is_compressed=is_compressed,
-    )
-
-
-def _decoded(text: bytes) -> Message:
-    if text.startswith(netstring.BEGIN):
-        return netstring.decode_netstring(text)[0]
-    return string_form.decode_string(text)
-
-
-def _packed(text: bytes, compression: str) -> Message:
-    return Message(
-        (
-            Field(FieldType.BINARY, PAYLOAD_FIELD, compress(compression, text)),
-            Field(FieldType.STRING, ALGORITHM_FIELD, compression),
-        )
-    )
+def _is_above(message: Message, msgfmt: str, threshold_kib: int) -> bool:
+    return len(encode_plain(message, msgfmt)) > threshold_kib * 1024
 
 
 def _with_inner_auth(message: Message, keys: AuthKeys) -> Message:

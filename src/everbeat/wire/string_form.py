@@ -5,7 +5,8 @@ r"""The string form: what serial lines, the FIFO and the client API carry.
     (1)name=BASE64\n          every other type: its digit in front
     <<<\n
 
-A newline in a string travels as byte 19. The text of a struct travels on one line: each of its
+A newline in a string or list element travels as byte 19 (3.0.6 writes that of a list element
+as it is and cannot read its own line back). The text of a struct travels on one line: each of its
 newlines is replaced by a byte that says how deep it stands. The two replacements cannot be told
 from the same bytes in the value itself: a string with such a control character comes back
 changed, in 3.0.6 as here.
@@ -32,8 +33,6 @@ STRUCT_NEWLINES: Final = tuple(
     bytes([byte]) for byte in (20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 15, 16, 17, 18)
 )
 """What stands for a newline of a struct's text, by how many structs are around it."""
-
-_STRUCTS = (FieldType.STRUCT, FieldType.UNCOMPRESSED)
 
 
 def encode_string(message: Message) -> bytes:
@@ -102,7 +101,7 @@ def _decode_line(line: bytes, depth: int) -> Field:
 def _split_type(line: bytes) -> tuple[FieldType, bytes]:
     if not line.startswith(b"("):
         return FieldType.STRING, line
-    if len(line) < 3 or line[2] != ord(")") or line[1] not in b"012345":
+    if len(line) < 3 or line[2] != ord(")") or line[1] not in b"12345":
         raise WireError("bad-type", repr(line[:40]))
     return FieldType(line[1] - ord("0")), line[3:]
 
