@@ -1,0 +1,137 @@
+"""What the stages of the resource manager share: one node's beliefs and intentions.
+
+Owned by HaresourcesManager; born and kept in one process, never shared.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import TYPE_CHECKING
+
+from everbeat.haresources.peers import GROUPS_FIELD, Peer, successor
+from everbeat.model.cluster import AutoFailback
+from everbeat.model.members import Broadcast, NodeStatus
+from everbeat.model.message import message_of
+
+if TYPE_CHECKING:
+    from everbeat.haresources.handover import Handover
+    from everbeat.haresources.peers import Holdings
+    from everbeat.haresources.runner import GroupRunner
+    from everbeat.haresources.timeline import Timeline
+    from everbeat.model.names import GroupKey, NodeName
+
+
+class Stage(Enum):
+    """Where this node stands in its life."""
+
+    OFFLINE = "waiting"  # communication is not up
+    ADOPTING = "adopting"  # looking for what already runs
+    JOINING = "joining"  # waiting for what the others hold
+    JOINED = "joined"
+    YIELDING = "yielding"  # we were silent too long: giving up what others have taken
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+
+
+class Urgency(Enum):
+    """Whether an announcement is made even if it says nothing new."""
+
+    IF_CHANGED = auto()
+    ALWAYS = auto()
+
+
+@dataclass(slots=True)
+class Desk:
+    """The shared state."""
+
+    own: NodeName
+    order: tuple[NodeName, ...]  # members as in ha.cf
+    mode: AutoFailback
+    deadtime_ms: int
+    holdings: Holdings
+    runner: GroupRunner
+    timeline: Timeline
+    peers: dict[NodeName, Peer] = field(default_factory=dict)
+    stage: Stage = Stage.OFFLINE
+    is_adopting: bool = False
+    handover: Handover | None = None
+    join_until_ms: int | None = None
+    is_report_heard: bool = False
+    announced: tuple[frozenset[GroupKey], bool] | None = None
+    overlap_since_ms: dict[GroupKey, int] = field(default_factory=dict)
+    orphan_since_ms: dict[GroupKey, int] = field(default_factory=dict)
+    stop_at_ms: int | None = None
+    has_said_shutdone: bool = False
+    stop_event: int | None = None
+    requests: dict[GroupKey, int] = field(default_factory=dict)  # legacy: asked, ask again at
+    grants: dict[GroupKey, NodeName] = field(default_factory=dict)  # legacy: to answer when stopped
+
+    @property
+    def is_pair(self) -> bool:
+        """Whether Heartbeat's four words say everything."""
+        return len(self.order) <= 2
+
+    @property
+    def is_legacy(self) -> bool:
+        """Whether nodes ask for groups one by one (auto_failback legacy)."""
+        return self.mode is AutoFailback.LEGACY
+
+    @property
+    def is_stable(self) -> bool:
+        """Whether nothing moves here."""
+        return self.stage is Stage.JOINED and self.handover is None and not self.runner.moving()
+
+    def live_peers(self) -> list[Peer]:
+        """Return the other nodes that run, in the order of ha.cf."""
+        return [peer for peer in self.peers.values() if peer.is_live]
+
+    def live(self) -> set[NodeName]:
+        """Return the nodes that run, ourselves included."""
+        return {self.own, *(peer.node for peer in self.live_peers())}
+
+    def peer(self, node: NodeName) -> Peer:
+        """Return what we believe of a node, new if unknown."""
+        if node not in self.peers:
+            self.peers[node] = Peer(node)
+            if node not in self.order:
+                self.order = (*self.order, node)
+        return self.peers[node]
+
+    def claims(self) -> frozenset[GroupKey]:
+        """Return what we say we hold: all that is wanted here."""
+        return self.runner.wanted()
+
+    def claimed_by_peers(self) -> frozenset[GroupKey]:
+        """Return what live nodes say they hold."""
+        return frozenset().union(*(peer.claims for peer in self.live_peers()))
+
+    def unclaimed_for_us(self) -> frozenset[GroupKey]:
+        """Return the groups that nobody claims and that fall to us."""
+        free = self.holdings.all() - self.claimed_by_peers() - self.claims()
+        live = self.live()
+        return frozenset(
+            key for key in free if successor(self.holdings.owner(key), self.order, live) == self.own
+        )
+
+    def announcement(self, claims: frozenset[GroupKey], info: str = "") -> Broadcast:
+        """Say what we hold: a full `resource` message."""
+        self.announced = (claims, self.is_stable)
+        fields = {
+            "t": "resource",
+            "rsc_hold": self.holdings.hold(claims, self.own).word,
+            "rtype": "full",
+            "isstable": "1" if self.is_stable else "0",
+        }
+        if info:
+            fields["info"] = info
+        return Broadcast(message_of(**fields, **self.named(claims)))
+
+    def named(self, keys: frozenset[GroupKey]) -> dict[str, str]:
+        """Return the field that names groups where the four words do not suffice."""
+        return {} if self.is_pair else {GROUPS_FIELD: " ".join(sorted(keys))}
+
+    def is_active(self, node: NodeName) -> bool:
+        """Whether a node takes part right now."""
+        peer = self.peers.get(node)
+        return peer is not None and peer.is_live and peer.status is NodeStatus.ACTIVE

@@ -1,0 +1,47 @@
+"""What the resource manager tells (facts) and orders. Nothing else leaves this package."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from everbeat.model.members import Broadcast, RaiseGeneration
+from everbeat.model.operations import OperationDone, RunOperation
+
+if TYPE_CHECKING:
+    from everbeat.model.groups import ClusterEvent, GroupState
+    from everbeat.model.names import GroupKey
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupMoved:
+    """A group on this node has another state."""
+
+    key: GroupKey
+    old: GroupState
+    new: GroupState
+    why: str
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceActed:
+    """An operation ended; for logs and for the phases of an event."""
+
+    done: OperationDone
+
+
+@dataclass(frozen=True, slots=True)
+class EventRecorded:
+    """An event was remembered; the same id again when an unfinished one has moved on."""
+
+    event: ClusterEvent
+
+
+@dataclass(frozen=True, slots=True)
+class StopFinished:
+    """All is released and the peers know: the process may end."""
+
+
+RunnerEffect: TypeAlias = RunOperation | GroupMoved | ResourceActed
+ManagerEffect: TypeAlias = RunnerEffect | Broadcast | RaiseGeneration | EventRecorded | StopFinished

@@ -1,0 +1,92 @@
+"""Coming in: hear what the others hold, then take what is ours.
+
+    OFFLINE --communication up--> ADOPTING (after a restart) --> JOINING --> JOINED
+
+A node says `starting`; every other answers with `resource`. It settles at once when nobody else
+is live or everybody is settled, else RQSTDELAY after the first answer: both started together.
+
+Source: measured on Heartbeat 3.0.6 (RQSTDELAY 10 s, HA_DONTASK when alone).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from everbeat.haresources import legacy
+from everbeat.haresources.desk import Stage
+from everbeat.model.members import Broadcast
+from everbeat.model.message import message_of
+
+if TYPE_CHECKING:
+    from everbeat.haresources.desk import Desk
+    from everbeat.haresources.effects import ManagerEffect
+
+REQUEST_DELAY_MS: Final = 10_000  # Heartbeat's RQSTDELAY
+ANSWER_LIMIT_MS: Final = 30_000  # live nodes that never answer do not keep us out for ever
+
+
+def begin_join(desk: Desk, now_ms: int) -> list[ManagerEffect]:
+    """Communication is up: ask the others, or look at what already runs here first."""
+    if desk.is_adopting:
+        desk.is_adopting = False
+        desk.stage = Stage.ADOPTING
+        return [*desk.runner.adopt(now_ms)]
+    return ask_others(desk, now_ms)
+
+
+def ask_others(desk: Desk, now_ms: int) -> list[ManagerEffect]:
+    """Say `starting`, or in legacy mode ask for our own groups."""
+    if desk.is_legacy:
+        desk.stage = Stage.JOINED
+        return legacy.request_own_groups(desk, now_ms)
+    desk.stage = Stage.JOINING
+    desk.is_report_heard = False
+    desk.join_until_ms = now_ms + ANSWER_LIMIT_MS
+    for peer in desk.peers.values():
+        peer.has_reported = False
+    return [Broadcast(message_of(t="starting"))]
+
+
+def on_report(desk: Desk, now_ms: int) -> None:
+    """Note the first answer: the delay counts from it."""
+    if desk.stage is Stage.JOINING and not desk.is_report_heard:
+        desk.is_report_heard = True
+        desk.join_until_ms = now_ms + REQUEST_DELAY_MS
+
+
+def settle(desk: Desk, now_ms: int) -> list[ManagerEffect]:
+    """Take what is ours once the others are known, or waited for long enough."""
+    if desk.stage is Stage.ADOPTING and not desk.runner.moving():
+        return ask_others(desk, now_ms)
+    if desk.stage is not Stage.JOINING:
+        return []
+    live = desk.live_peers()
+    is_waiting = any(not peer.is_settled for peer in live)
+    if is_waiting and (desk.join_until_ms is None or now_ms < desk.join_until_ms):
+        return []
+    desk.stage = Stage.JOINED
+    desk.join_until_ms = None
+    keys = desk.unclaimed_for_us()
+    kept = desk.claims()
+    why = "no other node is up" if not live else "joined the cluster"
+    effects: list[ManagerEffect] = []
+    if keys:
+        _, events = desk.timeline.begin(
+            "acquire",
+            f"{desk.own} acquires {_words(keys)}: {why}",
+            now_ms,
+            node=desk.own,
+            keys=keys,
+        )
+        effects += events
+    else:
+        text = f"{desk.own} joined holding {_words(kept) if kept else 'nothing'}"
+        effects += desk.timeline.note("joined", text, now_ms)
+    effects += desk.runner.acquire(sorted(keys), why, now_ms)
+    if desk.announced is not None or live:
+        effects.append(desk.announcement(desk.claims(), "req_our_resources()" if keys else ""))
+    return effects
+
+
+def _words(keys: frozenset[str] | frozenset[object]) -> str:
+    return ", ".join(sorted(str(key) for key in keys))

@@ -1,0 +1,83 @@
+"""auto_failback legacy: a node asks the others for its groups one by one and always gets them.
+
+    owner  -- ip-request KEY -->        holder stops KEY if it runs it
+           <-- ip-request-resp OK --    owner starts KEY
+
+There is no `resource` message and no standby in this mode.
+Source: measured on Heartbeat 3.0.6 (rc.d/ip-request, rc.d/ip-request-resp).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from everbeat.model.members import Broadcast
+from everbeat.model.message import message_of
+from everbeat.model.names import GroupKey
+
+if TYPE_CHECKING:
+    from everbeat.haresources.desk import Desk
+    from everbeat.haresources.effects import ManagerEffect
+    from everbeat.model.message import Message
+    from everbeat.model.names import NodeName
+
+REPEAT_MS: Final = 5_000  # an unanswered request is repeated
+
+
+def request_own_groups(desk: Desk, now_ms: int) -> list[ManagerEffect]:
+    """Ask for each own group, or take all when nobody else is live."""
+    if not desk.live_peers():
+        return acquire(desk, desk.unclaimed_for_us(), "no other node is up", now_ms)
+    for key in sorted(desk.holdings.owned_by(desk.own) - desk.claims()):
+        desk.requests[key] = now_ms
+    return on_tick(desk, now_ms)
+
+
+def acquire(desk: Desk, keys: frozenset[GroupKey], why: str, now_ms: int) -> list[ManagerEffect]:
+    """Start groups and remember it as an event."""
+    if not keys:
+        return []
+    text = f"{desk.own} acquires {', '.join(sorted(keys))}: {why}"
+    _, events = desk.timeline.begin("acquire", text, now_ms, node=desk.own, keys=keys)
+    return [*events, *desk.runner.acquire(sorted(keys), why, now_ms)]
+
+
+def on_tick(desk: Desk, now_ms: int) -> list[ManagerEffect]:
+    """Send the requests that are due and answer those whose group has stopped."""
+    effects: list[ManagerEffect] = []
+    if desk.requests and not desk.live_peers():
+        desk.requests.clear()
+        effects += acquire(desk, desk.unclaimed_for_us(), "no other node is up", now_ms)
+    for key, due_ms in sorted(desk.requests.items()):
+        if now_ms >= due_ms:
+            desk.requests[key] = now_ms + REPEAT_MS
+            effects.append(Broadcast(message_of(t="ip-request", ipaddr=key)))
+    for key, asker in sorted(desk.grants.items()):
+        if key not in desk.runner.touched():
+            del desk.grants[key]
+            effects.append(_answer(asker, key, "yes"))
+    return effects
+
+
+def on_request(desk: Desk, source: NodeName, message: Message, now_ms: int) -> list[ManagerEffect]:
+    """Give a group back to the node that asks for it."""
+    key = GroupKey(message.text("ipaddr") or "")
+    if key not in desk.holdings.all() or not desk.is_legacy:
+        return []
+    if key not in desk.runner.touched() and key not in desk.claims():
+        return [_answer(source, key, "no")]
+    desk.grants[key] = source
+    return [*desk.runner.release([key], f"{source} asked for it", now_ms)]
+
+
+def on_answer(desk: Desk, message: Message, now_ms: int) -> list[ManagerEffect]:
+    """Start a group that the others have let go."""
+    key = GroupKey(message.text("ipaddr") or "")
+    if message.text("dest") != desk.own or message.text("ok") != "OK" or key not in desk.requests:
+        return []
+    del desk.requests[key]
+    return acquire(desk, frozenset({key}), "it is ours and free", now_ms)
+
+
+def _answer(dest: NodeName, key: GroupKey, owned: str) -> Broadcast:
+    return Broadcast(message_of(t="ip-request-resp", dest=dest, ipaddr=key, weown=owned, ok="OK"))

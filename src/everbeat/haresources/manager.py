@@ -1,0 +1,459 @@
+"""The haresources manager: facts and requests in, orders and facts out. One per node.
+
+    OFFLINE --communication up--> JOINING --others known--> JOINED --stop--> STOPPING --> STOPPED
+                                     ^                        |
+                                     '------ YIELDING <-------' we were silent for too long
+
+Everything that is due is decided in one place, `_settle`, after every input: level-triggered, so
+that a lost or doubled message can delay a decision but not lose it.
+
+In:  MembershipFact, OperationDone, requests of people, time.
+Out: ManagerEffect (Broadcast, RunOperation, RaiseGeneration; facts for logs and events).
+Invariant: what another node may run is never started here, as far as messages can tell; what
+cannot be stopped here stays claimed.
+Source: measured on Heartbeat 3.0.6; differences on purpose are in docs/compare.md.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from everbeat.haresources import joining, legacy, standby, takeover
+from everbeat.haresources.desk import Desk, Stage
+from everbeat.haresources.effects import GroupMoved, ResourceActed, StopFinished
+from everbeat.haresources.peers import Holdings
+from everbeat.haresources.runner import GroupRunner, OperationLimits
+from everbeat.haresources.timeline import Timeline
+from everbeat.model.groups import GroupState, GroupView, ManagerView, Phase
+from everbeat.model.holdings import Hold, hold_from_word
+from everbeat.model.members import (
+    Broadcast,
+    CommunicationUp,
+    MessageReceived,
+    NodeRestarted,
+    NodeReturned,
+    NodeStatus,
+    NodeStatusChanged,
+    OwnHeartbeatLate,
+    RaiseGeneration,
+)
+from everbeat.model.message import message_of
+from everbeat.model.names import NodeName
+from everbeat.model.reports import Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from everbeat.haresources.effects import ManagerEffect
+    from everbeat.haresources.peers import Peer
+    from everbeat.model.cluster import HaConfig, ResourceGroup
+    from everbeat.model.members import MembershipFact, MembershipView
+    from everbeat.model.message import Message
+    from everbeat.model.operations import OperationDone
+
+LINGER_MS: Final = 1_000  # after `shutdone`, so that a lost one can still be asked for again
+TICK_MS: Final = 1_000  # while anything waits for others
+
+
+class HaresourcesManager:
+    """Heartbeat V1's resource manager."""
+
+    def __init__(
+        self,
+        config: HaConfig,
+        groups: Iterable[ResourceGroup],
+        *,
+        limits: OperationLimits | None = None,
+        is_adopting: bool = False,
+        first_event_id: int = 1,
+    ) -> None:
+        self._groups = tuple(group for group in groups if group.resources)
+        self._desk = Desk(
+            own=config.node,
+            order=config.nodes,
+            mode=config.auto_failback,
+            deadtime_ms=config.timing.deadtime_ms,
+            holdings=Holdings(self._groups),
+            runner=GroupRunner(self._groups, limits or OperationLimits()),
+            timeline=Timeline(config.node, first_event_id),
+            is_adopting=is_adopting,
+        )
+        for node in config.nodes:
+            if node != config.node:
+                self._desk.peer(node)
+        self._moved_ms: dict[str, int] = {}
+
+    @property
+    def timeline(self) -> Timeline:
+        """Return the remembered events."""
+        return self._desk.timeline
+
+    def on_view(self, view: MembershipView, now_ms: int) -> list[ManagerEffect]:
+        """Take the whole membership: at the start, and when the link process is a new one.
+
+        A node that a new link process has not heard yet keeps its last status: its deadtime runs.
+        """
+        for node in view.peers():
+            if node.status is not NodeStatus.INIT:
+                self._desk.peer(node.node).status = node.status
+        effects: list[ManagerEffect] = []
+        if view.is_communication_up and self._desk.stage is Stage.OFFLINE:
+            effects += joining.begin_join(self._desk, now_ms)
+        return effects + self._settle(now_ms)
+
+    def on_membership(self, fact: MembershipFact, now_ms: int) -> list[ManagerEffect]:
+        """Take one fact of the membership layer."""
+        return self._on_fact(fact, now_ms) + self._settle(now_ms)
+
+    def on_operation(self, done: OperationDone, now_ms: int) -> list[ManagerEffect]:
+        """Take the result of an operation."""
+        return self._noted(self._desk.runner.on_done(done, now_ms), now_ms) + self._settle(now_ms)
+
+    def on_executor_lost(self, now_ms: int) -> list[ManagerEffect]:
+        """Ask again what was under way: the executor died."""
+        effects: list[ManagerEffect] = [*self._desk.runner.on_executor_lost(now_ms)]
+        return effects + self._settle(now_ms)
+
+    def on_standby(self, word: str, now_ms: int) -> tuple[str, list[ManagerEffect]]:
+        """Take a request to hand groups over. Return why not (or "") and the effects."""
+        hold = hold_from_word(word)
+        if not hold:
+            return f"wrong resources ({word}): write all, local or foreign", []
+        reason = standby.refusal(self._desk)
+        if reason:
+            return reason, []
+        effects = standby.give(self._desk, hold, "standby requested", now_ms)
+        return "", effects + self._settle(now_ms)
+
+    def on_takeover(self, word: str) -> tuple[str, list[ManagerEffect]]:
+        """Take a request to get groups from the other node."""
+        hold = hold_from_word(word)
+        if not hold:
+            return f"wrong resources ({word}): write all, local or foreign", []
+        reason = standby.refusal(self._desk)
+        if reason:
+            return reason, []
+        return "", [Broadcast(message_of(t="hb_takeover", rsc_hold=hold.word))]
+
+    def on_stop(self, now_ms: int) -> list[ManagerEffect]:
+        """Give up everything and tell the others; StopFinished follows when it is done."""
+        desk = self._desk
+        if desk.stage in {Stage.STOPPING, Stage.STOPPED}:
+            return []
+        is_known = desk.stage is not Stage.OFFLINE
+        desk.stage = Stage.STOPPING
+        desk.handover = None
+        desk.requests.clear()
+        desk.grants.clear()
+        keys = desk.holdings.all()
+        desk.stop_event, events = desk.timeline.begin(
+            "stop", f"{desk.own} stops", now_ms, node=desk.own, keys=keys
+        )
+        effects: list[ManagerEffect] = [*events]
+        if is_known and not desk.is_legacy:
+            effects.append(desk.announcement(frozenset(), "shutdown"))
+        effects += desk.runner.release(sorted(keys), "this node stops", now_ms)
+        return effects + self._settle(now_ms)
+
+    def on_tick(self, now_ms: int) -> list[ManagerEffect]:
+        """Let time pass."""
+        return [*self._desk.runner.on_tick(now_ms), *self._settle(now_ms)]
+
+    def next_wakeup_ms(self) -> int | None:
+        """Return when something falls due, or None."""
+        desk = self._desk
+        due = [
+            desk.runner.next_wakeup_ms(),
+            desk.join_until_ms if desk.stage is Stage.JOINING else None,
+            desk.stop_at_ms,
+            min(desk.requests.values(), default=None),
+        ]
+        if desk.stage is Stage.JOINED:
+            due += [standby.next_wakeup_ms(desk), takeover.next_wakeup_ms(desk)]
+        return min((moment for moment in due if moment is not None), default=None)
+
+    def view(self) -> ManagerView:
+        """Return the state for people and for cl_status rscstatus."""
+        desk = self._desk
+        return ManagerView(
+            own=desk.own,
+            auto_failback=desk.mode,
+            state=desk.stage.value if desk.stage is not Stage.JOINED else self._joined_word(),
+            holds=self._holds_word(),
+            peer_holds=tuple(
+                (p.node, desk.holdings.hold(p.claims, p.node).word, p.is_stable)
+                for p in desk.peers.values()
+            ),
+            groups=tuple(self._group_view(group) for group in self._groups),
+        )
+
+    # --- facts -------------------------------------------------------------------------------
+
+    def _on_fact(self, fact: MembershipFact, now_ms: int) -> list[ManagerEffect]:
+        desk = self._desk
+        match fact:
+            case CommunicationUp() if desk.stage is Stage.OFFLINE:
+                return joining.begin_join(desk, now_ms)
+            case MessageReceived(message):
+                return self._on_message(message, now_ms)
+            case NodeStatusChanged() if fact.node != desk.own:
+                return self._on_status(fact, now_ms)
+            case NodeRestarted(node):
+                peer = desk.peer(node)
+                peer.forget()
+                text = f"{node} has restarted"
+                return [
+                    *desk.timeline.note("node-restarted", text, now_ms, node=node),
+                    *standby.on_partner_gone(desk, node, now_ms),
+                ]
+            case NodeReturned(node):
+                return self._on_returned(node, now_ms)
+            case OwnHeartbeatLate(silent_ms):
+                return self._on_own_silence(silent_ms, now_ms)
+            case _:
+                return []
+
+    def _on_status(self, fact: NodeStatusChanged, now_ms: int) -> list[ManagerEffect]:
+        desk = self._desk
+        if fact.new is NodeStatus.PING or fact.old is NodeStatus.PING:
+            return []
+        peer = desk.peer(fact.node)
+        peer.status = fact.new
+        if fact.new is not NodeStatus.DEAD:
+            text = f"{fact.node} is {fact.new.value}"
+            return [*desk.timeline.note("node-status", text, now_ms, node=fact.node)]
+        phases = [Phase("declared dead", fact.at_ms)]
+        if fact.last_heard_ms:
+            phases.insert(0, Phase("last heard", fact.last_heard_ms))
+        effects = standby.on_partner_gone(desk, fact.node, now_ms)
+        return effects + takeover.on_death(desk, peer, phases, now_ms)
+
+    def _on_returned(self, node: NodeName, now_ms: int) -> list[ManagerEffect]:
+        desk = self._desk
+        peer = desk.peer(node)
+        peer.claims = frozenset()
+        peer.has_reported = peer.has_left = False
+        text = f"{node} returns after a partition: both sides were alive"
+        effects: list[ManagerEffect] = [
+            *desk.timeline.note("split-healed", text, now_ms, node=node, severity=Severity.ERROR)
+        ]
+        if desk.stage is Stage.JOINED and not desk.is_legacy:
+            effects.append(desk.announcement(desk.claims(), "returned"))
+        return effects
+
+    def _on_own_silence(self, silent_ms: int, now_ms: int) -> list[ManagerEffect]:
+        """We were silent for longer than the others wait: they have taken over by now."""
+        desk = self._desk
+        if silent_ms <= desk.deadtime_ms or desk.stage is not Stage.JOINED or desk.is_legacy:
+            return []
+        if not desk.live_peers():
+            return []
+        desk.stage = Stage.YIELDING
+        desk.handover = None
+        for peer in desk.peers.values():
+            peer.claims = frozenset()
+            peer.has_reported = False
+        why = f"this node was silent for {silent_ms} ms; the others have taken over"
+        keys = desk.claims()
+        _, events = desk.timeline.begin(
+            "give-up", why, now_ms, node=desk.own, keys=keys, severity=Severity.ERROR
+        )
+        return [RaiseGeneration(), *events, *desk.runner.release(sorted(keys), why, now_ms)]
+
+    # --- messages ----------------------------------------------------------------------------
+
+    def _on_message(self, message: Message, now_ms: int) -> list[ManagerEffect]:
+        desk = self._desk
+        source = NodeName(message.text("src") or "")
+        if source == desk.own:
+            return self._on_own_message(message, now_ms)
+        if source not in desk.peers:
+            return []
+        peer = desk.peers[source]
+        match message.type:
+            case "starting":
+                return self._on_starting(peer, now_ms)
+            case "resource":
+                return self._on_resource(peer, message, now_ms)
+            case "ask_resources":
+                return standby.on_ask(desk, source, message, now_ms)
+            case "hb_takeover":
+                return self._on_takeover_request(source, message, now_ms)
+            case "shutdone":
+                effects = standby.on_partner_gone(desk, source, now_ms)
+                return effects + takeover.on_shutdone(desk, peer, now_ms)
+            case "ip-request":
+                return legacy.on_request(desk, source, message, now_ms)
+            case "ip-request-resp":
+                return legacy.on_answer(desk, message, now_ms)
+            case _:
+                return []
+
+    def _on_own_message(self, message: Message, now_ms: int) -> list[ManagerEffect]:
+        """Only what scripts put into the FIFO is news to us: Heartbeat's hb_standby."""
+        is_asking = message.type == "ask_resources" and message.text("info") == "me"
+        if is_asking and self._desk.handover is None:
+            return self.on_standby(message.text("rsc_hold") or "", now_ms)[1]
+        return []
+
+    def _on_starting(self, peer: Peer, now_ms: int) -> list[ManagerEffect]:
+        desk = self._desk
+        effects = standby.on_partner_gone(desk, peer.node, now_ms)
+        peer.forget()
+        if desk.is_legacy or desk.stage in {Stage.OFFLINE, Stage.STOPPED}:
+            return effects
+        if desk.stage is Stage.STOPPING:
+            return [*effects, desk.announcement(frozenset(), "shutdown")]
+        return [*effects, desk.announcement(desk.claims())]
+
+    def _on_resource(self, peer: Peer, message: Message, now_ms: int) -> list[ManagerEffect]:
+        desk = self._desk
+        claims = desk.holdings.claims_of(message, peer.node)
+        order = (_hex(message.text("hg")), _hex(message.text("seq")))
+        if claims is None or order < peer.last_order:
+            return []  # overtaken by a newer one
+        peer.last_order = order
+        if message.text("rtype") == "full":
+            peer.claims = claims
+            peer.is_stable = message.text("isstable") == "1"
+            peer.has_reported = True
+        elif claims:
+            peer.claims |= claims
+        else:
+            peer.claims = claims
+        info = message.text("info")
+        peer.is_leaving = info == "shutdown" or (peer.is_leaving and not peer.is_stable)
+        joining.on_report(desk, now_ms)
+        effects = standby.on_peer_report(desk, peer, now_ms)
+        if info == "returned" and desk.stage is Stage.JOINED and not desk.is_legacy:
+            effects.append(desk.announcement(desk.claims()))
+        return effects
+
+    def _on_takeover_request(
+        self, source: NodeName, message: Message, now_ms: int
+    ) -> list[ManagerEffect]:
+        desk = self._desk
+        hold = hold_from_word(message.text("rsc_hold") or "")
+        if not hold or standby.refusal(desk):
+            return []
+        keys = desk.holdings.keys(hold, source) & desk.claims()
+        cause = f"{source} asked for a takeover"
+        return standby.give(
+            desk,
+            hold.mirrored if desk.is_pair else Hold.ALL,
+            cause,
+            now_ms,
+            taker=source,
+            keys=keys,
+        )
+
+    # --- what is due -------------------------------------------------------------------------
+
+    def _settle(self, now_ms: int) -> list[ManagerEffect]:
+        """Do what has become due, in the order in which one thing makes the next one due."""
+        desk = self._desk
+        effects = joining.settle(desk, now_ms)
+        if desk.stage is Stage.YIELDING and not desk.runner.touched():
+            effects += joining.ask_others(desk, now_ms)
+        effects += standby.progress(desk, now_ms)
+        if desk.is_legacy and desk.stage is Stage.JOINED:
+            effects += legacy.on_tick(desk, now_ms)
+        effects += standby.start_due(desk, now_ms)
+        effects += takeover.repair(desk, now_ms)
+        effects += self._finish_events(now_ms)
+        effects += self._announce()
+        effects += self._finish_stop(now_ms)
+        return self._noted(effects, now_ms)
+
+    def _finish_events(self, now_ms: int) -> list[ManagerEffect]:
+        desk = self._desk
+        held_by = desk.handover.event_id if desk.handover else None
+        effects: list[ManagerEffect] = []
+        for event_id, keys in desk.timeline.open_events():
+            if event_id in {held_by, desk.stop_event} or keys & desk.runner.moving():
+                continue
+            failed = keys & frozenset(desk.runner.failed())
+            severity = Severity.ERROR if failed else None
+            effects += desk.timeline.finish(
+                event_id, "failed" if failed else "announced", now_ms, severity
+            )
+        return effects
+
+    def _announce(self) -> list[ManagerEffect]:
+        """Tell the others when claims or stability have changed."""
+        desk = self._desk
+        if desk.is_legacy or desk.stage not in {Stage.JOINED, Stage.YIELDING}:
+            return []
+        if desk.announced == (desk.claims(), desk.is_stable):
+            return []
+        return [desk.announcement(desk.claims())]
+
+    def _finish_stop(self, now_ms: int) -> list[ManagerEffect]:
+        desk = self._desk
+        if desk.stage is not Stage.STOPPING or desk.runner.touched() or desk.runner.moving():
+            return []
+        effects: list[ManagerEffect] = []
+        if desk.stop_at_ms is None:
+            effects += desk.timeline.finish(desk.stop_event, "released", now_ms)
+            effects.append(Broadcast(message_of(t="shutdone", st="dead")))
+            desk.stop_at_ms = now_ms + (LINGER_MS if desk.live_peers() else 0)
+        if now_ms >= desk.stop_at_ms:
+            desk.stage, desk.stop_at_ms = Stage.STOPPED, None
+            effects.append(StopFinished())
+        return effects
+
+    def _noted(self, effects: Iterable[ManagerEffect], now_ms: int) -> list[ManagerEffect]:
+        """Let the timeline and the group clock see what passes."""
+        out: list[ManagerEffect] = []
+        for effect in effects:
+            out.append(effect)
+            match effect:
+                case ResourceActed(done):
+                    self._desk.timeline.on_operation(done)
+                case GroupMoved() if effect.new is GroupState.STUCK:
+                    text = f"{effect.key}: {effect.why}; nobody else may take it"
+                    out += self._desk.timeline.note(
+                        "stop-stuck", text, now_ms, severity=Severity.ERROR
+                    )
+                case _:
+                    pass
+        return out
+
+    # --- views -------------------------------------------------------------------------------
+
+    def _joined_word(self) -> str:
+        desk = self._desk
+        if desk.handover is not None:
+            return "standby"
+        return "moving" if desk.runner.moving() else "stable"
+
+    def _holds_word(self) -> str:
+        desk = self._desk
+        if desk.is_legacy:
+            return Hold.NONE.word
+        if not desk.is_stable or any(not peer.is_settled for peer in desk.live_peers()):
+            return "transition"
+        return desk.holdings.hold(desk.claims(), desk.own).word
+
+    def _group_view(self, group: ResourceGroup) -> GroupView:
+        desk = self._desk
+        state = desk.runner.state(group.key)
+        holder = desk.own if state is GroupState.STARTED else None
+        if holder is None:
+            holders = (peer.node for peer in desk.live_peers() if group.key in peer.claims)
+            holder = next(holders, None)
+        return GroupView(
+            group=group,
+            state=state,
+            holder=holder,
+            since_ms=desk.runner.since_ms(group.key),
+            why=desk.runner.why(group.key),
+            running=desk.runner.running(group.key),
+        )
+
+
+def _hex(text: str | None) -> int:
+    try:
+        return int(text or "0", 16)
+    except ValueError:
+        return 0

@@ -1,0 +1,110 @@
+"""What we believe of the other nodes: alive or not, what they claim, whether they are settled.
+
+A claim is a set of group keys. On the wire it is one of four words seen from the sender; with
+three and more nodes `foreign` does not say whose, so everbeat nodes add the keys (`groups`), a
+field that Heartbeat ignores.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from everbeat.model.holdings import Hold, hold_from_word
+from everbeat.model.members import NodeStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from everbeat.model.cluster import ResourceGroup
+    from everbeat.model.message import Message
+    from everbeat.model.names import GroupKey, NodeName
+
+GROUPS_FIELD: Final = "groups"
+
+
+@dataclass(slots=True)
+class Peer:
+    """One other node as we know it."""
+
+    node: NodeName
+    status: NodeStatus = NodeStatus.INIT
+    claims: frozenset[GroupKey] = field(default_factory=frozenset)
+    is_stable: bool = False
+    has_reported: bool = False  # a `resource` message since it (re)started
+    is_leaving: bool = False  # it said `info=shutdown`
+    has_left: bool = False  # it said `shutdone`: it holds nothing
+    is_failback_due: bool = False  # it joined and has not got its groups back yet
+    failback_at_ms: int | None = None
+    last_order: tuple[int, int] = (0, 0)  # generation and sequence of its last resource message
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it runs and may hold something."""
+        return self.status in {NodeStatus.UP, NodeStatus.ACTIVE} and not self.has_left
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether its last word was that nothing moves there."""
+        return self.has_reported and self.is_stable and not self.is_leaving
+
+    def forget(self) -> None:
+        """Drop what it said: it starts anew, whatever it held before is gone."""
+        self.claims = frozenset()
+        self.is_stable = self.has_reported = self.is_leaving = self.has_left = False
+        self.failback_at_ms = None
+        self.is_failback_due = True
+
+
+class Holdings:
+    """Translates between group keys and the four words. Fixed for a set of groups."""
+
+    def __init__(self, groups: Iterable[ResourceGroup]) -> None:
+        self._owner = {group.key: group.owner for group in groups}
+
+    def keys(self, hold: Hold, node: NodeName) -> frozenset[GroupKey]:
+        """Return the groups that `node` means by this word."""
+        return frozenset(
+            key
+            for key, owner in self._owner.items()
+            if (Hold.LOCAL if owner == node else Hold.FOREIGN) in hold
+        )
+
+    def hold(self, keys: Iterable[GroupKey], node: NodeName) -> Hold:
+        """Return the word with which `node` calls these groups."""
+        hold = Hold.NONE
+        for key in keys:
+            hold |= Hold.LOCAL if self._owner[key] == node else Hold.FOREIGN
+        return hold
+
+    def claims_of(self, message: Message, node: NodeName) -> frozenset[GroupKey] | None:
+        """Return the keys a `resource`, `ask_resources` or `hb_takeover` message speaks of."""
+        named = message.text(GROUPS_FIELD)
+        if named is not None:
+            return frozenset(key for key in self._owner if key in named.split())
+        hold = hold_from_word(message.text("rsc_hold") or "")
+        return None if hold is None else self.keys(hold, node)
+
+    def owner(self, key: GroupKey) -> NodeName:
+        """Return a group's preferred node."""
+        return self._owner[key]
+
+    def owned_by(self, node: NodeName) -> frozenset[GroupKey]:
+        """Return the groups whose preferred node this is."""
+        return frozenset(key for key, owner in self._owner.items() if owner == node)
+
+    def all(self) -> frozenset[GroupKey]:
+        """Return every group."""
+        return frozenset(self._owner)
+
+
+def successor(owner: NodeName, order: tuple[NodeName, ...], live: set[NodeName]) -> NodeName | None:
+    """Return who serves a group: its owner if live, else the next live node after it in ha.cf."""
+    if owner in live:
+        return owner
+    start = order.index(owner) if owner in order else 0
+    for step in range(1, len(order) + 1):
+        candidate = order[(start + step) % len(order)]
+        if candidate in live:
+            return candidate
+    return None

@@ -1,0 +1,362 @@
+"""Runs the groups of this node: brings each to what is wanted, one operation at a time.
+
+                     wanted                          last resource held
+    STOPPED/FAILED ---------> STARTING(status,start …) ----------------> STARTED
+          ^                      | start failed, or no longer wanted        | not wanted
+          |                      v                                          v
+          '---- all stopped --- STOPPING(stop …) <--------------------------'
+                                 | a stop fails 11 times and status still says held
+                                 v
+                               STUCK --every STUCK_RETRY_MS--> STOPPING
+
+Resources start left to right, each asked for its status first, and stop right to left, all of
+them, held or not. A failed start stops the whole group again (FAILED). A failed stop is tried
+1 + STOP_RETRIES times; if status then says that it is not held, we go on. What still runs is
+STUCK: it stays ours and is tried again, for nobody else may take it meanwhile.
+
+Groups move side by side, but two operations never run the same script at once: scripts such as
+IPaddr choose free interface labels and were never written for company.
+
+Source: measured on Heartbeat 3.0.6 (ResourceManager); it runs `reboot -nf` where we say STUCK.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Final
+
+from everbeat.haresources.effects import GroupMoved, ResourceActed
+from everbeat.model.groups import GroupState
+from everbeat.model.operations import Action, Outcome, RunOperation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from everbeat.haresources.effects import RunnerEffect
+    from everbeat.model.cluster import ResourceGroup, ResourceSpec
+    from everbeat.model.names import GroupKey
+    from everbeat.model.operations import OperationDone
+
+STOP_RETRIES: Final = 10  # Heartbeat's HA_STOPRETRYMAX
+STOP_RETRY_MS: Final = 1_000
+STUCK_RETRY_MS: Final = 30_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperationLimits:
+    """How long an action may take before it is killed. Heartbeat waits for ever."""
+
+    start_ms: int = 300_000
+    stop_ms: int = 300_000
+    status_ms: int = 60_000
+
+    def of(self, action: Action) -> int:
+        """Return the limit of an action."""
+        match action:
+            case Action.START:
+                return self.start_ms
+            case Action.STOP:
+                return self.stop_ms
+            case Action.STATUS:
+                return self.status_ms
+
+
+class _Step(Enum):
+    """What the next operation of a moving group is for."""
+
+    PROBE = auto()  # adopting: is it held already?
+    STATUS = auto()  # before a start
+    START = auto()
+    STOP = auto()
+    CHECK = auto()  # after the last failed stop
+
+
+_ACTION_OF: Final = {
+    _Step.PROBE: Action.STATUS,
+    _Step.STATUS: Action.STATUS,
+    _Step.START: Action.START,
+    _Step.STOP: Action.STOP,
+    _Step.CHECK: Action.STATUS,
+}
+_SETTLED: Final = frozenset({GroupState.STOPPED, GroupState.STARTED, GroupState.FAILED})
+
+
+@dataclass(slots=True)
+class _Run:
+    """One group on its way."""
+
+    group: ResourceGroup
+    state: GroupState = GroupState.STOPPED
+    is_wanted: bool = False
+    has_failed: bool = False
+    step: _Step | None = None
+    position: int = 0
+    tries: int = 0
+    held_count: int = 0  # while probing
+    operation: RunOperation | None = None
+    waits_until_ms: int | None = None
+    running: list[str] = field(default_factory=list[str])
+    why: str = "not started yet"
+    since_ms: int = 0
+
+    @property
+    def resource(self) -> ResourceSpec:
+        return self.group.resources[self.position]
+
+
+class GroupRunner:
+    """All groups of haresources on this node. Owned by the manager."""
+
+    def __init__(self, groups: Iterable[ResourceGroup], limits: OperationLimits) -> None:
+        self._runs = {group.key: _Run(group) for group in groups}
+        self._limits = limits
+        self._operation_id = 0
+
+    def acquire(self, keys: Iterable[GroupKey], why: str, now_ms: int) -> list[RunnerEffect]:
+        """Want these groups here."""
+        for key in keys:
+            run = self._runs[key]
+            if not run.is_wanted or run.state is GroupState.FAILED:
+                run.is_wanted, run.has_failed, run.why = True, False, why
+        return self._pump(now_ms)
+
+    def release(self, keys: Iterable[GroupKey], why: str, now_ms: int) -> list[RunnerEffect]:
+        """Want these groups gone; every resource is stopped even where nothing is held."""
+        for key in keys:
+            run = self._runs[key]
+            run.is_wanted, run.has_failed, run.why = False, False, why
+            if run.state in {GroupState.STOPPED, GroupState.FAILED} and run.operation is None:
+                run.state, run.step, run.since_ms = GroupState.STARTED, None, now_ms
+        return self._pump(now_ms)
+
+    def adopt(self, now_ms: int) -> list[RunnerEffect]:
+        """Ask every resource whether it is held: after a restart of this process."""
+        for run in self._runs.values():
+            run.state, run.step, run.position, run.held_count = (
+                GroupState.STARTING,
+                _Step.PROBE,
+                0,
+                0,
+            )
+            run.why, run.since_ms = "looking for what already runs", now_ms
+        return self._pump(now_ms)
+
+    def on_done(self, done: OperationDone, now_ms: int) -> list[RunnerEffect]:
+        """Take the result of one operation."""
+        run = self._runs.get(done.group)
+        if run is None or run.operation is None or run.operation.id != done.id:
+            return []  # an answer to a question of an earlier life
+        run.operation = None
+        effects: list[RunnerEffect] = [ResourceActed(done)]
+        if done.outcome is not Outcome.LOST:  # a lost one is simply asked again
+            effects += self._after(run, done, now_ms)
+        return effects + self._pump(now_ms)
+
+    def on_executor_lost(self, now_ms: int) -> list[RunnerEffect]:
+        """Ask again what was under way: the executor that ran it is gone."""
+        for run in self._runs.values():
+            if run.operation is not None:
+                run.operation = None
+                if run.step is _Step.START:
+                    run.step = _Step.STATUS
+        return self._pump(now_ms)
+
+    def on_tick(self, now_ms: int) -> list[RunnerEffect]:
+        """Let time pass."""
+        return self._pump(now_ms)
+
+    def next_wakeup_ms(self) -> int | None:
+        """Return when a retry is due, or None."""
+        waits = [r.waits_until_ms for r in self._runs.values() if r.waits_until_ms is not None]
+        return min(waits, default=None)
+
+    def state(self, key: GroupKey) -> GroupState:
+        """Return a group's state here."""
+        return self._runs[key].state
+
+    def wanted(self) -> frozenset[GroupKey]:
+        """Return the groups that are wanted here: what we claim."""
+        return frozenset(key for key, run in self._runs.items() if run.is_wanted)
+
+    def touched(self) -> frozenset[GroupKey]:
+        """Return the groups of which something may run here."""
+        quiet = {GroupState.STOPPED, GroupState.FAILED}
+        return frozenset(key for key, run in self._runs.items() if run.state not in quiet)
+
+    def moving(self) -> frozenset[GroupKey]:
+        """Return the groups that are not where they are wanted yet."""
+        return frozenset(key for key, run in self._runs.items() if run.state not in _SETTLED)
+
+    def failed(self) -> tuple[GroupKey, ...]:
+        """Return the wanted groups whose start failed."""
+        return tuple(k for k, r in self._runs.items() if r.state is GroupState.FAILED)
+
+    def since_ms(self, key: GroupKey) -> int:
+        """Return when a group took its present state."""
+        return self._runs[key].since_ms
+
+    def why(self, key: GroupKey) -> str:
+        """Return the cause of a group's last change."""
+        return self._runs[key].why
+
+    def running(self, key: GroupKey) -> tuple[str, ...]:
+        """Return the resource words known to run here, left to right."""
+        return tuple(self._runs[key].running)
+
+    def _after(self, run: _Run, done: OperationDone, now_ms: int) -> list[RunnerEffect]:
+        match run.step:
+            case _Step.PROBE:
+                return self._after_probe(run, done, now_ms)
+            case _Step.STATUS if not run.is_wanted:
+                return []
+            case _Step.STATUS:
+                if done.is_held:
+                    self._mark_held(run)
+                else:
+                    run.step = _Step.START
+                return []
+            case _Step.START if done.is_success:
+                self._mark_held(run)
+                return []
+            case _Step.START:
+                run.has_failed, run.why = True, f"start of {run.resource.text} failed"
+                return []
+            case _Step.STOP:
+                self._after_stop(run, done, now_ms)
+                return []
+            case _Step.CHECK:
+                return self._after_check(run, done, now_ms)
+            case None:
+                return []
+
+    def _after_probe(self, run: _Run, done: OperationDone, now_ms: int) -> list[RunnerEffect]:
+        if done.is_held:
+            run.held_count += 1
+            run.running.append(run.resource.text)
+        run.position += 1
+        if run.position < len(run.group.resources):
+            return []
+        if run.held_count == len(run.group.resources):
+            run.is_wanted = True
+            return self._enter(run, GroupState.STARTED, now_ms, "found running")
+        if run.held_count:  # half a group: nobody can say whose; stop it, then decide afresh
+            return self._enter(run, GroupState.STARTED, now_ms, "found half running")
+        return self._enter(run, GroupState.STOPPED, now_ms, "found stopped")
+
+    @staticmethod
+    def _mark_held(run: _Run) -> None:
+        if run.resource.text not in run.running:
+            run.running.append(run.resource.text)
+        run.position += 1
+        run.step = _Step.STATUS
+
+    @staticmethod
+    def _after_stop(run: _Run, done: OperationDone, now_ms: int) -> None:
+        if done.is_success or done.outcome is Outcome.NOT_FOUND:
+            GroupRunner._mark_stopped(run)
+        elif run.tries < STOP_RETRIES:
+            run.tries += 1
+            run.waits_until_ms = now_ms + STOP_RETRY_MS
+        else:
+            run.step = _Step.CHECK
+
+    @staticmethod
+    def _mark_stopped(run: _Run) -> None:
+        if run.resource.text in run.running:
+            run.running.remove(run.resource.text)
+        run.position -= 1
+        run.tries = 0
+        run.step = _Step.STOP
+
+    def _after_check(self, run: _Run, done: OperationDone, now_ms: int) -> list[RunnerEffect]:
+        if done.is_held or done.outcome is Outcome.TIMEOUT:  # unknown means: it may still run
+            run.waits_until_ms = now_ms + STUCK_RETRY_MS
+            run.step, run.tries = _Step.STOP, 0
+            return self._enter(
+                run, GroupState.STUCK, now_ms, f"{run.resource.text} cannot be stopped"
+            )
+        self._mark_stopped(run)
+        return []
+
+    def _pump(self, now_ms: int) -> list[RunnerEffect]:
+        """Start what can be started: level-triggered, in file order."""
+        effects: list[RunnerEffect] = []
+        busy = {
+            run.operation.resource.script
+            for run in self._runs.values()
+            if run.operation is not None
+        }
+        for run in self._runs.values():
+            if run.operation is not None:
+                continue
+            if run.waits_until_ms is not None:
+                if now_ms < run.waits_until_ms:
+                    continue
+                run.waits_until_ms = None
+            effects += self._turn(run, now_ms)
+            if run.step is not None and run.resource.script not in busy:
+                busy.add(run.resource.script)
+                effects.append(self._run(run))
+        return effects
+
+    def _turn(self, run: _Run, now_ms: int) -> list[RunnerEffect]:
+        """Bring state and step in line with what is wanted, until an operation is needed."""
+        effects: list[RunnerEffect] = []
+        for _ in range(4):  # STARTED -> STOPPING -> STOPPED -> STARTING is the longest way
+            before = run.state, run.step
+            effects += self._turn_once(run, now_ms)
+            if (run.state, run.step) == before:
+                break
+        return effects
+
+    def _turn_once(self, run: _Run, now_ms: int) -> list[RunnerEffect]:
+        match run.state:
+            case GroupState.STOPPED if run.is_wanted:
+                run.position, run.step = 0, _Step.STATUS
+                return self._enter(run, GroupState.STARTING, now_ms, run.why)
+            case GroupState.FAILED if run.is_wanted and not run.has_failed:
+                run.position, run.step = 0, _Step.STATUS
+                return self._enter(run, GroupState.STARTING, now_ms, run.why)
+            case GroupState.STARTED if not run.is_wanted:
+                return self._begin_stop(run, now_ms)
+            case GroupState.STARTING if run.step is not _Step.PROBE:
+                if run.has_failed or not run.is_wanted:
+                    return self._begin_stop(run, now_ms)
+                if run.position == len(run.group.resources):
+                    run.step = None
+                    return self._enter(run, GroupState.STARTED, now_ms, run.why)
+            case GroupState.STOPPING if run.position < 0:
+                run.step, run.position = None, 0
+                run.running.clear()
+                ended = GroupState.FAILED if run.has_failed else GroupState.STOPPED
+                return self._enter(run, ended, now_ms, run.why)
+            case GroupState.STUCK:
+                return self._enter(run, GroupState.STOPPING, now_ms, run.why)
+            case _:
+                pass
+        return []
+
+    def _begin_stop(self, run: _Run, now_ms: int) -> list[RunnerEffect]:
+        run.position, run.step, run.tries = len(run.group.resources) - 1, _Step.STOP, 0
+        return self._enter(run, GroupState.STOPPING, now_ms, run.why)
+
+    @staticmethod
+    def _enter(run: _Run, state: GroupState, now_ms: int, why: str) -> list[RunnerEffect]:
+        old, run.state, run.since_ms, run.why = run.state, state, now_ms, why
+        if state in {GroupState.STOPPED, GroupState.STARTED, GroupState.FAILED}:
+            run.step = None
+        return [GroupMoved(key=run.group.key, old=old, new=state, why=why, at_ms=now_ms)]
+
+    def _run(self, run: _Run) -> RunOperation:
+        assert run.step is not None
+        action = _ACTION_OF[run.step]
+        self._operation_id += 1
+        run.operation = RunOperation(
+            id=self._operation_id,
+            group=run.group.key,
+            resource=run.resource,
+            action=action,
+            timeout_ms=self._limits.of(action),
+        )
+        return run.operation

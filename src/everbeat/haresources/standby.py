@@ -1,0 +1,252 @@
+"""Handing groups to another node on purpose: standby, takeover on request, failback.
+
+See handover.py for the three steps. Beyond them: a returned owner gets its groups back one
+second after it is settled (auto_failback on), and a group whose start failed is handed on after
+30 s, as Heartbeat 3.0.6 does.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from everbeat.haresources.desk import Stage
+from everbeat.haresources.handover import (
+    REPLY_LIMIT_MS,
+    WORK_LIMIT_MS,
+    Handover,
+    HandoverStep,
+)
+from everbeat.haresources.peers import successor
+from everbeat.model.cluster import AutoFailback
+from everbeat.model.holdings import Hold
+from everbeat.model.members import Broadcast
+from everbeat.model.message import message_of
+from everbeat.model.reports import Severity
+
+if TYPE_CHECKING:
+    from everbeat.haresources.desk import Desk
+    from everbeat.haresources.effects import ManagerEffect
+    from everbeat.haresources.peers import Peer
+    from everbeat.model.message import Message
+    from everbeat.model.names import GroupKey, NodeName
+
+FAILBACK_DELAY_MS: Final = 1_000
+FAILBACK_RETRY_MS: Final = 30_000
+FAILED_START_MS: Final = 30_000
+TAKER_FIELD: Final = "to"  # who shall take, where more than one other node could
+
+
+def refusal(desk: Desk) -> str:
+    """Return why a hand-over cannot begin now, or an empty string."""
+    if desk.is_legacy:
+        return "standby needs auto_failback on or off; this cluster runs auto_failback legacy"
+    if desk.stage is not Stage.JOINED:
+        return f"this node is {desk.stage.value}"
+    if desk.handover is not None:
+        return f"a hand-over is under way ({desk.handover.cause})"
+    if desk.runner.moving():
+        return "resources are still moving here"
+    if not any(desk.is_active(peer.node) for peer in desk.live_peers()):
+        return "no other node is active to take the resources"
+    return ""
+
+
+def give(
+    desk: Desk,
+    word: Hold,
+    cause: str,
+    now_ms: int,
+    *,
+    taker: NodeName | None = None,
+    keys: frozenset[GroupKey] | None = None,
+) -> list[ManagerEffect]:
+    """Ask the other node to take these groups. The caller has checked `refusal`."""
+    if keys is None or desk.is_pair:
+        keys = desk.holdings.keys(word, desk.own)
+    kind = "failback" if cause == "failback" else "standby"
+    event, events = desk.timeline.begin(
+        kind,
+        f"{desk.own} hands over {word.word} resources: {cause}",
+        now_ms,
+        node=desk.own,
+        keys=keys,
+    )
+    desk.handover = Handover(
+        HandoverStep.ASKING, word.word, keys, taker, cause, now_ms + REPLY_LIMIT_MS, event
+    )
+    return [*events, _ask(desk, "me")]
+
+
+def on_ask(desk: Desk, source: NodeName, message: Message, now_ms: int) -> list[ManagerEffect]:
+    """Take one `ask_resources` message of another node."""
+    info = message.text("info") or ""
+    current = desk.handover
+    match info:
+        case "me":
+            return _on_offer(desk, source, message, now_ms)
+        case "other" if current is not None and current.step is HandoverStep.ASKING:
+            if current.peer not in {None, source}:
+                return []
+            current.peer, current.step = source, HandoverStep.RELEASING
+            current.until_ms = now_ms + WORK_LIMIT_MS
+            effects: list[ManagerEffect] = [
+                *desk.runner.release(
+                    sorted(current.keys), f"handed to {source}: {current.cause}", now_ms
+                )
+            ]
+            return [desk.announcement(desk.claims(), "standby"), *effects]
+        case "done" if current is not None and current.peer == source:
+            if current.step is HandoverStep.OFFERED:
+                current.step = HandoverStep.TAKING
+                why = f"handed over by {source}"
+                text = f"{desk.own} takes {', '.join(sorted(current.keys))}: {why}"
+                current.event_id, events = desk.timeline.begin(
+                    "take", text, now_ms, node=source, keys=current.keys
+                )
+                return [*events, *desk.runner.acquire(sorted(current.keys), why, now_ms)]
+            if current.step is HandoverStep.WAITING:
+                return _finish(desk, "taken", now_ms)
+        case _:
+            pass
+    return []
+
+
+def _on_offer(desk: Desk, source: NodeName, message: Message, now_ms: int) -> list[ManagerEffect]:
+    keys = desk.holdings.claims_of(message, source)
+    peer = desk.peer(source)
+    if keys is None or desk.is_legacy or not desk.is_stable or not peer.is_live:
+        return []  # Heartbeat says: other side is in flux
+    taker = message.text(TAKER_FIELD)
+    if taker is None and not desk.is_pair:
+        taker = successor(source, desk.order, desk.live() - {source})
+    if taker not in {None, desk.own}:
+        return []
+    word = message.text("rsc_hold") or "all"
+    desk.handover = Handover(
+        HandoverStep.OFFERED, word, keys, source, f"{source} hands over", now_ms + WORK_LIMIT_MS
+    )
+    return [_ask(desk, "other")]
+
+
+def on_peer_report(desk: Desk, peer: Peer, now_ms: int) -> list[ManagerEffect]:
+    """End the hand-over if the partner's settled report tells that it is through or changed its mind."""
+    current = desk.handover
+    if current is None or current.peer != peer.node or not peer.is_settled:
+        return []
+    if current.step is HandoverStep.OFFERED and current.keys & peer.claims:
+        return _cancel(desk, f"{peer.node} kept them", now_ms)
+    if current.step is HandoverStep.WAITING and current.keys <= peer.claims:
+        return _finish(desk, "taken", now_ms)
+    return []
+
+
+def on_partner_gone(desk: Desk, node: NodeName, now_ms: int) -> list[ManagerEffect]:
+    """Cancel: the node we were handing to or taking from died, stopped or started anew."""
+    current = desk.handover
+    if current is None or (current.peer not in {None, node}):
+        return []
+    if current.peer is None and any(desk.is_active(p.node) for p in desk.live_peers()):
+        return []
+    return _cancel(desk, f"{node} is gone", now_ms)
+
+
+def progress(desk: Desk, now_ms: int) -> list[ManagerEffect]:
+    """Move the hand-over on when our own part is done, or end it at its limit."""
+    current = desk.handover
+    if current is None:
+        return []
+    busy = current.keys & (desk.runner.touched() | desk.runner.moving())
+    if current.step is HandoverStep.RELEASING and not busy:
+        current.step = HandoverStep.WAITING
+        return [_ask(desk, "done")]
+    if current.step is HandoverStep.TAKING and not current.keys & desk.runner.moving():
+        done = _ask(desk, "done")
+        return [done, *_finish(desk, "announced", now_ms)]
+    if now_ms >= current.until_ms:
+        return _cancel(desk, "no reply in time", now_ms)
+    return []
+
+
+def start_due(desk: Desk, now_ms: int) -> list[ManagerEffect]:
+    """Begin a failback, or hand on what could not be started, when its time has come."""
+    if desk.mode is AutoFailback.ON:
+        _arm_failback(desk, now_ms)
+    if refusal(desk):
+        return _retry_alone(desk, now_ms)
+    for peer in desk.live_peers():
+        if peer.failback_at_ms is not None and now_ms >= peer.failback_at_ms:
+            peer.failback_at_ms = now_ms + FAILBACK_RETRY_MS
+            keys = desk.claims() & desk.holdings.owned_by(peer.node)
+            return give(desk, Hold.FOREIGN, "failback", now_ms, taker=peer.node, keys=keys)
+    failed = [k for k in desk.runner.failed() if _failed_long_ago(desk, k, now_ms)]
+    if failed:
+        word = desk.holdings.hold(failed[:1], desk.own)
+        return give(desk, word, "start failed here", now_ms, keys=frozenset(failed))
+    return []
+
+
+def next_wakeup_ms(desk: Desk) -> int | None:
+    """Return when something here falls due, or None."""
+    due = [desk.handover.until_ms] if desk.handover else []
+    due += [p.failback_at_ms for p in desk.live_peers() if p.failback_at_ms is not None]
+    due += [desk.runner.since_ms(k) + FAILED_START_MS for k in desk.runner.failed()]
+    return min(due, default=None)
+
+
+def _arm_failback(desk: Desk, now_ms: int) -> None:
+    for peer in desk.live_peers():
+        if not (peer.is_failback_due and peer.is_settled and desk.is_stable):
+            continue
+        if not desk.claims() & desk.holdings.owned_by(peer.node):
+            peer.is_failback_due, peer.failback_at_ms = False, None
+        elif peer.failback_at_ms is None:
+            peer.failback_at_ms = now_ms + FAILBACK_DELAY_MS
+
+
+def _failed_long_ago(desk: Desk, key: GroupKey, now_ms: int) -> bool:
+    return now_ms - desk.runner.since_ms(key) >= FAILED_START_MS
+
+
+def _retry_alone(desk: Desk, now_ms: int) -> list[ManagerEffect]:
+    """Nobody can take what failed here: try it here again."""
+    if desk.stage is not Stage.JOINED or desk.live_peers():
+        return []
+    due = [k for k in desk.runner.failed() if _failed_long_ago(desk, k, now_ms)]
+    return [*desk.runner.acquire(due, "tried again", now_ms)] if due else []
+
+
+def _ask(desk: Desk, info: str) -> Broadcast:
+    current = desk.handover
+    assert current is not None
+    fields = {"t": "ask_resources", "rsc_hold": current.word, "info": info}
+    if not desk.is_pair:
+        fields |= desk.named(current.keys)
+        if current.peer is not None and info == "me":
+            fields[TAKER_FIELD] = current.peer
+    return Broadcast(message_of(**fields))
+
+
+def _finish(desk: Desk, phase: str, now_ms: int) -> list[ManagerEffect]:
+    current = desk.handover
+    assert current is not None
+    desk.handover = None
+    if current.is_giver and current.peer is not None:
+        peer = desk.peer(current.peer)
+        peer.is_failback_due, peer.failback_at_ms = False, None
+    return [*desk.timeline.finish(current.event_id, phase, now_ms)]
+
+
+def _cancel(desk: Desk, reason: str, now_ms: int) -> list[ManagerEffect]:
+    current = desk.handover
+    assert current is not None
+    desk.handover = None
+    effects: list[ManagerEffect] = [
+        *desk.timeline.finish(
+            current.event_id, f"cancelled: {reason}", now_ms, severity=Severity.WARNING
+        )
+    ]
+    if current.step in {HandoverStep.RELEASING, HandoverStep.WAITING}:
+        # What we let go is ours again unless somebody took it meanwhile.
+        back = current.keys - desk.claimed_by_peers()
+        effects += desk.runner.acquire(sorted(back), f"hand-over cancelled: {reason}", now_ms)
+    return effects

@@ -1,0 +1,143 @@
+"""The events people ask about afterwards: what happened, why, and how long each phase took.
+
+In: what the manager does. Out: ClusterEvent values; an unfinished one is told again when it has
+moved on. Ids grow by one; the newest EVENTS_MAX are kept for readers who come later.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from everbeat.haresources.effects import EventRecorded
+from everbeat.model.groups import ClusterEvent, Phase
+from everbeat.model.operations import Action
+from everbeat.model.reports import Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from everbeat.model.names import GroupKey, NodeName
+    from everbeat.model.operations import OperationDone
+
+EVENTS_MAX: Final = 1_000
+PHASES_MAX: Final = 200  # of one event
+
+
+class Timeline:
+    """Remembers events. `wall_offset_ms` turns monotonic into wall-clock time."""
+
+    def __init__(self, own: NodeName, first_id: int = 1) -> None:
+        self._own = own
+        self._next_id = first_id
+        self._wall_offset_ms = 0
+        self._events: deque[ClusterEvent] = deque(maxlen=EVENTS_MAX)
+        self._open: dict[int, frozenset[GroupKey]] = {}
+
+    def on_clock(self, wall_ms: int, now_ms: int) -> None:
+        """Take the wall clock's present offset."""
+        self._wall_offset_ms = wall_ms - now_ms
+
+    def note(
+        self,
+        kind: str,
+        text: str,
+        now_ms: int,
+        *,
+        node: NodeName | None = None,
+        severity: Severity = Severity.INFO,
+    ) -> list[EventRecorded]:
+        """Remember something that is over at once."""
+        return [EventRecorded(self._add(kind, text, now_ms, node or self._own, severity))]
+
+    def begin(
+        self,
+        kind: str,
+        text: str,
+        now_ms: int,
+        *,
+        node: NodeName,
+        keys: Iterable[GroupKey],
+        phases: Iterable[Phase] = (),
+        severity: Severity = Severity.INFO,
+    ) -> tuple[int, list[EventRecorded]]:
+        """Remember the begin of something; operations on its groups become its phases."""
+        event = replace(
+            self._add(kind, text, now_ms, node, severity),
+            phases=tuple(phases),
+            is_finished=False,
+        )
+        self._events[-1] = event
+        self._open[event.id] = frozenset(keys)
+        return event.id, [EventRecorded(event)]
+
+    def on_operation(self, done: OperationDone) -> None:
+        """Add a start or stop as a phase to every open event of its group."""
+        if done.action is Action.STATUS:
+            return
+        word = {Action.START: "started", Action.STOP: "stopped"}[done.action]
+        name = (
+            f"{word} {done.resource.text}"
+            if done.is_success
+            else (
+                f"{done.action.value} of {done.resource.text} failed ({done.outcome.value}, "
+                f"exit {done.exit_code})"
+            )
+        )
+        for event_id, keys in self._open.items():
+            if done.group in keys:
+                self.phase(event_id, name, done.ended_ms)
+
+    def phase(self, event_id: int, name: str, at_ms: int) -> None:
+        """Add one phase to an open event."""
+        event = self._find(event_id)
+        if event is not None and len(event.phases) < PHASES_MAX:
+            self._replace(replace(event, phases=(*event.phases, Phase(name, at_ms))))
+
+    def finish(
+        self, event_id: int | None, name: str, now_ms: int, severity: Severity | None = None
+    ) -> list[EventRecorded]:
+        """Close an event with a last phase."""
+        if event_id is None or event_id not in self._open:
+            return []
+        self.phase(event_id, name, now_ms)
+        del self._open[event_id]
+        event = self._find(event_id)
+        if event is None:
+            return []
+        event = replace(event, is_finished=True, severity=severity or event.severity)
+        self._replace(event)
+        return [EventRecorded(event)]
+
+    def open_events(self) -> list[tuple[int, frozenset[GroupKey]]]:
+        """Return the ids and groups of the events that are not finished."""
+        return list(self._open.items())
+
+    def after(self, event_id: int) -> tuple[ClusterEvent, ...]:
+        """Return the remembered events with a higher id, oldest first."""
+        return tuple(event for event in self._events if event.id > event_id)
+
+    def _add(
+        self, kind: str, text: str, now_ms: int, node: NodeName, severity: Severity
+    ) -> ClusterEvent:
+        event = ClusterEvent(
+            id=self._next_id,
+            kind=kind,
+            severity=severity,
+            node=node,
+            text=text,
+            at_ms=now_ms,
+            wall_ms=now_ms + self._wall_offset_ms,
+        )
+        self._next_id += 1
+        self._events.append(event)
+        return event
+
+    def _find(self, event_id: int) -> ClusterEvent | None:
+        return next((e for e in reversed(self._events) if e.id == event_id), None)
+
+    def _replace(self, event: ClusterEvent) -> None:
+        for index, known in enumerate(self._events):
+            if known.id == event.id:
+                self._events[index] = event
