@@ -202,7 +202,7 @@ def test_without_traditional_compression_a_long_message_travels_as_it_is() -> No
     ("name", "dropped"),
     [
         ("serial-alpha-to-beta", 0),
-        ("serial-beta-to-alpha", 650),  # the first two had CR LF: the line was not raw yet
+        ("serial-beta-to-alpha", 650),  # the first three had CR LF: the line was not raw yet
     ],
 )
 @pytest.mark.parametrize("piece", [1, 7, 64, 100_000])
