@@ -1,0 +1,207 @@
+"""The real machine's answers to the checker of configuration files.
+
+Name look-ups go through the system's resolver and may take seconds: only commands and daemons that
+start call this, never a loop.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import grp
+import os
+import pwd
+import socket
+import stat
+import struct
+from functools import cache
+from ipaddress import IPv4Address, IPv6Address
+from pathlib import Path
+from typing import Final
+
+from everbeat.ports.host import Interface
+
+INIT_SCRIPTS: Final = Path("/etc/init.d")
+UNIT_DIRECTORIES: Final = tuple(
+    Path(root, "systemd/system") for root in ("/etc", "/run", "/usr/lib", "/lib")
+)
+STONITH_PLUGINS: Final = Path("/usr/lib/stonith/plugins")
+_SIOCGIFADDR: Final = 0x8915
+_SIOCGIFBRDADDR: Final = 0x8919
+_SIOCGIFFLAGS: Final = 0x8913
+_IFF_BROADCAST: Final = 0x2
+
+
+class RealHost:
+    """HostLookup of this machine. `etc` holds nodeinfo and resource.d.
+
+    `is_thorough`: also look up what is not needed to start, such as the addresses of node names.
+    """
+
+    def __init__(self, etc: Path, *, is_thorough: bool = False) -> None:
+        self._etc = etc
+        self._is_thorough = is_thorough
+        self._interfaces: tuple[Interface, ...] | None = None
+
+    def node_name(self) -> str:
+        """Return the first word of ETC/nodeinfo, else `uname -n`."""
+        try:
+            words = (self._etc / "nodeinfo").read_text(errors="surrogateescape").split()
+        except OSError:
+            words = []
+        return words[0] if words else os.uname().nodename
+
+    def interfaces(self) -> tuple[Interface, ...]:
+        """Return all interfaces, asked once."""
+        if self._interfaces is None:
+            self._interfaces = tuple(map(_interface, sorted(n for _, n in socket.if_nameindex())))
+        return self._interfaces
+
+    def resolve(self, host: str) -> str | None:
+        """Return the first IPv4 address."""
+        return _resolved(host, socket.AF_INET)
+
+    def resolve6(self, host: str) -> str | None:
+        """Return the first IPv6 address."""
+        return _resolved(host, socket.AF_INET6)
+
+    def knows_node(self, name: str) -> bool:
+        """Look the name up, if thorough."""
+        return not self._is_thorough or bool(self.resolve(name) or self.resolve6(name))
+
+    def has_user(self, name: str) -> bool:
+        """Ask the user database."""
+        try:
+            pwd.getpwnam(name)
+        except (KeyError, ValueError):
+            return False
+        return True
+
+    def has_group(self, name: str) -> bool:
+        """Ask the group database."""
+        try:
+            grp.getgrnam(name)
+        except (KeyError, ValueError):
+            return False
+        return True
+
+    def is_executable(self, path: str) -> bool:
+        """Look at type and mode."""
+        mode = _mode(path)
+        return stat.S_ISREG(mode) and bool(mode & 0o111)
+
+    def is_file(self, path: str) -> bool:
+        """Look at the type."""
+        return stat.S_ISREG(_mode(path))
+
+    def is_directory(self, path: str) -> bool:
+        """Look at the type."""
+        return stat.S_ISDIR(_mode(path))
+
+    def is_device(self, path: str) -> bool:
+        """Look at the type."""
+        return stat.S_ISCHR(_mode(path))
+
+    def script_path(self, name: str) -> str | None:
+        """Look into ETC/resource.d, then /etc/init.d."""
+        for directory in (self._etc / "resource.d", INIT_SCRIPTS):
+            path = f"{directory}/{name}"
+            if name and self.is_executable(path):
+                return path
+        return None
+
+    def has_unit(self, name: str) -> bool:
+        """Look into systemd's directories; `name@instance` is served by its template."""
+        plain = name.removesuffix(".service")
+        template = plain.partition("@")[0] + "@" if "@" in plain else plain
+        return any(
+            _mode(f"{directory}/{unit}.service") != 0
+            for directory in UNIT_DIRECTORIES
+            for unit in (plain, template)
+        )
+
+    def has_stonith_type(self, name: str) -> bool:
+        """Look for cluster-glue's plug-ins: TYPE.so, or external/NAME."""
+        if name.startswith("external/"):
+            return self.is_executable(f"{STONITH_PLUGINS}/{name}")
+        return self.is_file(f"{STONITH_PLUGINS}/stonith2/{name}.so")
+
+    def service_port(self, name: str) -> int | None:
+        """Ask the services database."""
+        try:
+            return socket.getservbyname(name, "udp")
+        except OSError:
+            return None
+
+    def service_of_port(self, port: int) -> str | None:
+        """Ask the services database."""
+        try:
+            return socket.getservbyport(port, "udp")
+        except (OSError, OverflowError):
+            return None
+
+
+def _mode(path: str) -> int:
+    """Return type and permissions, 0 if nothing can be seen there."""
+    try:
+        return os.stat(path).st_mode  # noqa: PTH116 - paths may hold bytes pathlib would refuse
+    except (OSError, ValueError):
+        return 0
+
+
+@cache
+def _resolved(host: str, family: socket.AddressFamily) -> str | None:
+    literal = _literal(host, family)
+    if literal is not None or ":" in host:
+        return literal
+    try:
+        found = socket.getaddrinfo(host, None, family, socket.SOCK_DGRAM)
+    except (OSError, UnicodeError):
+        return None
+    return str(found[0][4][0]) if found else None
+
+
+def _literal(host: str, family: socket.AddressFamily) -> str | None:
+    address = IPv4Address if family is socket.AF_INET else IPv6Address
+    try:
+        return str(address(host))
+    except ValueError:
+        return None
+
+
+def _interface(name: str) -> Interface:
+    """Ask the kernel by ioctl for IPv4, by /proc for IPv6."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as channel:
+        address = _ipv4(channel, name, _SIOCGIFADDR)
+        has_broadcast = bool(_flags(channel, name) & _IFF_BROADCAST)
+        broadcast = _ipv4(channel, name, _SIOCGIFBRDADDR) if address and has_broadcast else ""
+    ipv4 = (address,) if address else ()
+    return Interface(name, "" if broadcast == "0.0.0.0" else broadcast, (*ipv4, *_ipv6(name)))  # noqa: S104 - compared, not bound
+
+
+def _request(name: str) -> bytes:
+    return struct.pack("256s", name.encode()[:15])
+
+
+def _ipv4(channel: socket.socket, name: str, request: int) -> str:
+    try:
+        answer = fcntl.ioctl(channel.fileno(), request, _request(name))
+    except OSError:
+        return ""
+    return socket.inet_ntoa(answer[20:24])
+
+
+def _flags(channel: socket.socket, name: str) -> int:
+    try:
+        answer = fcntl.ioctl(channel.fileno(), _SIOCGIFFLAGS, _request(name))
+    except OSError:
+        return 0
+    return int.from_bytes(answer[16:18], "little")
+
+
+def _ipv6(name: str) -> tuple[str, ...]:
+    try:
+        lines = Path("/proc/net/if_inet6").read_text().splitlines()
+    except OSError:
+        return ()
+    rows = (line.split() for line in lines)
+    return tuple(str(IPv6Address(int(row[0], 16))) for row in rows if row[-1] == name)

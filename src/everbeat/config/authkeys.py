@@ -1,0 +1,178 @@
+"""authkeys: the secrets, and which of them signs.
+
+    auth NUMBER
+    NUMBER METHOD [SECRET]
+
+`#` begins a comment only at the start of a line. A line beginning with `a` is an auth line; it must
+stand before the key it names. Source: measured reactions of Heartbeat 3.0.6.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from everbeat.config.codes import report_of
+from everbeat.config.files import ConfigFile, Line, bytes_from_text, lines_of, words_of
+from everbeat.config.suggestions import nearest
+from everbeat.config.values import number_from_word
+from everbeat.model.cluster import AUTH_KEYS_MAX, AuthKey, AuthKeys
+from everbeat.model.reports import Place, Severity
+
+if TYPE_CHECKING:
+    from everbeat.model.reports import Report
+
+READABLE_BY_OTHERS: Final = 0o044
+METHODS: Final = ("sha1", "md5", "crc")
+SECRET_SHORT: Final = 8
+SHOWN_WORD_MAX: Final = 40
+
+
+@dataclass(slots=True)
+class _Sheet:
+    """What was read so far."""
+
+    file: str
+    signing: int | None = None
+    signing_line: Line | None = None
+    keys: dict[int, AuthKey] = field(default_factory=dict)
+    is_signing_key_found: bool = False
+    reports: list[Report] = field(default_factory=list)
+
+    def report(self, code: str, line: Line, summary: str, remedy: str = "") -> None:
+        """Remember a problem. The quoted line loses its secret."""
+        place = Place(line.file, line.number, _masked(line.text))
+        self.reports.append(report_of(code, place, summary, remedy))
+
+
+def read_authkeys(file: ConfigFile) -> tuple[AuthKeys | None, tuple[Report, ...]]:
+    """Read the keys; None if anything is an error."""
+    sheet = _Sheet(file.name)
+    if file.text is None:
+        remedy = f"create {file.name} with mode 600: auth 1, and below it 1 sha1 SECRET"
+        summary = f"{file.name} does not exist or is unreadable"
+        return None, (report_of("file-missing", Place(file.name), summary, remedy),)
+    if file.mode & READABLE_BY_OTHERS:
+        summary = f"{file.name} has mode {file.mode & 0o777:o}: others can read the keys"
+        remedy = f"chmod 600 {file.name}"
+        sheet.reports.append(report_of("authkeys-mode", Place(file.name), summary, remedy))
+    for line in lines_of(file):
+        _read_line(sheet, line)
+    _check_signing(sheet)
+    if any(report.severity is Severity.ERROR for report in sheet.reports):
+        return None, tuple(sheet.reports)
+    assert sheet.signing is not None
+    return AuthKeys(sheet.signing, tuple(sheet.keys.values())), tuple(sheet.reports)
+
+
+def _read_line(sheet: _Sheet, line: Line) -> None:
+    words = words_of(line.text)
+    if not words or words[0].startswith("#"):
+        return
+    if words[0].startswith("a"):
+        _read_auth(sheet, line, words)
+    else:
+        _read_key(sheet, line, words)
+
+
+def _read_auth(sheet: _Sheet, line: Line, words: tuple[str, ...]) -> None:
+    number = number_from_word(words[1]) if len(words) > 1 else None
+    if number is None:
+        sheet.report("auth-malformed", line, "an auth line is `auth` and a number", "auth 1")
+        return
+    if words[0] != "auth":
+        summary = f"'{words[0]}' is taken for auth, as anything that begins with a"
+        sheet.report("auth-misspelt", line, summary, f"auth {number}")
+    if not 0 <= number < AUTH_KEYS_MAX:
+        summary = f"key numbers go from 0 to {AUTH_KEYS_MAX - 1}, not to {number}"
+        sheet.report("key-number", line, summary, "auth 1")
+        return
+    if sheet.signing_line is not None:
+        summary = f"a second auth line; the first is line {sheet.signing_line.number}"
+        sheet.report("auth-twice", line, summary, "keep one auth line")
+    sheet.signing, sheet.signing_line = number, line
+    sheet.is_signing_key_found = False
+
+
+def _read_key(sheet: _Sheet, line: Line, words: tuple[str, ...]) -> None:
+    number = number_from_word(words[0])
+    if number is None or len(words) < 2:
+        sheet.report("key-malformed", line, "not a key line", "1 sha1 SECRET")
+        return
+    if not 0 <= number < AUTH_KEYS_MAX:
+        summary = f"key numbers go from 0 to {AUTH_KEYS_MAX - 1}, not to {number}"
+        sheet.report("key-number", line, summary, f"1 {words[1]} SECRET")
+        return
+    method = words[1]
+    if method not in METHODS:
+        meant = nearest(method, METHODS) or "sha1"
+        summary = f"the method '{method[:40]}' is none of {', '.join(METHODS)}"
+        sheet.report("key-method-unknown", line, summary, f"{number} {meant} SECRET")
+        return
+    secret = words[2] if len(words) > 2 else ""
+    if not _is_secret_right(sheet, line, number, method, secret):
+        return
+    _warn_of_key(sheet, line, number, words)
+    sheet.keys[number] = AuthKey(number, method, bytes_from_text(secret))
+    sheet.is_signing_key_found |= number == sheet.signing
+
+
+def _is_secret_right(sheet: _Sheet, line: Line, number: int, method: str, secret: str) -> bool:
+    if method == "crc" and secret:
+        sheet.report("key-secret-unexpected", line, "crc takes no secret", f"{number} crc")
+        return False
+    if method != "crc" and not secret:
+        summary = f"{method} needs a secret"
+        sheet.report("key-secret-missing", line, summary, f"{number} {method} SECRET")
+        return False
+    return True
+
+
+def _warn_of_key(sheet: _Sheet, line: Line, number: int, words: tuple[str, ...]) -> None:
+    method = words[1]
+    if number in sheet.keys:
+        summary = f"key {number} stands here again and replaces the former one"
+        sheet.report("key-twice", line, summary, "give every key its own number")
+    if len(words) > 3:
+        code = "key-comment" if words[3].startswith("#") else "key-surplus"
+        summary = "the secret is the third word alone; the rest of the line is ignored"
+        sheet.report(code, line, summary, f"{number} {method} SECRET, without blanks in SECRET")
+    if method == "crc":
+        summary = "crc: anyone on the network can send commands to this cluster"
+        sheet.report("key-crc", line, summary, f"{number} sha1 SECRET")
+    elif len(words[2]) < SECRET_SHORT:
+        summary = f"the secret has only {len(words[2])} characters"
+        sheet.report("key-short", line, summary, "a secret of 20 random characters")
+
+
+def _check_signing(sheet: _Sheet) -> None:
+    signing, line = sheet.signing, sheet.signing_line
+    if signing is None or line is None:
+        if not any(report.code in {"auth-malformed", "key-number"} for report in sheet.reports):
+            place = Place(sheet.file)
+            first = next(iter(sheet.keys), 1)
+            summary = "no auth line says which key signs"
+            sheet.reports.append(report_of("auth-missing", place, summary, f"auth {first}"))
+    elif sheet.is_signing_key_found:
+        if len(sheet.keys) > 1:
+            summary = "peers running Heartbeat 3.0.6 verify every key with their own signing key"
+            remedy = "change keys on all nodes at the same time while Heartbeat nodes remain"
+            sheet.reports.append(report_of("key-several", line.place, summary, remedy))
+    elif signing in sheet.keys:
+        summary = f"auth {signing} must stand before the key it names"
+        sheet.report("auth-after-key", line, summary, f"auth {signing} as the first line")
+    elif not any(
+        report.code.startswith("key-") and report.severity is Severity.ERROR
+        for report in sheet.reports
+    ):
+        known = ", ".join(str(number) for number in sheet.keys) or "none"
+        summary = f"auth {signing}: there is no key {signing}; the file has {known}"
+        remedy = f"auth {next(iter(sheet.keys))}" if sheet.keys else f"{signing} sha1 SECRET"
+        sheet.report("auth-key-missing", line, summary, remedy)
+
+
+def _masked(text: str) -> str:
+    """Return a line as a report may show it: number and method, never the secret."""
+    words = words_of(text)
+    shown = [word[:SHOWN_WORD_MAX] for word in words[:2]]
+    return " ".join([*shown, "…"] if len(words) > 2 else shown)

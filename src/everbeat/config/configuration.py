@@ -1,0 +1,55 @@
+"""The three files together: all problems of all files at once, or the values they say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from everbeat.config.authkeys import read_authkeys
+from everbeat.config.codes import report_of
+from everbeat.config.files import ConfigFile, ConfigFiles
+from everbeat.config.ha_cf import crm_from_word, read_ha_cf
+from everbeat.config.haresources import read_haresources
+from everbeat.config.host_facts import HostFacts
+from everbeat.model.reports import Place, Report
+
+if TYPE_CHECKING:
+    from everbeat.config.draft import Draft
+    from everbeat.model.cluster import AuthKeys, HaConfig, ResourceGroup
+    from everbeat.ports.host import HostLookup
+
+__all__ = ["ConfigFile", "ConfigFiles", "HostFacts", "Parsed", "config_from_files"]
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """What the files say. A part is None (groups: empty) if a report of its file is an error."""
+
+    config: HaConfig | None
+    keys: AuthKeys | None
+    groups: tuple[ResourceGroup, ...]
+    reports: tuple[Report, ...]  # ha.cf, authkeys, haresources; each in the order of its lines
+
+
+def config_from_files(files: ConfigFiles, host: HostLookup) -> Parsed:
+    """Read and check the files of one node. Never raises; same input, same result."""
+    draft, config = read_ha_cf(files.ha_cf, host)
+    keys, key_reports = read_authkeys(files.authkeys)
+    groups: tuple[ResourceGroup, ...] = ()
+    group_reports: tuple[Report, ...] = ()
+    if _is_ruled_by_haresources(draft):
+        groups, group_reports = read_haresources(files.haresources, tuple(draft.nodes), host)
+    elif files.haresources.text is not None:
+        summary = "with a cluster resource manager this file is ignored"
+        place = Place(files.haresources.name)
+        group_reports = (report_of("haresources-unused", place, summary, "crm off in ha.cf"),)
+    reports = (*_sorted(draft.reports), *_sorted(key_reports), *_sorted(group_reports))
+    return Parsed(config, keys, groups, reports)
+
+
+def _is_ruled_by_haresources(draft: Draft) -> bool:
+    return crm_from_word(draft.parameters["pacemaker"]) == "off"
+
+
+def _sorted(reports: list[Report] | tuple[Report, ...]) -> list[Report]:
+    return sorted(reports, key=lambda report: report.place.line)

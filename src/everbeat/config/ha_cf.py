@@ -1,0 +1,176 @@
+"""ha.cf: lines into directives, directives into a HaConfig.
+
+    lines ── table ──► Draft (parameters, nodes, media, …) ── timing, cross checks ──► HaConfig
+
+Processed line by line: udpport and baud act on the media below them. Every problem is reported;
+a HaConfig exists only if none of them is an error.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from everbeat.config.cross_checks import check_ha_cf
+from everbeat.config.directives import Directive, Statement
+from everbeat.config.draft import Draft
+from everbeat.config.files import ConfigFile, Line, first_word_and_rest, lines_of, without_comment
+from everbeat.config.media import MEDIA
+from everbeat.config.members import DEFAULT_APIAUTH, MEMBERS
+from everbeat.config.options import CRM, OPTIONS
+from everbeat.config.suggestions import nearest
+from everbeat.config.timing import timing_of
+from everbeat.config.values import FALSE_WORDS, TRUE_WORDS, boolean_from_word, leading_number
+from everbeat.model.cluster import AutoFailback, Autojoin, HaConfig, Timing
+from everbeat.model.names import node_name_from_text
+
+if TYPE_CHECKING:
+    from everbeat.ports.host import HostLookup
+
+LINE_BYTES_MAX: Final = 5_119
+CONTROL_CHARACTERS: Final = frozenset(map(chr, range(32))) - set("\t\r\v\f")
+
+TABLE: Final = (*OPTIONS, CRM, *MEDIA, *MEMBERS)
+"""Every directive, one row each."""
+
+DIRECTIVES: Final = {directive.name: directive for directive in TABLE} | {"crm": CRM}
+
+
+def read_ha_cf(file: ConfigFile, host: HostLookup) -> tuple[Draft, HaConfig | None]:
+    """Read the whole file; the draft holds the reports and what could be read."""
+    draft = Draft(file.name, host)
+    draft.parameters.update({row.name: row.default for row in TABLE if row.default})
+    port = host.service_port("ha-cluster")
+    if port is not None:
+        draft.parameters["udpport"] = str(port)
+    if file.text is None:
+        remedy = "node, bcast or ucast, auto_failback: see the manual for a sample"
+        draft.report_file("file-missing", f"{file.name} does not exist or is unreadable", remedy)
+        return draft, None
+    for line in lines_of(file):
+        _read_line(draft, line)
+    timing = timing_of(draft)
+    check_ha_cf(draft)
+    return draft, None if draft.has_errors else _config(draft, timing)
+
+
+def _read_line(draft: Draft, line: Line) -> None:
+    """Take one line apart and let its directive have it."""
+    if len(line.text) > LINE_BYTES_MAX:
+        summary = f"the line has {len(line.text)} characters; {LINE_BYTES_MAX} are read as one"
+        draft.report("line-too-long", line, summary, "several shorter lines")
+        return
+    content = without_comment(line.text)
+    if not content:
+        return
+    if not CONTROL_CHARACTERS.isdisjoint(content):
+        draft.report("not-text", line, "the line holds control characters", "plain text")
+    name, rest = first_word_and_rest(content)
+    directive = DIRECTIVES.get(name)
+    if directive is None:
+        _report_unknown(draft, line, name, rest)
+    else:
+        _apply(draft, directive, Statement(line, name, rest))
+
+
+def _report_unknown(draft: Draft, line: Line, name: str, rest: str) -> None:
+    word, is_assigned, value = name.partition("=")
+    meant = nearest(word.rstrip(":"), DIRECTIVES)
+    remedy = f"{meant} {value or rest}".rstrip() if meant else "delete the line"
+    summary = f"'{name[:60]}' is no directive"
+    if is_assigned and meant == word:
+        summary += "; name and value are separated by a blank"
+    elif meant == name.lower():
+        summary += "; names are case-sensitive"
+    draft.report("directive-unknown", line, summary, remedy)
+
+
+def _apply(draft: Draft, directive: Directive, statement: Statement) -> None:
+    """Apply a directive to its line."""
+    if directive.is_value_needed and not statement.values:
+        summary = f"{statement.directive}: no value; the line has no effect"
+        remedy = f"{statement.directive} {directive.shape}"
+        draft.report("directive-without-value", statement.line, summary, remedy)
+    elif directive.kind is not None:
+        _set_option(draft, directive, statement)
+    else:
+        assert directive.apply is not None
+        directive.apply(draft, statement)
+
+
+def _set_option(draft: Draft, directive: Directive, statement: Statement) -> None:
+    """Check and record a scalar. Of several values each is applied in turn; the last one stays."""
+    name, line = directive.name, statement.line
+    assert directive.kind is not None
+    earlier = draft.lines.get(name)
+    values = statement.values
+    if directive.is_once and (earlier is not None or len(values) > 1):
+        at = f"; see line {earlier.number}" if earlier else ""
+        summary = f"{statement.directive}: may be given only once{at}"
+        draft.report("directive-twice", line, summary, "delete this line")
+    elif earlier is not None:
+        summary = f"{statement.directive}: overrides line {earlier.number}"
+        draft.report("directive-repeated", line, summary, "keep one of the two lines")
+    elif len(values) > 1:
+        summary = f"{statement.directive}: of {len(values)} values the last one counts"
+        draft.report("value-surplus", line, summary, f"{statement.directive} {values[-1]}")
+    for value in values:
+        directive.kind(draft, statement, value)
+    draft.parameters[name] = values[-1]
+    draft.lines[name] = line
+
+
+def _config(draft: Draft, timing: Timing) -> HaConfig:
+    """Turn the checked words into values."""
+    words = draft.parameters
+    named = {entry.client for entry in draft.apiauth}
+    defaults = tuple(entry for entry in DEFAULT_APIAUTH if entry.client not in named)
+    return HaConfig(
+        node=node_name_from_text(draft.host.node_name()),
+        nodes=tuple(draft.nodes),
+        media=tuple(draft.media),
+        timing=timing,
+        auto_failback=auto_failback_from_word(words["auto_failback"]),
+        autojoin=Autojoin(words["autojoin"].lower()),
+        crm=crm_from_word(words["pacemaker"]),
+        respawn=tuple(draft.respawn),
+        apiauth=(*draft.apiauth, *defaults),
+        stonith=tuple(device for _, device in draft.stonith),
+        watchdog=words.get("watchdog", ""),
+        hopfudge=leading_number(words["hopfudge"]),
+        logfile=words.get("logfile", ""),
+        debugfile=words.get("debugfile", ""),
+        logfacility=words.get("logfacility", ""),
+        use_logd=bool(boolean_from_word(words.get("use_logd", "off"))),
+        debug=leading_number(words["debug"]),
+        is_realtime=bool(boolean_from_word(words["realtime"])),
+        rtprio=leading_number(words.get("rtprio", "1")),
+        hbgenmethod=words["hbgenmethod"],
+        uuidfrom=words["uuidfrom"],
+        msgfmt=words["msgfmt"],
+        compression=words["compression"],
+        compression_threshold_kib=leading_number(words["compression_threshold"]),
+        is_traditional_compression=bool(boolean_from_word(words["traditional_compression"])),
+        max_rexmit_delay_ms=leading_number(words["max_rexmit_delay"]),
+        is_log_badpack=bool(boolean_from_word(words["log_badpack"])),
+        cluster=words["cluster"],
+        environment=tuple(draft.environment),
+        parameters=tuple(sorted(words.items())),
+    )
+
+
+def auto_failback_from_word(word: str) -> AutoFailback:
+    """Return the mode of a checked word: any truth value or legacy."""
+    value = boolean_from_word(word)
+    if value is None:
+        return AutoFailback.LEGACY
+    return AutoFailback.ON if value else AutoFailback.OFF
+
+
+def crm_from_word(word: str) -> str:
+    """Return off, on, respawn, manual, ccm-only or valgrind of a checked word."""
+    lowered = word.lower()
+    if lowered in TRUE_WORDS:
+        return "on"
+    if lowered in FALSE_WORDS:
+        return "off"
+    return "manual" if lowered == "minimal" else lowered

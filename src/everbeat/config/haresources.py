@@ -1,0 +1,157 @@
+r"""haresources: which groups there are, what is in them, and who owns them.
+
+    OWNER RESOURCE RESOURCE … \\
+          RESOURCE
+
+One logical line is one group, its first resource word the group's key. `#` begins a comment; a
+backslash at the end of a line joins the next one. Source: measured behaviour of Heartbeat 3.0.6.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from everbeat.config.codes import report_of
+from everbeat.config.files import ConfigFile, Line, lines_of, words_of
+from everbeat.config.resources import check_resource, resource_from_word, service_address
+from everbeat.config.suggestions import nearest
+from everbeat.model.cluster import ResourceGroup, ResourceSpec
+from everbeat.model.names import GroupKey, NodeName, node_name_from_text
+from everbeat.model.reports import Place, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from everbeat.model.reports import Report
+    from everbeat.ports.host import HostLookup
+
+
+@dataclass(frozen=True, slots=True)
+class LogicalLine:
+    """Lines joined by backslashes, placed at the first of them."""
+
+    line: Line
+    text: str
+
+
+def read_haresources(
+    file: ConfigFile, nodes: Collection[NodeName], host: HostLookup
+) -> tuple[tuple[ResourceGroup, ...], tuple[Report, ...]]:
+    """Read the groups; none if anything is an error. `nodes` empty: owners are not checked."""
+    if file.text is None:
+        summary = f"{file.name} does not exist or is unreadable"
+        remedy = f"create it, the same on all nodes: {next(iter(nodes), 'NODE')} ADDRESS SERVICE"
+        return (), (report_of("file-missing", Place(file.name), summary, remedy),)
+    reports: list[Report] = []
+    groups: list[tuple[ResourceGroup, Line]] = []
+    for logical in logical_lines(file, reports):
+        group = _group(logical, nodes, reports)
+        if group is not None:
+            groups.append((group, logical.line))
+    _check_groups(groups, host, reports)
+    if not groups and not any(report.severity is Severity.ERROR for report in reports):
+        summary = "no group: nothing is managed"
+        remedy = f"{next(iter(nodes), 'NODE')} ADDRESS SERVICE"
+        reports.append(report_of("haresources-none", Place(file.name), summary, remedy))
+    if any(report.severity is Severity.ERROR for report in reports):
+        return (), tuple(reports)
+    return tuple(group for group, _ in groups), tuple(reports)
+
+
+def logical_lines(file: ConfigFile, reports: list[Report]) -> list[LogicalLine]:
+    """Join continued lines and drop comments; report what Heartbeat reads otherwise."""
+    joined: list[LogicalLine] = []
+    first: Line | None = None
+    parts: list[str] = []
+    for line in lines_of(file):
+        text, has_comment, _ = line.text.partition("#")
+        if first is not None and has_comment and text.strip():
+            _report(reports, "comment-after-continuation", line)
+        if text.rstrip() != text and text.rstrip().endswith("\\"):
+            _report(reports, "continuation-blank", line)
+        text = text.rstrip()
+        is_open = text.endswith("\\")
+        parts.append(text.removesuffix("\\"))
+        first = first or line
+        if not is_open:
+            joined.append(LogicalLine(first, " ".join(parts).strip()))
+            first, parts = None, []
+    if first is not None:
+        _report(reports, "continuation-open", first)
+        joined.append(LogicalLine(first, " ".join(parts).strip()))
+    return [logical for logical in joined if logical.text]
+
+
+_LINE_PROBLEMS: Final = {
+    "comment-after-continuation": (
+        "Heartbeat takes the words of this comment for resources",
+        "put the comment on a line of its own, above the group",
+    ),
+    "continuation-blank": (
+        "blanks follow the backslash; Heartbeat does not join the next line",
+        "a backslash as the very last character",
+    ),
+    "continuation-open": (
+        "the last line ends with a backslash",
+        "delete the backslash",
+    ),
+}
+
+
+def _report(reports: list[Report], code: str, line: Line) -> None:
+    summary, remedy = _LINE_PROBLEMS[code]
+    reports.append(report_of(code, line.place, summary, remedy))
+
+
+def _group(
+    logical: LogicalLine, nodes: Collection[NodeName], reports: list[Report]
+) -> ResourceGroup | None:
+    """Read one logical line; None if it is no group."""
+    owner_word, *words = words_of(logical.text)
+    owner = node_name_from_text(owner_word)
+    place = logical.line.place
+    if nodes and owner not in nodes:
+        meant = nearest(owner, nodes)
+        summary = f"'{owner_word[:60]}' is no node of ha.cf; a line begins with the group's owner"
+        remedy = " ".join((meant or next(iter(nodes)), *words))
+        reports.append(report_of("haresources-node-unknown", place, summary, remedy))
+        return None
+    if not words:
+        summary = f"{owner_word} owns no resource here; the line has no effect"
+        remedy = f"{owner} ADDRESS SERVICE"
+        reports.append(report_of("group-empty", place, summary, remedy))
+        return None
+    resources = tuple(resource_from_word(word) for word in words)
+    return ResourceGroup(owner, GroupKey(words[0]), resources)
+
+
+def _check_groups(
+    groups: list[tuple[ResourceGroup, Line]], host: HostLookup, reports: list[Report]
+) -> None:
+    """Check every resource, and that keys and addresses stand only once."""
+    keys: dict[str, int] = {}
+    addresses: dict[str, int] = {}
+    for group, line in groups:
+        earlier = keys.setdefault(group.key, line.number)
+        if earlier != line.number:
+            summary = f"a group with the key {group.key} begins in line {earlier} already"
+            remedy = "begin each group with another resource, e.g. its own address"
+            reports.append(report_of("group-key-twice", line.place, summary, remedy))
+        for resource in group.resources:
+            reports.extend(check_resource(resource, line.place, host))
+            _check_address(addresses, resource, line, reports)
+
+
+def _check_address(
+    addresses: dict[str, int], resource: ResourceSpec, line: Line, reports: list[Report]
+) -> None:
+    """Check that a service address stands only once. `addresses`: address -> its line."""
+    address = service_address(resource)
+    if address is None:
+        return
+    if address in addresses:
+        summary = f"the address {address} stands in line {addresses[address]} already"
+        remedy = "give each group its own address"
+        reports.append(report_of("address-twice", line.place, summary, remedy))
+    addresses.setdefault(address, line.number)

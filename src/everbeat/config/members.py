@@ -1,0 +1,235 @@
+"""Lines that name nodes, programs, clients and devices."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from everbeat.config.directives import Directive, Statement
+from everbeat.config.files import first_word_and_rest, words_of
+from everbeat.config.values import BOOLEAN_REMEDY, boolean_from_word
+from everbeat.model.cluster import ApiAuthorization, RespawnClient, StonithDevice
+from everbeat.model.names import NODE_NAME_BYTES_MAX, node_name_from_text
+
+if TYPE_CHECKING:
+    from everbeat.config.draft import Draft
+    from everbeat.model.names import NodeName
+
+DEFAULT_APIAUTH: Final = (
+    ApiAuthorization("ipfail", users=("hacluster",)),
+    ApiAuthorization("ccm", users=("hacluster",)),
+    ApiAuthorization("ping", groups=("haclient",)),
+    ApiAuthorization("lha-snmpagent", users=("root",)),
+    ApiAuthorization("anon", users=("root",), groups=("haclient",)),
+)
+"""In force for clients without an apiauth line of their own."""
+
+_HOST_NAME: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", re.ASCII)
+_ADDRESS: Final = re.compile(r"[0-9.]+|.*:.*", re.ASCII)
+
+
+def apply_node(draft: Draft, statement: Statement) -> None:
+    """Each value is a member of the cluster."""
+    for word in statement.values:
+        name = node_name_from_text(word)
+        if name in draft.nodes:
+            summary = f"node: {name} was already named in line {draft.nodes[name].number}"
+            draft.report("node-twice", statement.line, summary, "name each node once")
+            continue
+        _check_node_name(draft, statement, word, name)
+        draft.nodes[name] = statement.line
+
+
+def _check_node_name(draft: Draft, statement: Statement, word: str, name: NodeName) -> None:
+    line = statement.line
+    if len(name.encode("utf-8", "surrogateescape")) > NODE_NAME_BYTES_MAX:
+        summary = f"node: a name has at most {NODE_NAME_BYTES_MAX} bytes"
+        draft.report("node-name-too-long", line, summary, "the name printed by `uname -n`")
+    elif _ADDRESS.fullmatch(word) or _HOST_NAME.fullmatch(word) is None:
+        summary = f"node: '{word}' is no name a machine can have"
+        draft.report("node-name-unusual", line, summary, "the name printed by `uname -n`")
+    elif word != name:
+        summary = f"node: {word} is known as {name} in the cluster"
+        draft.report("node-name-upper-case", line, summary, f"node {name}")
+
+
+def apply_respawn(draft: Draft, statement: Statement) -> None:
+    """Start a program and keep it running; failfast: its death reboots the node."""
+    directive = statement.directive
+    user, command_line = first_word_and_rest(statement.rest)
+    command = words_of(command_line)
+    if not command:
+        summary = f"{directive}: a user and a program are needed"
+        remedy = f"{directive} {user or 'hacluster'} /usr/libexec/heartbeat/ipfail"
+        draft.report("command-missing", statement.line, summary, remedy)
+        return
+    if not draft.host.has_user(user):
+        summary = f"{directive}: there is no user {user}"
+        draft.report("user-unknown", statement.line, summary, f"{directive} root {command[0]}")
+    if not command[0].startswith("/"):
+        summary = f"{directive}: '{command[0]}' is not a full path"
+        remedy = f"{directive} {user} /usr/libexec/heartbeat/{command[0]}"
+        draft.report("command-not-absolute", statement.line, summary, remedy)
+    elif not draft.host.is_executable(command[0]):
+        summary = f"{directive}: {command[0]} does not exist or may not be executed"
+        draft.report("command-not-executable", statement.line, summary, f"chmod 755 {command[0]}")
+    client = RespawnClient(user, command, reboots=directive == "failfast")
+    if client in draft.respawn:
+        summary = f"{directive}: {command[0]} is started twice"
+        draft.report("respawn-twice", statement.line, summary, "delete this line")
+    draft.respawn.append(client)
+
+
+def apply_apiauth(draft: Draft, statement: Statement) -> None:
+    """Say who may sign on under a client name."""
+    client, *lists = statement.words or ("",)
+    example = f"apiauth {client or 'ipfail'} uid=hacluster gid=haclient"
+    names: dict[str, tuple[str, ...]] = {}
+    for word in lists:
+        kind, is_given, text = word.partition("=")
+        if not is_given or kind not in {"uid", "gid"} or kind in names:
+            summary = f"apiauth: '{word}' is not uid=USER,… or gid=GROUP,…, each once"
+            draft.report("apiauth-malformed", statement.line, summary, example)
+            return
+        names[kind] = tuple(name for name in text.split(",") if name)
+    if not names:
+        summary = "apiauth: a client and uid=, gid= or both are needed"
+        draft.report("apiauth-malformed", statement.line, summary, example)
+        return
+    if any(known.client == client for known in draft.apiauth):
+        summary = f"apiauth: {client} has an apiauth line already"
+        remedy = "put all users and groups on one line: " + example
+        draft.report("apiauth-twice", statement.line, summary, remedy)
+        return
+    users, groups = names.get("uid", ()), names.get("gid", ())
+    for user in users:
+        if not user.isdecimal() and not draft.host.has_user(user):
+            summary = f"apiauth: there is no user {user}"
+            draft.report("user-unknown", statement.line, summary, example)
+    for group in groups:
+        if not group.isdecimal() and not draft.host.has_group(group):
+            summary = f"apiauth: there is no group {group}"
+            draft.report("group-unknown", statement.line, summary, example)
+    draft.apiauth.append(ApiAuthorization(client, users, groups))
+
+
+def apply_stonith(draft: Draft, statement: Statement) -> None:
+    """One device for all nodes, its parameters in a file."""
+    words = statement.words
+    if len(words) < 2:
+        summary = "stonith: a type and a file are needed"
+        remedy = "stonith TYPE /etc/ha.d/conf/stonith.TYPE"
+        draft.report("stonith-type-missing", statement.line, summary, remedy)
+        return
+    _check_stonith_type(draft, statement, words[0])
+    if not draft.host.is_file(words[1]):
+        summary = f"stonith: there is no file {words[1]}"
+        remedy = "a file with the parameters `stonith -t TYPE -n` lists"
+        draft.report("stonith-file-missing", statement.line, summary, remedy)
+    draft.stonith.append((statement.line, StonithDevice("*", words[0], words[1:2])))
+
+
+def apply_stonith_host(draft: Draft, statement: Statement) -> None:
+    """Take a device reached from one host or (`*`) all; other hosts' lines are not checked."""
+    words = statement.words
+    if len(words) < 3:
+        summary = "stonith_host: a host, a type and parameters are needed"
+        draft.report("stonith-type-missing", statement.line, summary, "stonith_host * TYPE PARAMS")
+        return
+    host = words[0]
+    if host in {"*", draft.host.node_name().lower()}:
+        _check_stonith_type(draft, statement, words[1])
+    draft.stonith.append((statement.line, StonithDevice(host, words[1], words[2:])))
+
+
+def _check_stonith_type(draft: Draft, statement: Statement, type_name: str) -> None:
+    if not draft.host.has_stonith_type(type_name):
+        summary = f"{statement.directive}: there is no STONITH plug-in {type_name}"
+        draft.report("stonith-type-unknown", statement.line, summary, "a type of `stonith -L`")
+
+
+def apply_env(draft: Draft, statement: Statement) -> None:
+    """Export HA_NAME=VALUE to clients."""
+    for word in statement.words:
+        name, is_given, value = word.partition("=")
+        if not is_given or not name:
+            summary = f"env: '{word}' is not NAME=VALUE; the value is empty"
+            draft.report("env-malformed", statement.line, summary, f"env {name or 'NAME'}=VALUE")
+        if name:
+            draft.environment.append((name, value))
+
+
+def apply_nice_failback(draft: Draft, statement: Statement) -> None:
+    """Read what was replaced by auto_failback: on is legacy, off is off."""
+    for word in statement.values:
+        value = boolean_from_word(word)
+        if value is None:
+            remedy = f"auto_failback {BOOLEAN_REMEDY}"
+            summary = f"nice_failback: '{word}' is neither true nor false"
+            draft.report("boolean-malformed", statement.line, summary, remedy)
+            continue
+        meaning = "legacy" if value else "off"
+        summary = f"nice_failback: obsolete; {word} is read as auto_failback {meaning}"
+        draft.report("directive-obsolete", statement.line, summary, "auto_failback on")
+        draft.parameters["auto_failback"] = meaning
+        draft.lines["auto_failback"] = statement.line
+
+
+def apply_hbaping(draft: Draft, statement: Statement) -> None:
+    """Refuse what no Debian build of Heartbeat knows."""
+    summary = "hbaping: pinging Fibre Channel adapters is not supported"
+    draft.report("directive-unsupported", statement.line, summary, "ping HOST")
+
+
+MEMBERS: Final = (
+    Directive(name="node", shape="NAME...", meaning="Members of the cluster.", apply=apply_node),
+    Directive(
+        name="respawn",
+        shape="USER PROGRAM ARGUMENT...",
+        meaning="A program to keep running.",
+        apply=apply_respawn,
+        is_value_needed=False,
+    ),
+    Directive(
+        name="failfast",
+        shape="USER PROGRAM ARGUMENT...",
+        meaning="A program whose death reboots the node.",
+        apply=apply_respawn,
+        is_value_needed=False,
+    ),
+    Directive(
+        name="apiauth",
+        shape="CLIENT uid=USER,... gid=GROUP,...",
+        meaning="Who may sign on to the client API.",
+        apply=apply_apiauth,
+        is_value_needed=False,
+    ),
+    Directive(
+        name="stonith",
+        shape="TYPE FILE",
+        meaning="One STONITH device for all nodes.",
+        apply=apply_stonith,
+        is_value_needed=False,
+    ),
+    Directive(
+        name="stonith_host",
+        shape="HOST|* TYPE PARAMETER...",
+        meaning="A STONITH device of a host.",
+        apply=apply_stonith_host,
+        is_value_needed=False,
+    ),
+    Directive(name="env", shape="NAME=VALUE", meaning="Exported to clients.", apply=apply_env),
+    Directive(
+        name="nice_failback",
+        shape="BOOLEAN",
+        meaning="Obsolete: see auto_failback.",
+        apply=apply_nice_failback,
+    ),
+    Directive(
+        name="hbaping",
+        shape="NAME",
+        meaning="Not supported.",
+        apply=apply_hbaping,
+        is_value_needed=False,
+    ),
+)

@@ -1,0 +1,109 @@
+"""The limits of silence: what ha.cf says, what follows from it, and whether it makes sense.
+
+warntime   deadtime / 2
+deadping   deadtime
+initdead   deadtime above 10 s; 12 s for a deadtime below 6 s; else twice deadtime
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from everbeat.config.values import time_ms_from_word
+from everbeat.model.cluster import Timing
+
+if TYPE_CHECKING:
+    from everbeat.config.draft import Draft
+
+TIMES: Final = ("keepalive", "deadtime", "warntime", "initdead", "deadping")
+DEADTIME_LOW_MS: Final = 2_000
+INITDEAD_SHORT_MS: Final = 10_000
+KEEPALIVES_PER_DEADTIME: Final = 4
+"""Fewer heartbeats than this within deadtime, and a few lost packets kill a node."""
+
+
+def timing_of(draft: Draft) -> Timing:
+    """Fill in the times, record them as parameters, and report contradictions."""
+    keepalive = _given(draft, "keepalive") or 1_000
+    deadtime = _given(draft, "deadtime")
+    deadtime = 30_000 if deadtime is None else deadtime
+    timing = Timing(
+        keepalive_ms=keepalive,
+        deadtime_ms=deadtime,
+        warntime_ms=_filled(draft, "warntime", deadtime // 2),
+        initdead_ms=_filled(draft, "initdead", default_initdead_ms(deadtime)),
+        deadping_ms=_filled(draft, "deadping", deadtime),
+    )
+    if all(_is_readable(draft, name) for name in TIMES):
+        _check(draft, timing)
+        _check_initdead(draft, timing)
+    return timing
+
+
+def default_initdead_ms(deadtime_ms: int) -> int:
+    """Return what Heartbeat takes for an initdead that is not given."""
+    if deadtime_ms > 10_000:
+        return deadtime_ms
+    return 12_000 if deadtime_ms < 6_000 else 2 * deadtime_ms
+
+
+def _given(draft: Draft, name: str) -> int | None:
+    word = draft.parameters.get(name)
+    return None if word is None else time_ms_from_word(word)
+
+
+def _filled(draft: Draft, name: str, default_ms: int) -> int:
+    """Return a time, and record the default if none is given."""
+    if name not in draft.parameters:
+        draft.parameters[name] = f"{default_ms}ms"
+        return default_ms
+    value = _given(draft, name)
+    return default_ms if value is None else value
+
+
+def _is_readable(draft: Draft, name: str) -> bool:
+    value = _given(draft, name)
+    return value is not None and (value > 0 or name not in {"keepalive", "warntime"}) and value >= 0
+
+
+def _check(draft: Draft, timing: Timing) -> None:
+    keepalive, deadtime, warntime = timing.keepalive_ms, timing.deadtime_ms, timing.warntime_ms
+    roomy = f"deadtime {_words(10 * keepalive)}"
+    if deadtime <= 2 * keepalive:
+        summary = f"deadtime {deadtime} ms is not more than twice keepalive ({keepalive} ms)"
+        draft.report_about("deadtime", "deadtime-too-small", summary, roomy)
+    elif deadtime < KEEPALIVES_PER_DEADTIME * keepalive:
+        lost = (deadtime - 1) // keepalive
+        summary = f"deadtime {deadtime} ms: {lost} lost heartbeats of {keepalive} ms kill a node"
+        draft.report_about("deadtime", "deadtime-tight", summary, roomy)
+    elif deadtime < DEADTIME_LOW_MS:
+        summary = f"deadtime {deadtime} ms: a busy machine may be taken for dead"
+        draft.report_about("deadtime", "deadtime-low", summary, "deadtime 10")
+    if timing.deadping_ms <= 2 * keepalive and deadtime > 2 * keepalive:
+        summary = f"deadping {timing.deadping_ms} ms is not more than twice keepalive"
+        draft.report_about(
+            "deadping", "deadping-too-small", summary, f"deadping {_words(deadtime)}"
+        )
+    half = f"warntime {_words(deadtime // 2)}"
+    if warntime > deadtime:
+        summary = f"warntime {warntime} ms is above deadtime ({deadtime} ms): it never warns"
+        draft.report_about("warntime", "warntime-above-deadtime", summary, half)
+    elif warntime <= keepalive and "warntime" in draft.lines:
+        summary = f"warntime {warntime} ms is not above keepalive ({keepalive} ms)"
+        draft.report_about("warntime", "warntime-below-keepalive", summary, half)
+
+
+def _check_initdead(draft: Draft, timing: Timing) -> None:
+    wanted = max(2 * timing.deadtime_ms, 30_000)
+    remedy = f"initdead {_words(wanted)}"
+    if timing.initdead_ms < timing.deadtime_ms:
+        summary = f"initdead {timing.initdead_ms} ms is below deadtime ({timing.deadtime_ms} ms)"
+        draft.report_about("initdead", "initdead-below-deadtime", summary, remedy)
+    elif timing.initdead_ms < INITDEAD_SHORT_MS:
+        summary = f"initdead {timing.initdead_ms} ms: a switch port may need longer to come up"
+        draft.report_about("initdead", "initdead-short", summary, remedy)
+
+
+def _words(time_ms: int) -> str:
+    """Write a time as one writes it in ha.cf."""
+    return f"{time_ms}ms" if time_ms % 1_000 else str(time_ms // 1_000)

@@ -1,0 +1,83 @@
+"""What the checker of configuration files must know of the machine. Real in `adapters`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """A network interface: its name, IPv4 broadcast address ("" if none), and its addresses."""
+
+    name: str
+    broadcast: str = ""
+    addresses: tuple[str, ...] = ()  # IPv4 and IPv6, without prefix length
+
+
+class HostLookup(Protocol):
+    """Questions about this machine. None of them raises: what cannot be found out is "no"."""
+
+    def node_name(self) -> str:
+        """Return the name in ETC/nodeinfo, else `uname -n`, as written."""
+        ...
+
+    def interfaces(self) -> tuple[Interface, ...]:
+        """Return all network interfaces, sorted by name."""
+        ...
+
+    def resolve(self, host: str) -> str | None:
+        """Return the IPv4 address of a name or literal address, or None."""
+        ...
+
+    def resolve6(self, host: str) -> str | None:
+        """Return the IPv6 address of a name or literal address, or None."""
+        ...
+
+    def knows_node(self, name: str) -> bool:
+        """Whether a node's name has an address; true as well if nobody wants to wait for that."""
+        ...
+
+    def has_user(self, name: str) -> bool:
+        """Whether a user of this name exists."""
+        ...
+
+    def has_group(self, name: str) -> bool:
+        """Whether a group of this name exists."""
+        ...
+
+    def is_executable(self, path: str) -> bool:
+        """Whether a regular file stands there that may be executed."""
+        ...
+
+    def is_file(self, path: str) -> bool:
+        """Whether a regular file stands there."""
+        ...
+
+    def is_directory(self, path: str) -> bool:
+        """Whether a directory stands there."""
+        ...
+
+    def is_device(self, path: str) -> bool:
+        """Whether a character device stands there."""
+        ...
+
+    def script_path(self, name: str) -> str | None:
+        """Return the resource script of this name in ETC/resource.d or /etc/init.d, or None."""
+        ...
+
+    def has_unit(self, name: str) -> bool:
+        """Whether systemd has a service unit of this name (without `.service`)."""
+        ...
+
+    def has_stonith_type(self, name: str) -> bool:
+        """Whether cluster-glue has a STONITH plug-in of this name."""
+        ...
+
+    def service_port(self, name: str) -> int | None:
+        """Return the UDP port of a service (/etc/services), or None."""
+        ...
+
+    def service_of_port(self, port: int) -> str | None:
+        """Return the name of the UDP service that owns a port, or None."""
+        ...
