@@ -51,12 +51,16 @@ class StatusReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NodeAdded:
-    """A node is configured, or joined by reqnodes/repnodes, addnode or autojoin."""
+    """A node is configured, or joined by reqnodes/repnodes, addnode or autojoin.
+
+    Told again when its weight, site or uuid becomes known: then it replaces what was known.
+    """
 
     node: NodeName
     kind: NodeKind
     weight: int = 100
     site: str = ""
+    uuid: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,10 +276,10 @@ class MembershipView:
 def fold(view: MembershipView, fact: MembershipFact) -> MembershipView:  # noqa: PLR0911 - one per fact
     """Return the view after one more fact."""
     match fact:
-        case NodeAdded(node, kind, weight, site):
+        case NodeAdded(node, kind, weight, site, uuid):
             if view.node(node) is not None:
-                return _with_node(view, node, weight=weight, site=site)
-            added = NodeView(node, kind, weight=weight, site=site)
+                return _with_node(view, node, weight=weight, site=site, uuid=uuid)
+            added = NodeView(node, kind, weight=weight, site=site, uuid=uuid)
             return replace(view, nodes=(*view.nodes, added))
         case NodeDeleted(node):
             return replace(view, nodes=tuple(n for n in view.nodes if n.node != node))

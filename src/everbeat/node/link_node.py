@@ -1,0 +1,469 @@
+"""The link process without its sockets: wire and membership put together.
+
+    datagrams ─ open ─► envelope ─► known node? ─► generation ─► number ─► by type
+    orders ──────────────────────────────────────────────────────────────► sender
+    time ──► heartbeat, verdicts, requests for missing messages, node list
+
+    own status:  INIT ──media run──► UP ──node list, or nobody to ask──► ACTIVE
+
+Enters: datagrams, orders, time. Leaves: effects, to be carried out in order. Invariants: a datagram
+that is not authentic changes nothing but a counter; folding all facts gives `view()`.
+
+Source: measured on 3.0.6 (docs/protocol).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from everbeat.membership.admission import Admission, Refused
+from everbeat.membership.envelope import (
+    UNNUMBERED_PREFIX,
+    Envelope,
+    decimal_from_text,
+    envelope_from_message,
+    hex_from_text,
+)
+from everbeat.membership.heartbeat import HeartbeatSchedule
+from everbeat.membership.identity import Identity
+from everbeat.membership.join import NodeListQuest
+from everbeat.membership.outbound import Refusal
+from everbeat.membership.rejections import Rejections
+from everbeat.membership.roster import Roster
+from everbeat.model.cluster import MediumKind
+from everbeat.model.members import (
+    Broadcast,
+    ClientFlowChanged,
+    CommunicationUp,
+    MediumChanged,
+    MembershipFact,
+    MembershipOrder,
+    MembershipView,
+    MessageReceived,
+    NodeKind,
+    NodeReturned,
+    NodeStatus,
+    NodeStatusChanged,
+    OwnHeartbeatLate,
+    RaiseGeneration,
+    StatusReason,
+    fold,
+)
+from everbeat.model.message import Message, message_of
+from everbeat.model.names import NodeName, node_name_from_text
+from everbeat.node.link_effects import LinkEffect, PersistGeneration, ReserveSequence, Transmit
+from everbeat.node.link_sender import LinkSender
+from everbeat.wire.datagram import Rejected, open_datagram, open_string
+from everbeat.wire.errors import WireError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from everbeat.membership.nodes import NodeRecord
+    from everbeat.model.cluster import AuthKeys, HaConfig, Medium
+    from everbeat.ports.clock import Random
+
+__all__ = [
+    "Identity",
+    "LinkEffect",
+    "LinkNode",
+    "PersistGeneration",
+    "ReserveSequence",
+    "Transmit",
+]
+
+PROTOCOL: Final = "1"
+OWN_TYPES: Final = frozenset({"status", "reqnodes", "repnodes"})
+"""Types that membership alone sends, besides all NS_ types: orders to send them are dropped."""
+
+_STATUSES: Final = {
+    status.value: status
+    for status in (NodeStatus.INIT, NodeStatus.UP, NodeStatus.ACTIVE, NodeStatus.DEAD)
+}
+
+
+class LinkNode:
+    """One node's messaging and membership. `on_start` first; times never go back."""
+
+    def __init__(
+        self, config: HaConfig, keys: AuthKeys, identity: Identity, random: Random
+    ) -> None:
+        self._config = config
+        self._identity = identity
+        self._sender = LinkSender(config, keys, identity)
+        self._roster = Roster(config, identity.uuid, random, is_continuing=identity.is_continuing)
+        self._heartbeat = HeartbeatSchedule(config.timing, is_continuing=identity.is_continuing)
+        self._quest = NodeListQuest()
+        self._rejections = Rejections()
+        self._admission = Admission(config, identity.uuid, self._roster)
+        self._status = NodeStatus.INIT
+        self._view = MembershipView(config.node)
+        self._effects: list[LinkEffect] = []
+
+    # -- inputs ------------------------------------------------------------------------------
+
+    def on_start(self, now_ms: int) -> list[LinkEffect]:
+        """Add the configured nodes and speak for the first time."""
+        self._publish(self._roster.on_start(now_ms))
+        self._quest.on_start(now_ms, self._config.timing.initdead_ms)
+        self._heartbeat.on_start(now_ms)
+        self._effects += self._sender.reserve()
+        if self._identity.is_continuing:
+            self._activate(now_ms)
+        else:
+            self._send_status(now_ms)
+            self._become(NodeStatus.UP, now_ms)
+            self._send_status(now_ms)
+            self._send_status(now_ms)
+        self._effects += self._sender.pings()
+        return self._leave(now_ms)
+
+    def on_tick(self, now_ms: int) -> list[LinkEffect]:
+        """Let time pass: beat, judge, ask for what is missing."""
+        self._notice_starvation(now_ms)
+        if self._heartbeat.is_due(now_ms):
+            self._send_status(now_ms)
+            self._effects += self._sender.pings()
+        self._publish(self._roster.on_tick(now_ms))
+        for peer in self._roster.table.peers():
+            self._deliver_waiting(peer.name, now_ms)
+        for node, number in self._roster.inbound.due_requests(now_ms):
+            # Decimal on purpose: the only sequence numbers on the wire that are not hexadecimal.
+            self._send_to(node, t="NS_rexmit", firstseq=str(number), lastseq=str(number))
+        self._publish(self._rejections.on_tick(now_ms))
+        return self._leave(now_ms)
+
+    def on_datagram(self, medium: int, data: bytes, source: str, now_ms: int) -> list[LinkEffect]:
+        """Take bytes from a medium; `source` is for people. For ping media: an echoed payload."""
+        self._notice_starvation(now_ms)
+        self._receive(medium, data, source, now_ms)
+        return self._leave(now_ms)
+
+    def on_order(self, order: MembershipOrder, now_ms: int) -> list[LinkEffect]:
+        """Carry out an order of the core."""
+        self._notice_starvation(now_ms)
+        match order:
+            case Broadcast(message):
+                self._broadcast(message, now_ms)
+            case RaiseGeneration():
+                self._raise_generation(now_ms)
+        return self._leave(now_ms)
+
+    def on_medium(self, medium: int, error: str, now_ms: int) -> list[LinkEffect]:
+        """Note that a medium failed, or with an empty error that it works again."""
+        name = _medium_name(self._config.media[medium])
+        if dict(self._view.failed_media).get(name, "") != error:
+            self._publish([MediumChanged(name, error, now_ms)])
+        return self._leave(now_ms)
+
+    def on_surroundings(self, wall_s: int, load: str, now_ms: int) -> list[LinkEffect]:
+        """Note time(2) and /proc/loadavg for the messages to come; before on_start, too."""
+        self._sender.on_surroundings(wall_s, load.strip())
+        return self._leave(now_ms)
+
+    def on_keys(self, keys: AuthKeys) -> None:
+        """Sign and verify with other keys from now on."""
+        self._sender.keys = keys
+
+    def next_wakeup_ms(self) -> int | None:
+        """Return when to call on_tick; None before on_start."""
+        if self._heartbeat.next_wakeup_ms() is None:
+            return None
+        is_asking = self._status is NodeStatus.UP and self._roster.are_all_settled()
+        times = (
+            self._heartbeat.next_wakeup_ms(),
+            self._roster.next_wakeup_ms(),
+            self._rejections.next_wakeup_ms(),
+            self._quest.next_wakeup_ms() if is_asking else None,
+        )
+        return min(time for time in times if time is not None)
+
+    def view(self) -> MembershipView:
+        """Return the sum of all facts so far."""
+        return self._view
+
+    # -- leaving an input ----------------------------------------------------------------------
+
+    def _publish(self, facts: Iterable[MembershipFact]) -> None:
+        for fact in facts:
+            self._view = fold(self._view, fact)
+            self._effects.append(fact)
+
+    def _leave(self, now_ms: int) -> list[LinkEffect]:
+        if self._status is NodeStatus.UP and self._roster.are_all_settled():
+            self._seek_node_list(now_ms)
+        is_paused = self._roster.must_pause(self._sender.highest)
+        if is_paused is not self._view.is_client_flow_paused:
+            self._publish([ClientFlowChanged(is_paused, now_ms)])
+        effects, self._effects = self._effects, []
+        return effects
+
+    # -- our own life --------------------------------------------------------------------------
+
+    def _seek_node_list(self, now_ms: int) -> None:
+        peers = self._roster.answering_peers()
+        if not peers or self._quest.is_over(now_ms):
+            self._activate(now_ms)
+            return
+        peer = self._quest.whom_to_ask(peers, now_ms)
+        if peer is not None:
+            self._send_to(peer, t="reqnodes")
+
+    def _activate(self, now_ms: int) -> None:
+        self._become(NodeStatus.ACTIVE, now_ms)
+        self._roster.liveness.on_communication_up()
+        self._send_status(now_ms)
+        self._publish([CommunicationUp(now_ms)])
+
+    def _become(self, status: NodeStatus, now_ms: int) -> None:
+        old, self._status = self._status, status
+        change = NodeStatusChanged(
+            node=self._config.node,
+            old=old,
+            new=status,
+            reason=StatusReason.LOCAL,
+            last_heard_ms=now_ms,
+            at_ms=now_ms,
+        )
+        self._publish([change])
+
+    def _notice_starvation(self, now_ms: int) -> None:
+        """Trust our verdicts less after a delay; after a long one begin a new life.
+
+        Peers have declared us dead by then. Going on under the old generation would make them
+        release everything and restart (3.0.6 calls it returning after partition).
+        """
+        silent_ms = self._heartbeat.starved_ms(now_ms)
+        if silent_ms is None:
+            return
+        self._publish([OwnHeartbeatLate(silent_ms, now_ms)])
+        self._roster.hold_verdicts(now_ms + self._heartbeat.grace_ms())
+        if silent_ms > self._config.timing.deadtime_ms:
+            self._raise_generation(now_ms)
+
+    def _raise_generation(self, now_ms: int) -> None:
+        self._effects += self._sender.raise_generation()
+        self._roster.acknowledgements.restart()
+        self._send_status(now_ms)
+
+    # -- sending -------------------------------------------------------------------------------
+
+    def _send_status(self, now_ms: int) -> None:
+        announced_ms = self._heartbeat.announced_ms(now_ms)
+        self._heartbeat.on_sent(now_ms)
+        self._send(
+            message_of(t="status", st=self._status, dt=f"{announced_ms:x}", protocol=PROTOCOL)
+        )
+
+    def _send_to(self, node: NodeName, *, t: str, **fields: str) -> None:
+        self._send(message_of(t=t, dest=node, **fields))
+
+    def _send(self, payload: Message) -> Message:
+        """Send a payload with all header fields. Raises WireError for one that can't be sent."""
+        message, effects = self._sender.send(
+            payload,
+            ttl=self._config.hopfudge + len(self._roster.table),
+            destination_uuid=self._roster.table.uuid_of(payload.text("dest")),
+        )
+        self._effects += effects
+        return message
+
+    def _broadcast(self, payload: Message, now_ms: int) -> None:
+        kind, own = payload.type, self._config.node
+        if not kind or kind in OWN_TYPES or kind.startswith(UNNUMBERED_PREFIX):
+            self._reject("malformed", "", own, now_ms)
+            return
+        try:
+            message = self._send(payload)
+        except WireError as error:
+            self._reject(error.reason, "", own, now_ms)
+            return
+        destination = message.text("dest")
+        if not destination or node_name_from_text(destination) == own:
+            self._deliver(message, now_ms)
+
+    # -- receiving -----------------------------------------------------------------------------
+
+    def _reject(self, reason: str, medium: str, source: str, now_ms: int) -> None:
+        self._publish(self._rejections.on_rejected(reason, medium, source, now_ms))
+
+    def _receive(self, index: int, data: bytes, source: str, now_ms: int) -> None:
+        medium = self._config.media[index]
+        is_serial = medium.kind is MediumKind.SERIAL
+        opened = (open_string if is_serial else open_datagram)(data, self._sender.keys)
+        if isinstance(opened, Rejected):
+            self._reject(opened.reason, _medium_name(medium), source, now_ms)
+            return
+        if medium.kind.is_ping:
+            reason = self._take_echo(medium, opened.message, now_ms)
+        else:
+            reason = self._take_message(index, opened.message, now_ms)
+        if reason:
+            self._reject(reason, _medium_name(medium), source, now_ms)
+
+    def _take_echo(self, medium: Medium, message: Message, now_ms: int) -> str:
+        host = node_name_from_text(medium.link)
+        if message.type != "NS_st" or node_name_from_text(message.text("src") or "") != host:
+            return "malformed"
+        record = self._roster.table.get(host)
+        if record is None or record.kind is not NodeKind.PING:
+            return "unknown-node"
+        self._publish(self._roster.links.on_packet(host, medium.link, now_ms))
+        self._publish(self._roster.liveness.on_echo(host, now_ms))
+        return ""
+
+    def _take_message(self, index: int, message: Message, now_ms: int) -> str:
+        """Take an authentic message; return why it is dropped, or nothing."""
+        envelope = envelope_from_message(message)
+        if isinstance(envelope, str):
+            return envelope
+        admitted = self._admission.admit(envelope, self._sender.highest, now_ms)
+        self._publish(admitted.facts)
+        record = admitted.sender
+        if isinstance(record, Refused):
+            return record.value if record is Refused.UNKNOWN_NODE else ""
+        medium = self._config.media[index]
+        self._publish(self._roster.links.on_packet(record.name, medium.link, now_ms))
+        if medium.kind is MediumKind.SERIAL:
+            try:
+                self._effects += self._sender.forward(message, envelope.ttl, index)
+            except WireError as error:
+                return error.reason
+        if envelope.sequence is None:
+            return self._take_unnumbered(record, envelope, message, now_ms)
+        inbound = self._roster.inbound
+        arrival, facts = inbound.on_sequence(record.name, envelope.sequence, now_ms)
+        self._publish(facts)
+        if not arrival.is_taken:
+            return ""
+        self._acknowledge(record)
+        reason = self._take_numbered(record, envelope, envelope.sequence, message, now_ms)
+        self._deliver_waiting(record.name, now_ms)
+        return reason
+
+    def _acknowledge(self, record: NodeRecord) -> None:
+        number = self._roster.inbound.due_ack(record.name)
+        if number is not None and not record.is_old_protocol:
+            self._send_to(record.name, t="NS_ackmsg", ackseq=f"{number:x}")
+
+    def _is_for_us(self, envelope: Envelope) -> bool:
+        if envelope.destination_uuid:
+            return envelope.destination_uuid == self._identity.uuid
+        return envelope.destination in {None, self._config.node}
+
+    # -- by type -------------------------------------------------------------------------------
+
+    def _take_unnumbered(
+        self, record: NodeRecord, envelope: Envelope, message: Message, now_ms: int
+    ) -> str:
+        match envelope.type:
+            case "NS_ackmsg" if self._is_for_us(envelope):
+                number = hex_from_text(message.text("ackseq"))
+                if number is None:
+                    return "malformed"
+                acknowledgements = self._roster.acknowledgements
+                acknowledgements.on_ack(record.name, number, self._sender.highest)
+            case "NS_rexmit" if self._is_for_us(envelope):
+                return self._say_again(record, message, now_ms)
+            case "NS_nak_rexmit":
+                # Whoever asked: what the sender can't find is lost for us as well.
+                number = hex_from_text(message.text("firstseq"))
+                if number is None:
+                    return "malformed"
+                self._publish(self._roster.inbound.on_nak(record.name, number, now_ms))
+                self._acknowledge(record)
+                self._deliver_waiting(record.name, now_ms)
+            case "NS_st":
+                return "malformed"  # belongs on ping media
+            case _:
+                pass  # unknown kinds are for newer peers
+        return ""
+
+    def _say_again(self, record: NodeRecord, message: Message, now_ms: int) -> str:
+        first = decimal_from_text(message.text("firstseq"))
+        last = decimal_from_text(message.text("lastseq"))
+        if first is None or last is None:
+            return "malformed"
+        acked = self._roster.acknowledgements.acked(record.name)
+        for answer in self._sender.history.again(first, last, acked, now_ms):
+            if isinstance(answer, Refusal):
+                number = f"{answer.number:x}"
+                self._send_to(record.name, t="NS_nak_rexmit", firstseq=number, info=answer.reason)
+            else:
+                self._effects += self._sender.again(answer)
+        return ""
+
+    def _take_numbered(
+        self, record: NodeRecord, envelope: Envelope, number: int, message: Message, now_ms: int
+    ) -> str:
+        if envelope.type == "status":
+            return self._take_status(record, envelope, number, message, now_ms)
+        if not self._is_for_us(envelope):
+            return ""
+        match envelope.type:
+            case "reqnodes":
+                self._answer_node_list(record.name)
+            case "repnodes":
+                self._take_node_list(message, now_ms)
+            case _:
+                ordering = self._roster.ordering
+                for ready in ordering.on_message(record.name, number, message):
+                    self._deliver(ready, now_ms)
+        return ""
+
+    def _take_status(
+        self, record: NodeRecord, envelope: Envelope, number: int, message: Message, now_ms: int
+    ) -> str:
+        status = _STATUSES.get(message.text("st") or "")
+        if status is None:
+            return "malformed"
+        heard = (envelope.generation, number)
+        if heard <= record.last_status:
+            return ""  # sent again or overtaken: no sign of life now
+        liveness = self._roster.liveness
+        has_returned = (
+            liveness.status(record.name) is NodeStatus.DEAD
+            and record.last_status[0] == envelope.generation
+        )
+        record.last_status = heard
+        record.is_old_protocol = message.text("protocol") is None
+        if has_returned:
+            self._publish([NodeReturned(record.name, now_ms)])
+        announced_ms = hex_from_text(message.text("dt"))
+        self._publish(liveness.on_status(record.name, status, announced_ms, now_ms))
+        if status is NodeStatus.DEAD:
+            self._publish(self._roster.inbound.on_dead(record.name, now_ms))
+        if has_returned:
+            self._send_status(now_ms)
+        return ""
+
+    def _answer_node_list(self, asker: NodeName) -> None:
+        table = self._roster.table
+        self._send(
+            message_of(
+                dest=asker,
+                t="repnodes",
+                nodelist=table.node_list(),
+                delnodelist=table.deleted_list(),
+            )
+        )
+
+    def _take_node_list(self, message: Message, now_ms: int) -> None:
+        self._publish(self._roster.add_nodes(message.text("nodelist"), now_ms))
+        self._publish(self._roster.delete_nodes(message.text("delnodelist")))
+        if self._status is NodeStatus.UP:
+            self._activate(now_ms)
+
+    # -- delivering ----------------------------------------------------------------------------
+
+    def _deliver_waiting(self, node: NodeName, now_ms: int) -> None:
+        for ready in self._roster.ordering.due(node):
+            self._deliver(ready, now_ms)
+
+    def _deliver(self, message: Message, now_ms: int) -> None:
+        self._publish(self._roster.on_message(message, now_ms))
+        self._publish([MessageReceived(message, now_ms)])
+
+
+def _medium_name(medium: Medium) -> str:
+    return f"{medium.kind} {medium.link}"

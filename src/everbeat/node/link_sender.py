@@ -1,0 +1,147 @@
+"""Makes datagrams: numbers, stamps and seals what we say, and keeps it to say it again.
+
+    payload ─ stamp ─► message ─ seal ─► netstring form for UDP, string form for serial lines
+                          └─ history (numbered messages)
+
+Invariants: a number is used once per generation, and only after it was reserved; a generation is
+used only after it was persisted. A message that can't be sealed uses up no number.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from everbeat.membership.envelope import UNNUMBERED_PREFIX, Stamp, stamped, with_ttl
+from everbeat.membership.identity import SEQUENCE_BLOCK, Identity
+from everbeat.membership.outbound import History
+from everbeat.model.cluster import MediumKind
+from everbeat.model.message import Message, message_of
+from everbeat.node.link_effects import PersistGeneration, ReserveSequence, SendEffect, Transmit
+from everbeat.wire.datagram import seal, seal_string
+from everbeat.wire.errors import WireError
+
+if TYPE_CHECKING:
+    from everbeat.model.cluster import AuthKeys, HaConfig
+
+UDP_BYTES_MAX: Final = 65_507
+"""The longest datagram IPv4 carries."""
+
+
+class LinkSender:
+    """Our own voice. One instance per link process."""
+
+    def __init__(self, config: HaConfig, keys: AuthKeys, identity: Identity) -> None:
+        self._config = config
+        self.keys = keys
+        self.generation = identity.generation
+        self.history = History()
+        self._uuid = identity.uuid
+        self._next_seq = identity.first_seq
+        self._reserved = identity.first_seq - 1
+        self._wall_s = 0
+        self._load = ""
+        media = list(enumerate(config.media))
+        self._serial = tuple(i for i, m in media if m.kind is MediumKind.SERIAL)
+        self._others = tuple(
+            i for i, m in media if m.kind is not MediumKind.SERIAL and not m.kind.is_ping
+        )
+
+    @property
+    def highest(self) -> int:
+        """Return the number used last."""
+        return self._next_seq - 1
+
+    def on_surroundings(self, wall_s: int, load: str) -> None:
+        """Note what `ts` and `ld` are to say from now on."""
+        self._wall_s, self._load = wall_s, load
+
+    def send(
+        self, payload: Message, *, ttl: int, destination_uuid: bytes = b""
+    ) -> tuple[Message, list[SendEffect]]:
+        """Return the full message and the effects of sending it. Raises WireError."""
+        is_numbered = not payload.type.startswith(UNNUMBERED_PREFIX)
+        message = stamped(
+            payload,
+            self._stamp(ttl),
+            sequence=self._next_seq if is_numbered else None,
+            destination_uuid=destination_uuid,
+        )
+        transmits = self._transmits(message)
+        if not is_numbered:
+            return message, transmits
+        self.history.add(self._next_seq, message)
+        self._next_seq += 1
+        return message, [*self.reserve(), *transmits]
+
+    def again(self, message: Message) -> list[SendEffect]:
+        """Return the effects of sending a message of our history as it was."""
+        return self._transmits(message)
+
+    def forward(self, message: Message, ttl: int, medium: int) -> list[SendEffect]:
+        """Return the effects of passing a message on to the other serial lines, one hop less.
+
+        Raises WireError for a message that can be read but not be written.
+        """
+        targets = tuple(index for index in self._serial if index != medium)
+        if not targets or ttl <= 0:
+            return []
+        return [Transmit(targets, seal_string(with_ttl(message, ttl - 1), self.keys))]
+
+    def pings(self) -> list[SendEffect]:
+        """Return the echo requests of all ping media."""
+        return [
+            Transmit((index,), self._seal(self._ping_payload(medium.link)))
+            for index, medium in enumerate(self._config.media)
+            if medium.kind.is_ping
+        ]
+
+    def raise_generation(self) -> list[SendEffect]:
+        """Begin a new life: generation + 1, numbers from 1, nothing to say again."""
+        self.generation += 1
+        self.history = History()
+        self._next_seq, self._reserved = 1, 0
+        return [PersistGeneration(self.generation), *self.reserve()]
+
+    def reserve(self) -> list[SendEffect]:
+        """Reserve numbers ahead of use, a block at a time."""
+        if self._next_seq + SEQUENCE_BLOCK // 2 <= self._reserved:
+            return []
+        self._reserved = self._next_seq + SEQUENCE_BLOCK
+        return [ReserveSequence(self._reserved)]
+
+    def _stamp(self, ttl: int) -> Stamp:
+        return Stamp(
+            own=self._config.node,
+            uuid=self._uuid,
+            generation=self.generation,
+            wall_s=self._wall_s,
+            load=self._load,
+            ttl=ttl,
+        )
+
+    def _ping_payload(self, host: str) -> Message:
+        return message_of(t="NS_st", st="ping", info="ping", src=host, ts=f"{self._wall_s:x}")
+
+    def _transmits(self, message: Message) -> list[SendEffect]:
+        transmits: list[SendEffect] = []
+        if self._others:
+            media = self._others if self._serial else ()
+            transmits.append(Transmit(media, self._seal(message)))
+        if self._serial:
+            media = self._serial if self._others else ()
+            transmits.append(Transmit(media, seal_string(message, self.keys)))
+        return transmits
+
+    def _seal(self, message: Message) -> bytes:
+        config = self._config
+        data = seal(
+            message,
+            self.keys,
+            msgfmt=config.msgfmt,
+            compression=config.compression,
+            threshold_kib=config.compression_threshold_kib,
+            is_traditional=config.is_traditional_compression,
+        )
+        if len(data) > UDP_BYTES_MAX:
+            raise WireError("too-large", f"{len(data)} bytes")
+        return data
