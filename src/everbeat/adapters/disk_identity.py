@@ -1,0 +1,128 @@
+r"""Who this node is, across restarts: uuid, generation, and how far our numbers were used.
+
+    STATE/hb_uuid         16 raw bytes, made at the first start
+    STATE/hb_generation   raised by one at each start of the node (not of the link process)
+    RUN/link.state        "GENERATION RESERVED\n": a restarted link process goes on above RESERVED
+
+Files are replaced whole (write, fsync, rename, fsync of the directory), so that a power cut
+leaves the old or the new content. Peers take a lower generation for a replay attack and never
+listen again, so a generation file that cannot be read is not guessed around: time(2) is always
+above what counting from time(2) gave.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from everbeat.wire.errors import WireError
+from everbeat.wire.identity import (
+    generation_from_bytes,
+    generation_text,
+    uuid_from_bytes,
+    uuid_from_node_name,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+UUID_FILE: Final = "hb_uuid"
+GENERATION_FILE: Final = "hb_generation"
+LINK_STATE_FILE: Final = "link.state"
+
+
+class DiskIdentityError(Exception):
+    """A file of the identity cannot be read or written; without it we may not speak."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkState:
+    """Where an earlier link process of this start left off."""
+
+    generation: int
+    reserved_seq: int  # numbers up to this one may have been used
+
+
+def node_uuid(state: Path, node: str, uuidfrom: str) -> bytes:
+    """Return this node's uuid; made and kept if there is none. Raise DiskIdentityError."""
+    if uuidfrom == "nodename":
+        return uuid_from_node_name(node)
+    path = state / UUID_FILE
+    try:
+        return uuid_from_bytes(path.read_bytes())
+    except FileNotFoundError:
+        made = uuid.uuid4().bytes
+        replace_file(path, made)
+        return made
+    except (WireError, OSError) as error:
+        raise DiskIdentityError(f"{path}: {error}") from error
+
+
+def next_generation(state: Path, hbgenmethod: str, wall_s: int) -> int:
+    """Return the generation of this start, already on disk. Raise DiskIdentityError.
+
+    One above the kept one; the time if there is none or if `hbgenmethod` is `time`, but never
+    below what was used before.
+    """
+    kept = _kept_generation(state / GENERATION_FILE)
+    generation = wall_s + 1 if kept is None else kept + 1
+    if hbgenmethod == "time":
+        generation = max(generation if kept is not None else 0, wall_s)
+    keep_generation(state, generation)
+    return generation
+
+
+def keep_generation(state: Path, generation: int) -> None:
+    """Write a generation that is about to be used. Raise DiskIdentityError."""
+    replace_file(state / GENERATION_FILE, generation_text(generation))
+
+
+def read_link_state(run: Path) -> LinkState | None:
+    """Return where the last link process left off; None if that is unknown."""
+    try:
+        generation, reserved_seq = (run / LINK_STATE_FILE).read_text().split()
+        return LinkState(generation=int(generation), reserved_seq=int(reserved_seq))
+    except (OSError, ValueError):
+        return None
+
+
+def write_link_state(run: Path, link_state: LinkState) -> None:
+    """Keep where we are. Not flushed: RUN does not outlive the machine anyway."""
+    path = run / LINK_STATE_FILE
+    temporary = path.with_suffix(".new")
+    try:
+        temporary.write_text(f"{link_state.generation} {link_state.reserved_seq}\n")
+        temporary.replace(path)
+    except OSError as error:
+        raise DiskIdentityError(f"{path}: {error.strerror}") from error
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Replace a file (mode 0600) whole and durably. Raise DiskIdentityError."""
+    temporary = path.with_name(path.name + ".new")
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        try:
+            os.write(descriptor, content)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        temporary.replace(path)
+        directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+    except OSError as error:
+        raise DiskIdentityError(f"{path}: {error.strerror}") from error
+
+
+def _kept_generation(path: Path) -> int | None:
+    try:
+        return generation_from_bytes(path.read_bytes())
+    except (FileNotFoundError, WireError):
+        return None
+    except OSError as error:
+        raise DiskIdentityError(f"{path}: {error.strerror}") from error

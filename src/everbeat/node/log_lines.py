@@ -1,0 +1,149 @@
+"""Membership facts as log lines, in the words that Heartbeat's users and test suites search for.
+
+Enters: a fact and our own name. Leaves: level and text; the adapter adds time, host and process.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from everbeat.model.members import (
+    ClientFlowChanged,
+    CommunicationUp,
+    HeartbeatLate,
+    LinkChanged,
+    MediumChanged,
+    MessageReceived,
+    MessagesMissing,
+    NodeAdded,
+    NodeDeleted,
+    NodeIdentityChanged,
+    NodeRestarted,
+    NodeReturned,
+    NodeStatus,
+    NodeStatusChanged,
+    OwnHeartbeatLate,
+    PacketsRejected,
+    ReplayRejected,
+    StatusReason,
+)
+
+if TYPE_CHECKING:
+    from everbeat.model.members import MembershipFact
+
+GAP_MAX: Final = 250
+"""A wider gap in a sender's numbers is given up at once."""
+
+
+class LogLevel(IntEnum):
+    """Heartbeat's levels, numbered as the standard library numbers its own."""
+
+    DEBUG = 10
+    INFO = 20
+    NOTICE = 25
+    WARN = 30
+    ERROR = 40
+    CRIT = 50
+
+    @property
+    def word(self) -> str:
+        """Return the level as a log line shows it."""
+        return self.name.lower() if self < LogLevel.WARN else self.name
+
+
+LogLine: TypeAlias = tuple[LogLevel, str]
+
+
+def lines_of_fact(fact: MembershipFact) -> tuple[LogLine, ...]:
+    """Return what a fact puts into the log; nothing for messages, which the core tells of."""
+    match fact:
+        case NodeStatusChanged():
+            return (_status_line(fact),)
+        case MessagesMissing():
+            return _missing_lines(fact)
+        case MessageReceived():
+            return ()
+        case NodeAdded(node, kind):
+            return ((LogLevel.DEBUG, f"node {node}: {kind} node configured"),)
+        case _:
+            return (_line(fact),)
+
+
+def _line(
+    fact: NodeDeleted
+    | NodeRestarted
+    | NodeReturned
+    | LinkChanged
+    | CommunicationUp
+    | HeartbeatLate
+    | ReplayRejected
+    | PacketsRejected
+    | MediumChanged
+    | ClientFlowChanged
+    | OwnHeartbeatLate
+    | NodeIdentityChanged,
+) -> LogLine:
+    match fact:
+        case LinkChanged(node, link, status):
+            return LogLevel.INFO, f"Link {node}:{link} {status}."
+        case CommunicationUp():
+            return LogLevel.INFO, "Comm_now_up(): updating status to active"
+        case NodeRestarted(node):
+            return LogLevel.INFO, f"Heartbeat restart on node {node}"
+        case NodeReturned(node):
+            return LogLevel.CRIT, f"Cluster node {node} returning after partition."
+        case NodeDeleted(node):
+            return LogLevel.INFO, f"node {node}: deleted from the cluster"
+        case HeartbeatLate(node, interval_ms):
+            return LogLevel.WARN, f"Late heartbeat: Node {node}: interval {interval_ms} ms"
+        case ReplayRejected(node, known, got):
+            text = f"should_drop_message: attempted replay attack [{node}]? [gen = {got}, curgen"
+            return LogLevel.ERROR, f"{text} = {known}]"
+        case PacketsRejected(reason, count, medium, source):
+            why = _REJECTIONS.get(reason, reason)
+            return LogLevel.WARN, f"{count} packet(s) from {source} on {medium} dropped: {why}"
+        case MediumChanged(medium, error):
+            if error:
+                return LogLevel.ERROR, f"Heartbeat medium {medium} failed: {error}"
+            return LogLevel.INFO, f"Heartbeat medium {medium} works again."
+        case ClientFlowChanged(is_paused):
+            if is_paused:
+                return LogLevel.WARN, "Peers do not acknowledge: clients are paused"
+            return LogLevel.INFO, "Peers acknowledge again: clients go on"
+        case OwnHeartbeatLate(silent_ms):
+            text = f"Own heartbeat was delayed: nothing sent for {silent_ms} ms; is the machine"
+            return LogLevel.WARN, f"{text} overloaded?"
+        case NodeIdentityChanged(node, detail):
+            return LogLevel.WARN, f"node {node} {detail}"
+
+
+_REJECTIONS: Final = {
+    "no-auth": "it carries no signature",
+    "bad-digest": "its signature is wrong (authkeys must be the same on all nodes)",
+    "unknown-key": "it is signed with a key that authkeys here does not have",
+    "malformed": "it is no Heartbeat message",
+    "too-large": "it is too large",
+    "unknown-node": "its sender is not a node of ha.cf (another cluster on this network?)",
+    "missing-field": "it lacks src, ts or t",
+    "loop": "it went in circles",
+}
+
+
+def _status_line(fact: NodeStatusChanged) -> LogLine:
+    if fact.reason is StatusReason.LOCAL:
+        return LogLevel.INFO, f"Local status now set to: '{fact.new}'"
+    if fact.new is NodeStatus.DEAD:
+        return LogLevel.WARN, f"node {fact.node}: is dead"
+    return LogLevel.INFO, f"Status update for node {fact.node}: status {fact.new}"
+
+
+def _missing_lines(fact: MessagesMissing) -> tuple[LogLine, ...]:
+    count = fact.last - fact.first + 1
+    seen = f"{count} lost packet(s) for [{fact.node}] [{fact.first - 1}:{fact.last + 1}]"
+    if not fact.is_lost:
+        return ((LogLevel.WARN, seen),)
+    if count > GAP_MAX:
+        return ((LogLevel.WARN, seen), (LogLevel.ERROR, f"lost a lot of packets from {fact.node}!"))
+    numbers = f"{fact.first}" if count == 1 else f"{fact.first}-{fact.last}"
+    return ((LogLevel.ERROR, f"Irretrievably lost packet: node {fact.node} seq {numbers}"),)

@@ -1,0 +1,126 @@
+"""Pieces of the media adapters that need no second machine."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cluster.media_lab import Node
+from everbeat.adapters.icmp import echo_reply_payload, echo_request, internet_checksum
+from everbeat.adapters.interfaces import interface_now
+from everbeat.adapters.notify import notify
+from everbeat.adapters.udp import is_own_address
+from everbeat.model.cluster import Medium, MediumKind
+from everbeat.model.names import LinkName
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def free_port() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        asking.bind(("127.0.0.1", 0))
+        port: int = asking.getsockname()[1]
+    return port
+
+
+def loopback(port: int) -> Medium:
+    kind = MediumKind.UCAST
+    return Medium(kind=kind, link=LinkName("lo"), interface="lo", address="127.0.0.1", port=port)
+
+
+def send(port: int, count: int, data: bytes = b"hello") -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sending:
+        for _ in range(count):
+            sending.sendto(data, ("127.0.0.1", port))
+
+
+def test_a_burst_that_came_while_nobody_looked_is_read_completely() -> None:
+    port = free_port()
+    with Node([loopback(port)]) as node:
+        send(port, 3000)
+        for _ in range(3000):
+            assert node.received.get(timeout=5)[:2] == (0, b"hello")
+        assert node.media.statistics()[0].received_count == 3000
+
+
+def test_a_datagram_that_is_too_large_is_dropped_and_counted() -> None:
+    other = Medium(
+        kind=MediumKind.MCAST, link=LinkName("lo"), interface="lo", address="239.9.9.9", port=9
+    )
+    with Node([other]) as node:
+        node.transmit(bytes(70_000))
+        port = free_port()
+        with Node([loopback(port)]) as second:
+            send(port, 1)
+            second.wait_for(b"hello")
+        assert node.media.statistics()[0].dropped_count == 1
+        assert node.changes.empty()
+
+
+def test_a_missing_interface_and_an_unresolvable_host_are_reported_with_their_cause() -> None:
+    media = [
+        Medium(kind=MediumKind.BCAST, link=LinkName("nope0"), interface="nope0"),
+        Medium(kind=MediumKind.UCAST, link=LinkName("lo"), interface="lo", address="a..b.invalid"),
+        Medium(kind=MediumKind.BCAST, link=LinkName("lo"), interface="lo"),
+    ]
+    with Node(media) as node:
+        errors = dict(node.changes.get(timeout=5) for _ in media)
+    assert "No such device" in errors[0] or "no interface" in errors[0]
+    assert "a..b.invalid: cannot be resolved" in errors[1]
+    assert "broadcast" in errors[2] or "Cannot assign" in errors[2]
+
+
+def test_own_addresses_are_known() -> None:
+    assert is_own_address("127.0.0.1", socket.AF_INET)
+    assert not is_own_address("192.0.2.77", socket.AF_INET)
+    assert interface_now("lo").index == socket.if_nametoindex("lo")
+
+
+@given(st.binary(max_size=100))
+def test_the_checksum_of_a_packet_with_its_checksum_is_zero(payload: bytes) -> None:
+    assert internet_checksum(echo_request(77, 1, payload)) == 0
+
+
+def test_only_replies_with_our_id_count() -> None:
+    reply = b"\x00\x00\x00\x00\x00\x4d\x00\x01payload"
+    assert echo_reply_payload(77, reply) == b"payload"
+    assert echo_reply_payload(78, reply) is None
+    assert echo_reply_payload(77, b"\x08" + reply[1:]) is None, "a request"
+    assert echo_reply_payload(77, b"\x81" + reply[1:], is_ipv6=True) == b"payload"
+    assert echo_reply_payload(77, reply[:7]) is None
+
+
+def test_realtime_is_granted_or_refused_in_words_and_children_do_not_inherit_it() -> None:
+    program = (
+        "import os\n"
+        "from everbeat.adapters.realtime import become_realtime, freeze_heap\n"
+        "refused = become_realtime(1); freeze_heap()\n"
+        "policy = os.sched_getscheduler(0) & ~os.SCHED_RESET_ON_FORK\n"
+        "assert refused or policy == os.SCHED_RR\n"
+        "assert all(isinstance(text, str) and text for text in refused)\n"
+        "child = os.fork()\n"
+        "if child == 0:\n"
+        "    os._exit(os.sched_getscheduler(0))\n"
+        "assert os.waitpid(child, 0)[1] >> 8 == os.SCHED_OTHER\n"
+        "print('fine', refused)\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert result.stdout.startswith("fine"), result.stderr
+
+
+def test_systemd_hears_us(tmp_path: Path) -> None:
+    address = str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
+        listening.bind(address)
+        assert notify("READY=1", address)
+        assert listening.recv(100) == b"READY=1"
+    assert not notify("WATCHDOG=1", address), "nobody listens any more"
+    assert not notify("READY=1", ""), "not run by systemd"
