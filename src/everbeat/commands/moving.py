@@ -1,0 +1,214 @@
+"""Move groups between the nodes: hb_standby, hb_takeover, everbeat standby, everbeat takeover.
+
+The old names say the words of 3.0.6's scripts, to the same stream, with the same exit codes, and
+return at once; `--wait` (ours) waits for the end and tells it. Where everbeat refuses at once, so
+does the tool, with exit code 1: the scripts of 3.0.6 cannot know.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from everbeat.adapters.api_client import ApiClient, ApiError
+from everbeat.commands.cluster_request import RequestError, ask
+from everbeat.ipc.client import CoreClient
+from everbeat.ipc.codec import IpcError, NotRunning
+from everbeat.ipc.messages import GetStatus, RequestStandby, RequestTakeover, StatusReply
+from everbeat.model.groups import GroupState
+from everbeat.model.holdings import Hold, hold_from_word
+from everbeat.model.message import message_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import TextIO
+
+    from everbeat.commands.places import Places
+
+WAIT_SECONDS: Final = 120
+WORDS: Final = ("all", "foreign", "local", "failback")
+_POLL_S: Final = 0.2
+_SETTLED_S: Final = 3.0  # stable and unchanged for so long after a request: nothing came of it
+_SETTLED_OLD_S: Final = 15.0  # heartbeat looks stable while it waits 10 s for the other node
+
+
+class Direction(StrEnum):
+    """Which way groups go, seen from this node."""
+
+    STANDBY = "standby"
+    TAKEOVER = "takeover"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """A request to move groups; `hold` names them from this node's point of view."""
+
+    direction: Direction
+    hold: Hold
+    word: str  # what the person said
+    is_waited_for: bool = False
+    timeout_s: float = WAIT_SECONDS
+
+    def is_reached(self, held: Hold) -> bool:
+        """Whether this is what was asked for."""
+        if self.direction is Direction.STANDBY:
+            return not held & self.hold
+        return held & self.hold == self.hold
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """One look at this node: what it holds (None: in transition) and what went wrong."""
+
+    held: Hold | None
+    is_stable: bool
+    troubles: tuple[str, ...] = ()
+    text: str = ""
+
+
+Look: TypeAlias = Callable[[], Sight]
+
+
+def move_of(direction: Direction, word: str, *, is_waited_for: bool, timeout_s: float) -> Move:
+    """Return the request of a word of the command line; failback means foreign."""
+    hold = Hold.FOREIGN if word == "failback" else hold_from_word(word)
+    assert hold is not None
+    return Move(
+        direction=direction,
+        hold=hold,
+        word=word,
+        is_waited_for=is_waited_for,
+        timeout_s=timeout_s,
+    )
+
+
+def old_tool(
+    direction: Direction,
+    program: str,
+    arguments: Sequence[str],
+    places: Places,
+    out: TextIO,
+    err: TextIO,
+) -> int:
+    """Run hb_standby or hb_takeover; return the exit code."""
+    words, is_waited_for, timeout_s, complaint = _old_arguments(program, arguments)
+    if complaint is not None:
+        if complaint:
+            print(complaint, file=out)
+        print("usage:", file=out)
+        options = "[all|foreign|local|failback] [--wait [--timeout SECONDS]]"
+        print(f"{program} {options}", file=err)
+        return 1
+    move = move_of(
+        direction, words[0] if words else "all", is_waited_for=is_waited_for, timeout_s=timeout_s
+    )
+    if direction is Direction.STANDBY:
+        stamp = time.strftime("%b %d %H:%M:%S")
+        print(f"{stamp} Going standby [{move.hold.word}].", file=err)
+    return carry_out(move, places, out, err)
+
+
+def carry_out(move: Move, places: Places, out: TextIO, err: TextIO) -> int:
+    """Bring the request, wait if asked to; return the exit code: 0 taken or done, 1 not."""
+    request: RequestStandby | RequestTakeover
+    if move.direction is Direction.STANDBY:
+        request = RequestStandby(move.hold.word)
+        message = message_of(t="ask_resources", rsc_hold=move.hold.word, info="me")
+    else:
+        request = RequestTakeover(move.hold.word)
+        message = message_of(t="hb_takeover", rsc_hold=move.hold.word)
+    try:
+        answer = ask(places, request, message)
+    except RequestError as error:
+        print(f"{move.direction} not requested: {error}", file=err)
+        return 1
+    if answer is not None and not answer.is_accepted:
+        print(f"{move.direction} refused: {answer.text}", file=err)
+        return 1
+    if not move.is_waited_for:
+        return 0
+    is_everbeat = answer is not None
+    look = (lambda: see_everbeat(places)) if is_everbeat else (lambda: see_heartbeat(places))
+    return wait_moved(move, look, out, err, _SETTLED_S if is_everbeat else _SETTLED_OLD_S)
+
+
+def wait_moved(
+    move: Move, look: Look, out: TextIO, err: TextIO, settled_s: float = _SETTLED_S
+) -> int:
+    """Look until the move has ended; tell how; return 0 if it did what was asked, else 1."""
+    started = time.monotonic()
+    unstable_at = started  # when we last saw something in motion
+    sight = Sight(None, is_stable=False)
+    while (now := time.monotonic()) - started < move.timeout_s:
+        try:
+            sight = look()
+        except (ApiError, IpcError) as error:
+            print(f"{move.direction} [{move.word}]: cannot follow: {error}", file=err)
+            return 1
+        if not sight.is_stable or sight.held is None:
+            unstable_at = now
+        elif move.is_reached(sight.held):
+            seconds = f"after {now - started:.1f} s"
+            print(f"{move.direction} [{move.word}] done {seconds}. {sight.text}", file=out)
+            return 0
+        elif sight.troubles or now - unstable_at >= settled_s:
+            why = "; ".join(sight.troubles) or "refused or cancelled; see everbeat events"
+            print(f"{move.direction} [{move.word}] failed: {why}. {sight.text}", file=err)
+            return 1
+        time.sleep(_POLL_S)
+    told = "; ".join(sight.troubles) or "still in motion"
+    print(f"{move.direction} [{move.word}]: {told} after {move.timeout_s:g} s", file=err)
+    return 1
+
+
+def see_everbeat(places: Places) -> Sight:
+    """Look at everbeat on this machine. Raises IpcError."""
+    with CoreClient(places.run) as core:
+        reply = core.request(GetStatus())
+    if not isinstance(reply, StatusReply):
+        raise NotRunning("unexpected answer of everbeat")
+    manager = reply.manager
+    held = hold_from_word(manager.holds)
+    bad = {GroupState.FAILED: "failed to start", GroupState.STUCK: "cannot be stopped"}
+    troubles = tuple(
+        f"{view.group.key} {bad[view.state]}" for view in manager.groups if view.state in bad
+    )
+    text = f"{manager.own} holds {manager.holds}."
+    return Sight(held, is_stable=manager.state == "stable", troubles=troubles, text=text)
+
+
+def see_heartbeat(places: Places) -> Sight:
+    """Look at a Heartbeat on this machine. Raises ApiError."""
+    import os  # noqa: PLC0415 - only needed on this rare path
+
+    with ApiClient(places.register, os.uname().nodename.lower()) as client:
+        word = client.request("getrsc").text("rsc_hold") or ""
+    held = hold_from_word(word)
+    return Sight(held, is_stable=held is not None, text=f"This node holds {word}.")
+
+
+def _old_arguments(
+    program: str, arguments: Sequence[str]
+) -> tuple[list[str], bool, float, str | None]:
+    """Return words, --wait, --timeout and a complaint (None: fine, empty: usage only)."""
+    words: list[str] = []
+    is_waited_for, timeout_s = False, float(WAIT_SECONDS)
+    rest = list(arguments)
+    while rest:
+        word = rest.pop(0)
+        if word == "--wait":
+            is_waited_for = True
+        elif word == "--timeout" and rest and rest[0].isdigit():
+            timeout_s = float(rest.pop(0))
+        else:
+            words.append(word)
+    if len(words) > 1:
+        return words, is_waited_for, timeout_s, f"{program}: too many arguments"
+    if words and words[0] in {"--help", "-h", ""}:
+        return words, is_waited_for, timeout_s, ""
+    if words and words[0] not in WORDS:
+        return words, is_waited_for, timeout_s, f"{program}: wrong resources({words[0]})."
+    return words, is_waited_for, timeout_s, None

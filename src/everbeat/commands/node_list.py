@@ -1,0 +1,50 @@
+"""hb_addnode and hb_delnode: change the node list of a running cluster."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from everbeat.commands.cluster_request import RequestError, ask
+from everbeat.ipc.messages import SendMessage
+from everbeat.model.message import message_of
+from everbeat.model.names import NODE_NAME_BYTES_MAX, node_name_from_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import TextIO
+
+    from everbeat.commands.places import Places
+
+
+def change_nodes(
+    kind: str,
+    program: str,
+    arguments: Sequence[str],
+    places: Places,
+    out: TextIO,
+    err: TextIO,
+) -> int:
+    """Broadcast addnode or delnode (`kind`) for the nodes named; return the exit code."""
+    if not arguments or arguments[0] in {"--help", "-h"}:
+        print(f"usage: {program} <node> <node> ...", file=out)
+        return 1
+    names = [node_name_from_text(word) for word in arguments]
+    wrong = [name for name in names if not _is_node_name(name)]
+    if wrong:
+        print(f"{program}: not a node name: {' '.join(wrong)}", file=err)
+        return 1
+    message = message_of(t=kind, nodelist=" ".join(names))
+    try:
+        answer = ask(places, SendMessage(message), message)
+    except RequestError as error:
+        print(f"{program}: {error}", file=err)
+        return 1
+    if answer is not None and not answer.is_accepted:
+        print(f"{program}: refused: {answer.text}", file=err)
+        return 1
+    return 0
+
+
+def _is_node_name(name: str) -> bool:
+    is_plain = name.isascii() and all(c.isalnum() or c in "._-" for c in name)
+    return is_plain and not name.startswith("-") and 0 < len(name) <= NODE_NAME_BYTES_MAX
