@@ -9,13 +9,14 @@ stand before the key it names. Source: measured reactions of Heartbeat 3.0.6.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from everbeat.config.codes import report_of
 from everbeat.config.files import ConfigFile, Line, bytes_from_text, lines_of, words_of
 from everbeat.config.suggestions import nearest
-from everbeat.config.values import number_from_word
+from everbeat.config.values import leading_number, number_from_word
 from everbeat.model.cluster import AUTH_KEYS_MAX, AuthKey, AuthKeys
 from everbeat.model.reports import Place, Severity
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 READABLE_BY_OTHERS: Final = 0o044
 METHODS: Final = ("sha1", "md5", "crc")
 SECRET_SHORT: Final = 8
+_NUMBER: Final = re.compile(r"[+-]?[0-9]", re.ASCII)
 SHOWN_WORD_MAX: Final = 40
 
 
@@ -33,10 +35,10 @@ class _Sheet:
     """What was read so far."""
 
     file: str
-    signing: int | None = None
-    signing_line: Line | None = None
+    auth: int | None = None  # the last auth line's number
+    auth_line: Line | None = None
+    signing: int | None = None  # the last key that followed an auth line naming it
     keys: dict[int, AuthKey] = field(default_factory=dict)
-    is_signing_key_found: bool = False
     reports: list[Report] = field(default_factory=list)
 
     def report(self, code: str, line: Line, summary: str, remedy: str = "") -> None:
@@ -76,22 +78,24 @@ def _read_line(sheet: _Sheet, line: Line) -> None:
 
 
 def _read_auth(sheet: _Sheet, line: Line, words: tuple[str, ...]) -> None:
-    number = number_from_word(words[1]) if len(words) > 1 else None
-    if number is None:
+    """Read `auth NUMBER`; Heartbeat needs no blank between them, and reads leading digits."""
+    text = " ".join(words)
+    number_text = text.removeprefix("auth").strip()
+    if text == number_text or _NUMBER.match(number_text) is None:
         sheet.report("auth-malformed", line, "an auth line is `auth` and a number", "auth 1")
         return
-    if words[0] != "auth":
-        summary = f"'{words[0]}' is taken for auth, as anything that begins with a"
-        sheet.report("auth-misspelt", line, summary, f"auth {number}")
+    number = leading_number(number_text)
+    if words != ("auth", str(number)):
+        summary = f"'{text[:SHOWN_WORD_MAX]}' is read as auth {number}"
+        sheet.report("auth-sloppy", line, summary, f"auth {number}")
     if not 0 <= number < AUTH_KEYS_MAX:
         summary = f"key numbers go from 0 to {AUTH_KEYS_MAX - 1}, not to {number}"
         sheet.report("key-number", line, summary, "auth 1")
         return
-    if sheet.signing_line is not None:
-        summary = f"a second auth line; the first is line {sheet.signing_line.number}"
+    if sheet.auth_line is not None:
+        summary = f"a second auth line; the first is line {sheet.auth_line.number}"
         sheet.report("auth-twice", line, summary, "keep one auth line")
-    sheet.signing, sheet.signing_line = number, line
-    sheet.is_signing_key_found = False
+    sheet.auth, sheet.auth_line = number, line
 
 
 def _read_key(sheet: _Sheet, line: Line, words: tuple[str, ...]) -> None:
@@ -114,7 +118,8 @@ def _read_key(sheet: _Sheet, line: Line, words: tuple[str, ...]) -> None:
         return
     _warn_of_key(sheet, line, number, words)
     sheet.keys[number] = AuthKey(number, method, bytes_from_text(secret))
-    sheet.is_signing_key_found |= number == sheet.signing
+    if number == sheet.auth:
+        sheet.signing = number
 
 
 def _is_secret_right(sheet: _Sheet, line: Line, number: int, method: str, secret: str) -> bool:
@@ -146,28 +151,26 @@ def _warn_of_key(sheet: _Sheet, line: Line, number: int, words: tuple[str, ...])
 
 
 def _check_signing(sheet: _Sheet) -> None:
-    signing, line = sheet.signing, sheet.signing_line
-    if signing is None or line is None:
-        if not any(report.code in {"auth-malformed", "key-number"} for report in sheet.reports):
-            place = Place(sheet.file)
-            first = next(iter(sheet.keys), 1)
+    """Report what keeps us from signing, unless a broken line explains it."""
+    auth, line = sheet.auth, sheet.auth_line
+    broken = {r.code for r in sheet.reports if r.severity is Severity.ERROR} - {"authkeys-mode"}
+    if auth is None or line is None:
+        if not broken & {"auth-malformed", "key-number"}:
             summary = "no auth line says which key signs"
-            sheet.reports.append(report_of("auth-missing", place, summary, f"auth {first}"))
-    elif sheet.is_signing_key_found:
+            remedy = f"auth {next(iter(sheet.keys), 1)} as the first line"
+            sheet.reports.append(report_of("auth-missing", Place(sheet.file), summary, remedy))
+    elif sheet.signing is not None:
         if len(sheet.keys) > 1:
             summary = "peers running Heartbeat 3.0.6 verify every key with their own signing key"
             remedy = "change keys on all nodes at the same time while Heartbeat nodes remain"
-            sheet.reports.append(report_of("key-several", line.place, summary, remedy))
-    elif signing in sheet.keys:
-        summary = f"auth {signing} must stand before the key it names"
-        sheet.report("auth-after-key", line, summary, f"auth {signing} as the first line")
-    elif not any(
-        report.code.startswith("key-") and report.severity is Severity.ERROR
-        for report in sheet.reports
-    ):
-        known = ", ".join(str(number) for number in sheet.keys) or "none"
-        summary = f"auth {signing}: there is no key {signing}; the file has {known}"
-        remedy = f"auth {next(iter(sheet.keys))}" if sheet.keys else f"{signing} sha1 SECRET"
+            sheet.report("key-several", line, summary, remedy)
+    elif auth in sheet.keys:
+        summary = f"auth {auth} must stand before the key it names"
+        sheet.report("auth-after-key", line, summary, f"auth {auth} as the first line")
+    elif not broken:
+        known = ", ".join(map(str, sheet.keys)) or "none"
+        summary = f"auth {auth}: there is no key {auth}; the file has {known}"
+        remedy = f"auth {next(iter(sheet.keys))}" if sheet.keys else f"{auth} sha1 SECRET"
         sheet.report("auth-key-missing", line, summary, remedy)
 
 

@@ -145,7 +145,7 @@ AUTHKEYS: Final = (
     Code("key-comment", _W, "A # inside a line is no comment here."),
     Code("key-short", _W, "A secret of fewer than eight characters is quickly guessed."),
     Code("key-crc", _W, "crc protects against accidents, not against people."),
-    Code("auth-misspelt", _W, "Any word that begins with a is taken for auth."),
+    Code("auth-sloppy", _W, "Heartbeat reads only the digits after auth."),
     Code("key-several", _I, "Several keys: Heartbeat 3.0.6 verifies all with its own signing key."),
 )
 
@@ -163,6 +163,7 @@ HARESOURCES: Final = (
     Code("script-missing", _W, "No script, built-in or service unit has this name."),
     Code("resource-malformed", _W, "A resource word with an empty part or a single colon."),
     Code("comment-after-continuation", _W, "Heartbeat takes this comment for resources."),
+    Code("comment-continued", _W, "The backslash ends a comment: the next line is one as well."),
     Code("continuation-open", _W, "The last line ends with a backslash."),
     Code("continuation-blank", _W, "Blanks after the backslash: Heartbeat does not go on."),
     Code("haresources-none", _I, "No group: nothing is managed."),

@@ -60,32 +60,52 @@ def read_haresources(
 
 
 def logical_lines(file: ConfigFile, reports: list[Report]) -> list[LogicalLine]:
-    """Join continued lines and drop comments; report what Heartbeat reads otherwise."""
+    """Join continued lines and drop comments; report what Heartbeat reads otherwise.
+
+    A line that begins with `#` is never continued. A comment on the first line of a group takes
+    the joined lines with it; on a later one it ends with its line.
+    """
     joined: list[LogicalLine] = []
-    first: Line | None = None
-    parts: list[str] = []
+    pending: list[Line] = []
     for line in lines_of(file):
-        text, has_comment, _ = line.text.partition("#")
-        if first is not None and has_comment and text.strip():
-            _report(reports, "comment-after-continuation", line)
-        if text.rstrip() != text and text.rstrip().endswith("\\"):
+        if not pending and line.text.lstrip().startswith("#"):
+            continue
+        pending.append(line)
+        if line.text.endswith("\\"):
+            continue
+        if line.text.rstrip().endswith("\\") and "#" not in line.text:
             _report(reports, "continuation-blank", line)
-        text = text.rstrip()
-        is_open = text.endswith("\\")
-        parts.append(text.removesuffix("\\"))
-        first = first or line
-        if not is_open:
-            joined.append(LogicalLine(first, " ".join(parts).strip()))
-            first, parts = None, []
-    if first is not None:
-        _report(reports, "continuation-open", first)
-        joined.append(LogicalLine(first, " ".join(parts).strip()))
+        joined.append(_joined(pending, reports))
+        pending = []
+    if pending:
+        _report(reports, "continuation-open", pending[-1])
+        joined.append(_joined(pending, reports))
     return [logical for logical in joined if logical.text]
+
+
+def _joined(lines: list[Line], reports: list[Report]) -> LogicalLine:
+    first, *others = lines
+    content, has_comment, _ = first.text.partition("#")
+    parts = [content]
+    if has_comment and others:
+        _report(reports, "comment-continued", first)
+        others = []
+    for line in others:
+        content, has_comment, _ = line.text.partition("#")
+        if has_comment:
+            _report(reports, "comment-after-continuation", line)
+        parts.append(content)
+    text = " ".join(part.rstrip(" \t\r").removesuffix("\\") for part in parts)
+    return LogicalLine(first, text.strip())
 
 
 _LINE_PROBLEMS: Final = {
     "comment-after-continuation": (
         "Heartbeat takes the words of this comment for resources",
+        "put the comment on a line of its own, above the group",
+    ),
+    "comment-continued": (
+        "the backslash stands in a comment: the next line belongs to the comment",
         "put the comment on a line of its own, above the group",
     ),
     "continuation-blank": (
