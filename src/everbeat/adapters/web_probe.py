@@ -1,0 +1,153 @@
+"""A client that asks a web server every few milliseconds and tells when it got no answer.
+
+Run as a program inside a client's namespaces (`python -I web_probe.py 10.77.0.50 5`) it prints
+one line a request: start, end (CLOCK_MONOTONIC ms), 1 or 0, the last line of the body. Each
+request is a new connection that does not wait for the others. `Probe` runs and reads it;
+`outages` turns the answers into gaps. Standard library only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Iterable
+
+    from everbeat.adapters.namespaces import Space
+
+REQUEST_SECONDS_MAX: Final = 1.0
+GAP_MS_MIN: Final = 50
+"""A shorter gap between two good answers is a hiccup of this machine, not an outage."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One request: when it was sent and answered (CLOCK_MONOTONIC ms), and by whom."""
+
+    sent_ms: float
+    ended_ms: float
+    is_good: bool
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """From the last good answer to the next one, and who gave them."""
+
+    began_ms: float
+    ended_ms: float
+    before: str
+    after: str
+
+    @property
+    def length_ms(self) -> int:
+        """How long nobody answered."""
+        return round(self.ended_ms - self.began_ms)
+
+
+def outages(samples: Iterable[Sample], gap_ms_min: float = GAP_MS_MIN) -> list[Outage]:
+    """Return the gaps between good answers, oldest first."""
+    good = sorted((s for s in samples if s.is_good), key=lambda s: s.ended_ms)
+    return [
+        Outage(last.ended_ms, following.ended_ms, last.body, following.body)
+        for last, following in itertools.pairwise(good)
+        if following.ended_ms - last.ended_ms >= gap_ms_min
+    ]
+
+
+class Probe:
+    """The running client. `samples` grows while it runs; `stop` ends it."""
+
+    def __init__(self, space: Space, address: str, every_ms: int = 5) -> None:
+        self.samples: list[Sample] = []
+        self._process = space.spawn(
+            *("setpriv", "--pdeathsig", "TERM"),  # nsenter does not pass a signal on
+            *(sys.executable, "-I", __file__, address, str(every_ms)),
+            stdout=-1,  # subprocess.PIPE
+        )
+        self._reader = threading.Thread(target=_collect, args=(self._process, self.samples))
+        self._reader.daemon = True
+        self._reader.start()
+
+    def answering(self) -> str | None:
+        """Return who gave the latest good answer of the last 100 ms, or None."""
+        now_ms = time.monotonic() * 1000
+        for sample in reversed(self.samples[-100:]):
+            if sample.is_good and now_ms - sample.ended_ms < 100:
+                return sample.body
+        return None
+
+    def wait_answer(self, body: str = "", timeout_s: float = 30) -> float:
+        """Wait until a good answer (from `body`) comes; return the seconds waited."""
+        began = time.monotonic()
+        while time.monotonic() - began < timeout_s:
+            answer = self.answering()
+            if answer is not None and body in ("", answer):
+                return time.monotonic() - began
+            time.sleep(0.005)
+        raise TimeoutError(f"no answer from {body or 'anybody'} within {timeout_s} s")
+
+    def outages(self, since_ms: float = 0, gap_ms_min: float = GAP_MS_MIN) -> list[Outage]:
+        """Return the gaps seen since a moment (CLOCK_MONOTONIC ms)."""
+        recent = [sample for sample in list(self.samples) if sample.ended_ms >= since_ms]
+        return outages(recent, gap_ms_min)
+
+    def stop(self) -> list[Outage]:
+        """End the client and return all gaps it saw."""
+        self._process.terminate()
+        self._process.wait()
+        self._reader.join()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+        return self.outages()
+
+
+def _collect(process: subprocess.Popen[bytes], samples: list[Sample]) -> None:
+    assert process.stdout is not None
+    for line in process.stdout:
+        words = line.decode(errors="replace").split(" ", 3)
+        if len(words) == 4:
+            sent, ended, good, body = words
+            samples.append(Sample(float(sent), float(ended), good == "1", body.strip()))
+
+
+async def _ask(address: str) -> None:
+    sent = time.monotonic()
+    good, body = 0, ""
+    try:
+        async with asyncio.timeout(REQUEST_SECONDS_MAX):
+            reader, writer = await asyncio.open_connection(address, 80)
+            writer.write(f"GET / HTTP/1.0\r\nHost: {address}\r\n\r\n".encode())
+            answer = await reader.read()
+            writer.close()
+        head, _, content = answer.partition(b"\r\n\r\n")
+        good = int(b" 200 " in head.split(b"\r\n", 1)[0])
+        body = content.strip().rsplit(b"\n", 1)[-1].decode(errors="replace")
+    except (OSError, TimeoutError) as error:
+        body = type(error).__name__
+    print(f"{sent * 1000:.3f} {time.monotonic() * 1000:.3f} {good} {body}", flush=True)  # noqa: T201 - its output
+
+
+async def _run(address: str, every_ms: int) -> None:
+    running: set[asyncio.Task[None]] = set()
+    due = time.monotonic()
+    while True:
+        task = asyncio.create_task(_ask(address))
+        running.add(task)
+        task.add_done_callback(running.discard)
+        due = max(due + every_ms / 1000, time.monotonic() - 0.1)
+        await asyncio.sleep(max(0.0, due - time.monotonic()))
+
+
+if __name__ == "__main__":
+    try:
+        asyncio.run(_run(sys.argv[1], int(sys.argv[2])))
+    except (KeyboardInterrupt, BrokenPipeError):
+        sys.exit(0)
