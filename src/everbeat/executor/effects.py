@@ -23,14 +23,16 @@ if TYPE_CHECKING:
 class Launch:
     """Order: start a program in its own session, never realtime.
 
-    `user`: run under this user's ids. `is_bound`: it must not outlive the executor, and its
-    output is not captured: respawn clients, of which a restarted executor starts new ones.
+    `user`: run under this user's ids. `is_read`: standard output is wanted apart, as Ending.words.
+    `is_bound`: it must not outlive the executor, and its output is not captured: respawn clients,
+    of which a restarted executor starts new ones.
     """
 
     run: int
     command: tuple[str, ...]
     environment: Environment
     user: str = ""
+    is_read: bool = False
     is_bound: bool = False
 
 
@@ -82,4 +84,4 @@ class Ending:
 
     exit_code: int
     output: str = ""  # the end of stdout and stderr
-    words: str = ""  # stdout alone, for the reading of a status
+    words: str = ""  # stdout alone, if Launch.is_read

@@ -176,7 +176,12 @@ class Operations:
         if isinstance(agent, AddressAgent):
             return SetAddress(run=run, action=order.action, arguments=agent.arguments)
         environment = (*accepted(order.environment), *self._base)
-        return Launch(run=run, command=agent.command(order.action), environment=environment)
+        return Launch(
+            run=run,
+            command=agent.command(order.action),
+            environment=environment,
+            is_read=order.action is Action.STATUS,
+        )
 
     def _press(self, group: GroupKey, now_ms: int) -> list[OperationEffect]:
         running = self._running[group]

@@ -51,6 +51,12 @@ class Outbox:
         self._kept.append((fact, ""))
         return self._flush()
 
+    def on_unsent(self, fact: ExecutorFact) -> None:
+        """Take back a published fact that could not be sent."""
+        self._is_managed = False
+        self._count_if_full()
+        self._kept.append((fact, self._session))
+
     def _flush(self) -> list[Publish]:
         if not self._is_managed:
             return []

@@ -113,6 +113,10 @@ class Respawn:
         """Return when on_tick must be called next."""
         return self._next_step_ms
 
+    def running_count(self) -> int:
+        """Return how many clients run at this moment."""
+        return sum(client.run is not None for client in self._clients)
+
     def _launch(self, client: _Client, now_ms: int) -> Launch:
         client.run = next(self._runs)
         client.started_ms = now_ms

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from everbeat.agents.environment import Places
     from everbeat.executor.effects import Ending, ExecutorEffect
     from everbeat.model.cluster import HaConfig
-    from everbeat.model.operations import ExecutorOrder
+    from everbeat.model.operations import ExecutorFact, ExecutorOrder
 
 
 class InstalledScripts(Installed, HookScripts, Protocol):
@@ -94,9 +94,14 @@ class ExecutorNode:
         times = [at_ms for core in cores if (at_ms := core.next_wakeup_ms()) is not None]
         return min(times, default=None)
 
-    def running_count(self) -> int:
-        """Return how many operations run at this moment."""
-        return self._operations.running_count()
+    def on_unsent(self, fact: ExecutorFact) -> None:
+        """Keep a published fact that could not be sent: the manager is going away."""
+        self._operations.on_manager_gone()
+        self._outbox.on_unsent(fact)
+
+    def is_busy(self) -> bool:
+        """Whether operations or respawn clients run."""
+        return self._operations.running_count() > 0 or self._respawn.running_count() > 0
 
     def _routed(
         self, effects: Sequence[ExecutorEffect | Answer | ClientEnded | ClientsStopped]

@@ -1,0 +1,195 @@
+"""Run programs for the executor: own session, no standard input, bounded output, killed as a group.
+
+An operation ends when its process ends, not when its output is closed: scripts start services
+that keep the script's output open for ever. Such a service must also survive us, so the child
+holds the reading end of its output as well: after we are gone a write neither raises SIGPIPE nor
+blocks (what nobody reads is refused with EAGAIN once the pipe is full).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from everbeat.executor.effects import Ending
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
+    from everbeat.executor.effects import Launch
+
+OUTPUT_BYTES_MAX: Final = 4_096
+"""Bytes of stdout and stderr kept, the end of them."""
+
+WORDS_BYTES_MAX: Final = 65_536
+"""Bytes of stdout kept for the reading of a status, the end of them."""
+
+NOT_STARTED_EXIT: Final = 126
+_READ_BYTES: Final = 65_536
+_DRAIN_READS_MAX: Final = 4  # a background child may write faster than we read
+
+
+@dataclass(slots=True)
+class _Capture:
+    """One stream of a child's output. `tails`: buffers that keep the end, with their limits."""
+
+    reading: int
+    writing: int
+    tails: list[tuple[bytearray, int]]
+
+    def read(self) -> bool:
+        """Take what is there; whether there may be more."""
+        try:
+            data = os.read(self.reading, _READ_BYTES)
+        except BlockingIOError:
+            return False
+        for tail, limit in self.tails:
+            tail.extend(data)
+            del tail[:-limit]
+        return bool(data)
+
+    def close(self) -> None:
+        """Let go; children that still write get EAGAIN from a full pipe instead of waiting."""
+        os.set_blocking(self.writing, False)
+        os.close(self.reading)
+        os.close(self.writing)
+
+
+@dataclass(slots=True)
+class _Child:
+    process: subprocess.Popen[bytes]
+    pidfd: int
+    captures: list[_Capture]
+    output: bytearray
+    words: bytearray
+    is_signalled: bool = field(default=False)
+
+
+class Processes:
+    """The running programs by run number. `on_ended` is called once for each `launch`."""
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, on_ended: Callable[[int, Ending], None]
+    ) -> None:
+        self._loop = loop
+        self._on_ended = on_ended
+        self._children: dict[int, _Child] = {}
+        self._setpriv = shutil.which("setpriv")
+
+    def launch(self, order: Launch) -> None:
+        """Start a program; when that fails it ends at once with NOT_STARTED_EXIT."""
+        output, words = bytearray(), bytearray()
+        captures = [] if order.is_bound else _captures(output, words, is_apart=order.is_read)
+        try:
+            process = self._start(order, captures)
+        except (OSError, LookupError, subprocess.SubprocessError) as error:
+            for capture in captures:
+                capture.close()
+            ending = Ending(exit_code=NOT_STARTED_EXIT, output=f"{order.command[0]}: {error}")
+            self._loop.call_soon(self._on_ended, order.run, ending)
+            return
+        pidfd = os.pidfd_open(process.pid)
+        self._children[order.run] = _Child(process, pidfd, captures, output, words)
+        for capture in captures:
+            self._loop.add_reader(capture.reading, capture.read)
+        self._loop.add_reader(pidfd, self._on_exit, order.run)
+
+    def signal(self, run: int, *, is_hard: bool) -> None:
+        """End a run's process group; nothing happens if it has ended."""
+        child = self._children.get(run)
+        if child is None:
+            return
+        child.is_signalled = True
+        _signal_group(child, signal.SIGKILL if is_hard else signal.SIGTERM)
+
+    def running(self) -> tuple[int, ...]:
+        """Return the runs that have not ended."""
+        return tuple(self._children)
+
+    def _start(self, order: Launch, captures: list[_Capture]) -> subprocess.Popen[bytes]:
+        command = list(order.command)
+        if order.is_bound and self._setpriv:
+            command = [self._setpriv, "--pdeathsig", "TERM", "--", *command]
+        try:
+            return _spawn(command, order, captures)
+        except OSError as error:
+            if error.errno != errno.ENOEXEC:
+                raise
+            return _spawn(["/bin/sh", *command], order, captures)  # no #! line: as a shell does
+
+    def _on_exit(self, run: int) -> None:
+        child = self._children.pop(run)
+        self._loop.remove_reader(child.pidfd)
+        if child.is_signalled:  # before reaping: until then the group's number is still ours
+            _signal_group(child, signal.SIGKILL)
+        code = child.process.wait()
+        os.close(child.pidfd)
+        for capture in child.captures:
+            self._loop.remove_reader(capture.reading)
+            for _ in range(_DRAIN_READS_MAX):
+                if not capture.read():
+                    break
+            capture.close()
+        ending = Ending(
+            exit_code=code if code >= 0 else 128 - code,
+            output=child.output.decode(errors="replace"),
+            words=child.words.decode(errors="replace"),
+        )
+        self._on_ended(run, ending)
+
+
+def _captures(output: bytearray, words: bytearray, *, is_apart: bool) -> list[_Capture]:
+    """Return the captures for stdout and stderr: one for both, or two."""
+    both = (output, OUTPUT_BYTES_MAX)
+    if not is_apart:
+        return [_open_capture([both])]
+    return [_open_capture([both, (words, WORDS_BYTES_MAX)]), _open_capture([both])]
+
+
+def _open_capture(tails: list[tuple[bytearray, int]]) -> _Capture:
+    reading, only_writing = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+    try:
+        writing = os.open(f"/proc/self/fd/{reading}", os.O_RDWR | os.O_CLOEXEC)
+    finally:
+        os.close(only_writing)
+    return _Capture(reading, writing, tails)
+
+
+def _spawn(command: list[str], order: Launch, captures: list[_Capture]) -> subprocess.Popen[bytes]:
+    ids = pwd.getpwnam(order.user) if order.user else None
+    is_other = ids is not None and ids.pw_uid != os.geteuid()
+    return subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=captures[0].writing if captures else 2,
+        stderr=captures[-1].writing if captures else 2,
+        env={_bytes(name): _bytes(value) for name, value in order.environment},
+        cwd="/",
+        umask=0o022,
+        start_new_session=True,
+        user=ids.pw_uid if ids and is_other else None,
+        group=ids.pw_gid if ids and is_other else None,
+        extra_groups=os.getgrouplist(ids.pw_name, ids.pw_gid) if ids and is_other else None,
+    )
+
+
+def _bytes(text: str) -> bytes:
+    """Return the bytes behind a string: message fields hold one character per byte."""
+    try:
+        return text.encode("latin-1")
+    except UnicodeEncodeError:
+        return os.fsencode(text)
+
+
+def _signal_group(child: _Child, number: signal.Signals) -> None:
+    try:
+        os.killpg(child.process.pid, number)
+    except ProcessLookupError:
+        return

@@ -1,0 +1,239 @@
+"""The executor process: does on this machine what the core daemon orders.
+
+    RUN/executor.sock ── ExecutorOrder ─► ExecutorNode ── Launch, Signal ─► Processes
+                      ◄─ ExecutorFact ──       │       ── SetAddress ─────► Addresses, Announcer
+    EVERBEAT_LEASE_FD ◄─ R once ready, then . every LEASE_MS
+
+Never realtime, whatever its parent is. What it started goes on when it dies, except respawn
+clients, which the next executor starts again. SIGTERM: stop the clients, wait for what runs, end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, get_args
+
+from everbeat.adapters.addresses import Addresses
+from everbeat.adapters.announce import Announcer
+from everbeat.adapters.clock import SystemClock
+from everbeat.adapters.config_files import load_configuration
+from everbeat.adapters.installed import InstalledFiles
+from everbeat.adapters.power import reboot_now
+from everbeat.adapters.processes import Processes
+from everbeat.agents.environment import Places
+from everbeat.executor.effects import Launch, Note, Publish, Reboot, SetAddress, Signal
+from everbeat.ipc.channel import listen
+from everbeat.ipc.codec import Codec
+from everbeat.ipc.registries import EXECUTOR_TYPES
+from everbeat.model.operations import ExecutorOrder
+from everbeat.model.reports import Severity
+from everbeat.node.executor_node import ExecutorNode
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from everbeat.executor.effects import Ending, ExecutorEffect
+    from everbeat.ipc.channel import Channel
+    from everbeat.model.cluster import HaConfig
+    from everbeat.model.operations import ExecutorFact
+
+LEASE_MS: Final = 500
+STOP_MS: Final = 30_000
+"""How long a SIGTERM waits for clients and running operations."""
+
+CONFIGURATION_EXIT: Final = 6
+_ORDINARY_OOM_SCORE: Final = "0"
+_ORDERS: Final = get_args(ExecutorOrder)
+_LEVELS: Final = {
+    Severity.INFO: logging.INFO,
+    Severity.WARNING: logging.WARNING,
+    Severity.ERROR: logging.ERROR,
+}
+
+_log = logging.getLogger("everbeat.executor")
+
+
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """--etc, --state and --run."""
+
+    etc: Path
+    state: Path
+    run: Path
+
+
+class ExecutorDaemon:
+    """Moves effects to the world and what the world answers back to the node."""
+
+    def __init__(self, config: HaConfig, folders: Folders, tasks: asyncio.TaskGroup) -> None:
+        loop = asyncio.get_running_loop()
+        places = Places(etc=str(folders.etc), state=str(folders.state))
+        self._node = ExecutorNode(config, places, InstalledFiles(folders.etc))
+        self._clock = SystemClock()
+        self._loop = loop
+        self._tasks = tasks
+        self._announcer = Announcer(loop, _log.warning)
+        self._addresses = Addresses(self._announcer)
+        self._processes = Processes(loop, self._on_ended)
+        self._manager: Channel | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_idle = asyncio.Event()
+
+    async def open(self) -> None:
+        """Open what operations need, so that none of them pays for it."""
+        await self._addresses.open()
+
+    async def on_channel(self, channel: Channel) -> None:
+        """Serve one manager until it goes away; the newest one replaces an older one."""
+        if self._manager is not None:
+            self._manager.drop("another manager came")
+        self._manager = channel
+        self._perform(self._node.on_manager(str(channel.peer.pid), self._clock.now_ms()))
+        try:
+            async for order in channel:
+                if isinstance(order, _ORDERS):
+                    self._perform(self._node.on_order(order, self._clock.now_ms()))
+        finally:
+            if self._manager is channel:
+                self._manager = None
+                self._node.on_manager_gone()
+
+    async def stop(self) -> None:
+        """Stop the clients and wait for what runs, STOP_MS at most."""
+        self._perform(self._node.on_stop(self._clock.now_ms()))
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._wait_idle(), STOP_MS / 1000)
+        if self._timer is not None:
+            self._timer.cancel()
+        self._announcer.close()
+        await self._addresses.close()
+
+    async def _wait_idle(self) -> None:
+        while self._node.is_busy():
+            self._is_idle.clear()
+            await self._is_idle.wait()
+
+    def _on_ended(self, run: int, ending: Ending) -> None:
+        self._perform(self._node.on_ended(run, ending, self._clock.now_ms()))
+        self._is_idle.set()
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        self._perform(self._node.on_tick(self._clock.now_ms()))
+        self._is_idle.set()
+
+    def _perform(self, effects: Sequence[ExecutorEffect]) -> None:
+        for effect in effects:
+            match effect:
+                case Launch():
+                    _log.info("running %s", " ".join(effect.command))
+                    self._processes.launch(effect)
+                case SetAddress():
+                    _log.info("address %s %s", effect.action.value, "::".join(effect.arguments))
+                    self._tasks.create_task(self._set_address(effect))
+                case Signal(run, is_hard):
+                    _log.warning("run %d is ended by %s", run, "KILL" if is_hard else "TERM")
+                    self._processes.signal(run, is_hard=is_hard)
+                case Publish(fact):
+                    self._publish(fact)
+                case Note(severity, text):
+                    _log.log(_LEVELS[severity], "%s", text)
+                case Reboot(reason):
+                    _log.critical("reboot: %s", reason)
+                    _log.critical("the kernel refused: %s", reboot_now())
+        self._set_timer()
+
+    def _publish(self, fact: ExecutorFact) -> None:
+        if self._manager is None or not self._manager.send_nowait(fact):
+            self._node.on_unsent(fact)
+
+    async def _set_address(self, order: SetAddress) -> None:
+        ending = await self._addresses.perform(order.action, order.arguments)
+        self._on_ended(order.run, ending)
+
+    def _set_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        wakeup_ms = self._node.next_wakeup_ms()
+        if wakeup_ms is not None:
+            delay_ms = max(0, wakeup_ms - self._clock.now_ms())
+            self._timer = self._loop.call_later(delay_ms / 1000, self._on_timer)
+
+
+async def serve(config: HaConfig, folders: Folders, lease: int | None = None) -> None:
+    """Serve RUN/executor.sock until SIGTERM or SIGINT. `lease`: file descriptor of the keeper."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    async with asyncio.TaskGroup() as tasks:
+        daemon = ExecutorDaemon(config, folders, tasks)
+        await daemon.open()
+        path = folders.run / "executor.sock"
+        codec = Codec(EXECUTOR_TYPES)
+        listener = await listen(path, codec, daemon.on_channel, program="executor")
+        beating = tasks.create_task(_beat(lease))
+        _log.info("ready")
+        await stopping.wait()
+        await daemon.stop()
+        await listener.close()
+        beating.cancel()
+
+
+async def _beat(lease: int | None) -> None:
+    """Tell the keeper that we are ready, then that we live."""
+    sign = b"R"
+    while lease is not None:
+        try:
+            os.write(lease, sign)
+        except BlockingIOError:
+            pass  # a full pipe: the keeper has enough to read
+        except BrokenPipeError:
+            return  # no keeper any more; what runs here is still of use
+        sign = b"."
+        await asyncio.sleep(LEASE_MS / 1000)
+
+
+def become_ordinary() -> None:
+    """Leave realtime scheduling, niceness and protection from the OOM killer: children inherit."""
+    with contextlib.suppress(OSError):
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, 0, 0)
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(_ORDINARY_OOM_SCORE)
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run the executor; exit status 0 after SIGTERM, 6 for a configuration that cannot be used."""
+    parser = argparse.ArgumentParser(prog="everbeat-executor", description="run what is ordered")
+    parser.add_argument("--etc", type=Path, default=Path("/etc/ha.d"))
+    parser.add_argument("--state", type=Path, default=Path("/var/lib/heartbeat"))
+    parser.add_argument("--run", type=Path, default=Path("/run/heartbeat"))
+    chosen = parser.parse_args(words)
+    logging.basicConfig(level=logging.INFO, format="%(name)s: %(levelname)s: %(message)s")
+    become_ordinary()
+    config = load_configuration(chosen.etc).config
+    if config is None:
+        _log.error("the configuration in %s cannot be used", chosen.etc)
+        return CONFIGURATION_EXIT
+    lease_text = os.environ.pop("EVERBEAT_LEASE_FD", "")
+    lease = int(lease_text) if lease_text else None
+    if lease is not None:
+        os.set_blocking(lease, False)
+        os.set_inheritable(lease, False)  # noqa: FBT003 - positional only in os
+    asyncio.run(serve(config, Folders(chosen.etc, chosen.state, chosen.run), lease))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

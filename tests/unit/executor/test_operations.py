@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+from itertools import count
+
+from everbeat.agents.agent import ScriptAgent
+from everbeat.executor.effects import Ending, Launch, SetAddress, Signal
+from everbeat.executor.operations import (
+    ABANDON_MS,
+    KILL_AFTER_MS,
+    WAITING_MAX,
+    Answer,
+    OperationEffect,
+    Operations,
+)
+from everbeat.model.cluster import ResourceSpec
+from everbeat.model.names import GroupKey
+from everbeat.model.operations import Action, OperationDone, Outcome, RunOperation
+
+
+class Machine:
+    def script_path(self, name: str) -> str | None:
+        return f"/r/{name}" if name.startswith("Rsc") else None
+
+    def has_unit(self, name: str) -> bool:  # noqa: ARG002 - a machine without systemd
+        return False
+
+
+def order(
+    number: int,
+    script: str = "Rsc",
+    action: Action = Action.START,
+    group: str = "g",
+    **more: object,
+) -> RunOperation:
+    spec = ResourceSpec(script, script, ("10.0.0.1",) if script == "IPaddr" else ())
+    environment = (("HA_src", "beta"), ("PATH", "/evil"), ("HA_FUNCS", "/evil"))
+    return RunOperation(
+        id=number,
+        group=GroupKey(group),
+        resource=spec,
+        action=action,
+        timeout_ms=int(str(more.get("timeout_ms", 1_000))),
+        environment=environment,
+    )
+
+
+def operations() -> Operations:
+    made = Operations(Machine(), (("PATH", "/bin"),), count(1))
+    made.on_manager("core-1", 0)
+    return made
+
+
+def answers(effects: list[OperationEffect] | None) -> list[OperationDone]:
+    return [effect.done for effect in effects or [] if isinstance(effect, Answer)]
+
+
+def test_an_operation_runs_and_is_answered_with_what_came_of_it() -> None:
+    core = operations()
+    [launch] = core.on_run(order(7), 100)
+    assert isinstance(launch, Launch)
+    assert launch.command == ("/r/Rsc", "start")
+    assert dict(launch.environment) == {"HA_src": "beta", "PATH": "/bin"}
+    assert not launch.is_read
+    [done] = answers(core.on_ended(launch.run, Ending(exit_code=1, output="no"), 130))
+    assert (done.id, done.outcome, done.exit_code, done.output) == (7, Outcome.DONE, 1, "no")
+    assert (done.served_by, done.started_ms, done.ended_ms) == ("/r/Rsc", 100, 130)
+    assert done.is_held is None
+    assert not done.is_success
+    assert core.on_ended(launch.run, Ending(exit_code=0), 140) is None
+
+
+def test_a_status_is_read_from_standard_output() -> None:
+    core = operations()
+    [launch] = core.on_run(order(1, action=Action.STATUS), 0)
+    assert isinstance(launch, Launch)
+    assert launch.is_read
+    ending = Ending(exit_code=3, output="BROKEN running", words="running")
+    [done] = answers(core.on_ended(launch.run, ending, 5))
+    assert done.is_held is True
+
+
+def test_a_group_runs_one_operation_after_the_other_and_groups_do_not_wait() -> None:
+    core = operations()
+    [first] = core.on_run(order(1, "RscA"), 0)
+    assert core.on_run(order(2, "RscB"), 0) == []
+    [other] = core.on_run(order(3, "RscC", group="h"), 0)
+    assert isinstance(first, Launch)
+    assert isinstance(other, Launch)
+    effects = core.on_ended(first.run, Ending(exit_code=0), 5)
+    assert effects is not None
+    assert [done.id for done in answers(effects)] == [1]
+    second = effects[-1]
+    assert isinstance(second, Launch)
+    assert second.command == ("/r/RscB", "start")
+
+
+def test_a_built_in_address_needs_no_program() -> None:
+    core = operations()
+    [effect] = core.on_run(order(1, "IPaddr"), 0)
+    assert effect == SetAddress(run=1, action=Action.START, arguments=("10.0.0.1",))
+
+
+def test_what_nothing_serves_is_answered_and_the_next_one_runs() -> None:
+    core = operations()
+    [launch] = core.on_run(order(1), 0)
+    assert core.on_run(order(2, "Nowhere"), 0) == []
+    assert core.on_run(order(3), 0) == []
+    assert isinstance(launch, Launch)
+    effects = core.on_ended(launch.run, Ending(exit_code=0), 9)
+    assert effects is not None
+    assert [(d.id, d.outcome) for d in answers(effects)] == [
+        (1, Outcome.DONE),
+        (2, Outcome.NOT_FOUND),
+    ]
+    assert isinstance(effects[-1], Launch)
+
+
+def test_an_order_repeated_under_its_id_is_ignored() -> None:
+    core = operations()
+    [launch] = core.on_run(order(1), 0)
+    assert core.on_run(order(1), 0) == []
+    assert isinstance(launch, Launch)
+    core.on_ended(launch.run, Ending(exit_code=0), 1)
+    assert core.on_run(order(1), 2) == []
+
+
+def test_at_its_timeout_an_operation_is_ended_and_then_killed() -> None:
+    core = operations()
+    [launch] = core.on_run(order(1, action=Action.STATUS), 0)
+    assert isinstance(launch, Launch)
+    assert core.next_wakeup_ms() == 1_000
+    assert core.on_tick(999) == []
+    assert core.on_tick(1_000) == [Signal(launch.run, is_hard=False)]
+    assert core.on_tick(1_000 + KILL_AFTER_MS) == [Signal(launch.run, is_hard=True)]
+    ending = Ending(exit_code=137, output="half", words="running")
+    [done] = answers(core.on_ended(launch.run, ending, 3_001))
+    assert (done.outcome, done.output, done.is_held) == (Outcome.TIMEOUT, "half", None)
+    assert core.next_wakeup_ms() is None
+
+
+def test_a_process_that_does_not_end_is_left_behind_and_its_group_goes_on() -> None:
+    core = operations()
+    [launch] = core.on_run(order(1), 0)
+    core.on_run(order(2, "RscB"), 0)
+    assert isinstance(launch, Launch)
+    core.on_tick(1_000)
+    core.on_tick(1_000 + KILL_AFTER_MS)
+    effects = core.on_tick(1_000 + KILL_AFTER_MS + ABANDON_MS)
+    assert [done.outcome for done in answers(effects)] == [Outcome.TIMEOUT]
+    assert isinstance(effects[-1], Launch)
+    assert core.on_ended(launch.run, Ending(exit_code=137), 20_000) is None
+
+
+def test_without_a_manager_nothing_begins_and_the_same_one_finds_its_work_again() -> None:
+    core = operations()
+    [launch] = core.on_run(order(1), 0)
+    core.on_run(order(2, "RscB"), 0)
+    core.on_manager_gone()
+    assert isinstance(launch, Launch)
+    effects = core.on_ended(launch.run, Ending(exit_code=0), 5)
+    assert effects is not None
+    assert len(effects) == 1
+    [second] = core.on_manager("core-1", 9)
+    assert isinstance(second, Launch)
+
+
+def test_a_restarted_manager_inherits_no_work_and_may_use_the_same_ids() -> None:
+    core = operations()
+    core.on_run(order(1), 0)
+    core.on_run(order(2, "RscB"), 0)
+    core.on_manager_gone()
+    [lost] = core.on_manager("core-2", 9)
+    assert isinstance(lost, Answer)
+    assert (lost.session, lost.done.id, lost.done.outcome) == ("core-1", 2, Outcome.LOST)
+    assert core.on_run(order(1, "RscC"), 10) == []  # waits for what still runs
+    effects = core.on_ended(1, Ending(exit_code=0), 11)
+    assert effects is not None
+    first, launch = effects
+    assert isinstance(first, Answer)
+    assert first.session == "core-1"
+    assert isinstance(launch, Launch)
+    assert launch.command == ("/r/RscC", "start")
+
+
+def test_a_group_has_room_for_so_many_orders() -> None:
+    core = operations()
+    for number in range(WAITING_MAX + 1):
+        assert answers(core.on_run(order(number), 0)) == []
+    [done] = answers(core.on_run(order(WAITING_MAX + 1), 0))
+    assert done.outcome is Outcome.LOST
+
+
+def test_agents_are_named_in_answers() -> None:
+    assert ScriptAgent("/etc/init.d/nginx").served_by == "/etc/init.d/nginx"
