@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import os
+from pathlib import Path
 from typing import Final
 
 _MCL_CURRENT: Final = 1
@@ -17,7 +18,7 @@ _NICE_FALLBACK: Final = -20
 
 
 def become_realtime(priority: int) -> tuple[str, ...]:
-    """Run as SCHED_RR (children do not inherit it) in locked memory; return what was refused."""
+    """Run all threads as SCHED_RR, children not, in locked memory; return what was refused."""
     return (*_schedule(priority), *_lock_memory())
 
 
@@ -30,7 +31,8 @@ def freeze_heap() -> None:
 def _schedule(priority: int) -> tuple[str, ...]:
     policy = os.SCHED_RR | os.SCHED_RESET_ON_FORK
     try:
-        os.sched_setscheduler(0, policy, os.sched_param(priority))
+        for thread in Path("/proc/self/task").iterdir():
+            os.sched_setscheduler(int(thread.name), policy, os.sched_param(priority))
     except OSError as error:
         refusal = f"real-time priority {priority} refused ({error.strerror})"
     else:

@@ -197,6 +197,15 @@ class Listener:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    def abort(self) -> None:
+        """Stop listening and cut every channel, at once."""
+        if self._server is not None:
+            self._server.close()
+        for channel in tuple(self._channels):
+            channel.drop("we end")
+        for task in tuple(self._tasks):
+            task.cancel()
+
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         channel = Channel(reader, writer, self._codec)
         if not self._access.allows(channel.peer):

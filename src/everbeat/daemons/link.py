@@ -1,0 +1,372 @@
+"""The link process: heartbeats and membership, alone with its sockets.
+
+    media ── datagrams ──> LinkNode ── Transmit ──> media
+    RUN/link.sock ── orders ──> │ ── view, then facts ──> every connected core
+    exact timer ── tick ──────> │ ── PersistGeneration, ReserveSequence ──> STATE, RUN
+    EVERBEAT_LEASE_FD <── R when ready, then . each EVERBEAT_LEASE_MS
+
+Effects are carried out in order; while a generation is being written, those behind it wait. The
+sockets are read before time is allowed to pass, so that a process that was held up judges its
+peers by what they sent meanwhile. SIGTERM: end at once. SIGHUP: read authkeys again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import random
+import signal
+import sys
+import threading
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, get_args
+
+from everbeat.adapters.clock import SystemClock
+from everbeat.adapters.config_files import load_configuration
+from everbeat.adapters.disk_identity import (
+    DiskIdentityError,
+    LinkState,
+    keep_generation,
+    next_generation,
+    node_uuid,
+    read_link_state,
+    write_link_state,
+)
+from everbeat.adapters.lease import lease_from_environment
+from everbeat.adapters.links import Media
+from everbeat.adapters.log import LOGGER_NAME, Log, targets_of
+from everbeat.adapters.realtime import become_realtime, freeze_heap
+from everbeat.ipc.channel import listen
+from everbeat.ipc.codec import Codec, IpcError
+from everbeat.ipc.registries import LINK_TYPES
+from everbeat.membership.identity import Identity, continuing_identity
+from everbeat.model.members import MembershipOrder
+from everbeat.model.reports import Severity
+from everbeat.node.link_backlog import LinkBacklog
+from everbeat.node.link_effects import PersistGeneration, ReserveSequence, Transmit
+from everbeat.node.link_node import LinkNode
+from everbeat.node.log_lines import lines_of_fact
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from everbeat.ipc.channel import Channel
+    from everbeat.model.cluster import AuthKeys, HaConfig
+    from everbeat.model.members import MembershipFact
+    from everbeat.node.link_effects import LinkEffect
+
+EXIT_NOT_CONFIGURED: Final = 6  # LSB, as Heartbeat's
+EXIT_BROKEN: Final = 1
+
+TICK_MS_MIN: Final = 1
+"""Ticks come no closer together, whatever the node asks for: we run with real-time priority."""
+
+SURROUNDINGS_MS: Final = 500
+"""How old the time and load in our messages may be."""
+
+WAITING_EFFECTS_MAX: Final = 10_000
+"""Effects that may wait for the disk; above that the process ends and is started again."""
+
+_THREAD_STACK_BYTES: Final = 512 * 1024  # all of it is locked into memory
+_LOAD_FILE: Final = Path("/proc/loadavg")
+_ORDERS: Final = get_args(MembershipOrder)
+
+_log = logging.getLogger(LOGGER_NAME)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkOptions:
+    """Command line. `is_continuing`: an earlier link process of this start has died."""
+
+    etc: Path = Path("/etc/ha.d")
+    state: Path = Path("/var/lib/heartbeat")
+    run: Path = Path("/run/heartbeat")
+    is_continuing: bool = False
+
+
+class LinkDaemon:
+    """Moves bytes and time between a LinkNode and the world. One per process."""
+
+    def __init__(
+        self, config: HaConfig, keys: AuthKeys, identity: Identity, options: LinkOptions
+    ) -> None:
+        self.media = Media(config.media, on_datagram=self._on_datagram, on_medium=self._on_medium)
+        self._node = LinkNode(config, keys, identity, random.SystemRandom())
+        self._options = options
+        self._generation = identity.generation
+        self._clock = SystemClock()
+        self._channels: set[Channel] = set()
+        self._backlog = LinkBacklog()
+        self._waiting: deque[LinkEffect] = deque()  # behind a generation that is being written
+        self._disk = _warm_executor("disk")
+        self._persisting: asyncio.Future[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._armed_ms: int | None = None
+        self._is_started = False
+        self._surroundings_ms = -SURROUNDINGS_MS
+
+    def start(self) -> None:
+        """Speak for the first time; the media must be open."""
+        self._look_around()
+        self._is_started = True
+        self._perform(self._node.on_start(self._clock.now_ms()))
+
+    async def on_channel(self, channel: Channel) -> None:
+        """Serve a core: the view, what it missed, then facts; carry out its orders."""
+        channel.on_dropped = lambda reason: _log.error("core process dropped: %s", reason)
+        channel.send_nowait(self._node.view())
+        for fact in self._backlog.take():
+            channel.send_nowait(fact)
+        self._channels.add(channel)
+        try:
+            async for value in channel:
+                if isinstance(value, _ORDERS):
+                    self._perform(self._node.on_order(value, self._clock.now_ms()))
+        except IpcError as error:
+            _log.error("core process let go: %s", error)
+        finally:
+            self._channels.discard(channel)
+
+    async def reread_keys(self) -> None:
+        """Read authkeys again and use it; keep the old keys if it is wrong."""
+        loop = asyncio.get_running_loop()
+        parsed = await loop.run_in_executor(None, load_configuration, self._options.etc)
+        if parsed.keys is None:
+            for report in parsed.reports:
+                if report.severity is Severity.ERROR:
+                    _log.error("%s: %s", report.place.file, report.summary)
+            _log.error("authkeys was not taken over; the former keys stay in use")
+            return
+        self._node.on_keys(parsed.keys)
+        _log.info("authkeys was read again")
+
+    def _on_datagram(self, index: int, data: bytes, source: str) -> None:
+        if self._is_started:
+            self._perform(self._node.on_datagram(index, data, source, self._clock.now_ms()))
+
+    def _on_medium(self, index: int, error: str) -> None:
+        self._perform(self._node.on_medium(index, error, self._clock.now_ms()))
+
+    def _on_timer(self) -> None:
+        self._armed_ms = self._timer = None
+        self._look_around()
+        self.media.drain()
+        self._perform(self._node.on_tick(self._clock.now_ms()))
+
+    def _look_around(self) -> None:
+        now_ms = self._clock.now_ms()
+        if now_ms - self._surroundings_ms < SURROUNDINGS_MS:
+            return
+        self._surroundings_ms = now_ms
+        wall_s = self._clock.wall_ms() // 1000
+        self._perform(self._node.on_surroundings(wall_s, _load(), now_ms))
+
+    def _perform(self, effects: Sequence[LinkEffect]) -> None:
+        if self._persisting is not None:
+            self._waiting.extend(effects)
+            assert len(self._waiting) <= WAITING_EFFECTS_MAX, "the disk does not answer"
+        else:
+            self._carry_out(deque(effects))
+        self._arm()
+
+    def _carry_out(self, effects: deque[LinkEffect]) -> None:
+        while effects:
+            effect = effects.popleft()
+            match effect:
+                case Transmit(media, data):
+                    self.media.transmit(media, data)
+                case ReserveSequence(up_to):
+                    self._write_link_state(up_to)
+                case PersistGeneration(generation):
+                    self._waiting.extend(effects)
+                    self._persist(generation)
+                    return
+                case _:
+                    self._publish(effect)
+
+    def _persist(self, generation: int) -> None:
+        loop = asyncio.get_running_loop()
+        self._generation = generation
+        writing = loop.run_in_executor(self._disk, keep_generation, self._options.state, generation)
+        self._persisting = writing
+        writing.add_done_callback(self._on_persisted)
+
+    def _on_persisted(self, writing: asyncio.Future[None]) -> None:
+        if writing.cancelled():
+            return
+        error = writing.exception()
+        if error is not None:  # to be silent would be worse than to be taken for a replay one day
+            _log.critical("the new generation could not be kept: %s", error)
+        self._persisting = None
+        waiting, self._waiting = self._waiting, deque()
+        self._carry_out(waiting)
+
+    def _write_link_state(self, reserved_seq: int) -> None:
+        link_state = LinkState(generation=self._generation, reserved_seq=reserved_seq)
+        try:
+            write_link_state(self._options.run, link_state)
+        except DiskIdentityError as error:
+            _log.error("a restart of link would not be able to go on: %s", error)
+
+    def _publish(self, fact: MembershipFact) -> None:
+        for level, text in lines_of_fact(fact):
+            _log.log(level, "%s", text)
+        if not self._channels:
+            self._backlog.keep(fact)
+        for channel in tuple(self._channels):
+            if not channel.send_nowait(fact):
+                self._channels.discard(channel)
+
+    def _arm(self) -> None:
+        wakeup_ms = self._node.next_wakeup_ms()
+        if wakeup_ms == self._armed_ms:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._armed_ms = wakeup_ms
+        if wakeup_ms is not None:
+            loop = asyncio.get_running_loop()
+            soonest_s = loop.time() + TICK_MS_MIN / 1000
+            self._timer = loop.call_at(max(wakeup_ms / 1000, soonest_s), self._on_timer)
+
+
+async def run_link(
+    config: HaConfig, keys: AuthKeys, identity: Identity, options: LinkOptions
+) -> None:
+    """Serve RUN/link.sock and the media until SIGTERM or SIGINT."""
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(_warm_executor("reader"))
+    ended: asyncio.Future[None] = loop.create_future()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, _end, ended, None)
+    # A bug in a callback ends the process: the next one goes on where peers see but a gap.
+    loop.set_exception_handler(lambda _, context: _end(ended, context))
+    daemon = LinkDaemon(config, keys, identity, options)
+    _be_quick(config)
+    await daemon.media.open()
+    listener = await listen(
+        options.run / "link.sock",
+        Codec(LINK_TYPES),
+        daemon.on_channel,
+        allowed_uids={0, os.getuid()},
+        program="link",
+    )
+    try:
+        daemon.start()
+        async with asyncio.TaskGroup() as group:
+            loop.add_signal_handler(signal.SIGHUP, lambda: group.create_task(daemon.reread_keys()))
+            tasks = [group.create_task(daemon.media.keep_open()), group.create_task(_renew())]
+            try:
+                await ended
+            finally:
+                for task in tasks:
+                    task.cancel()
+    finally:
+        daemon.media.close()
+        listener.abort()
+
+
+def identity_from_disk(config: HaConfig, options: LinkOptions) -> Identity:
+    """Return who we are: as before if we continue, else a new life. Raise DiskIdentityError."""
+    uuid = node_uuid(options.state, config.node, config.uuidfrom)
+    left = read_link_state(options.run) if options.is_continuing else None
+    if left is not None:
+        return continuing_identity(uuid, left.generation, left.reserved_seq)
+    wall_s = SystemClock().wall_ms() // 1000
+    generation = next_generation(options.state, config.hbgenmethod, wall_s)
+    return Identity(uuid=uuid, generation=generation)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the link process; 0 after SIGTERM, 6 for a wrong configuration, 1 for a broken disk."""
+    options = _options_from(argv)
+    parsed = load_configuration(options.etc)
+    if parsed.config is None or parsed.keys is None:
+        for report in parsed.reports:
+            if report.severity is Severity.ERROR:
+                print(f"ERROR: {report.place.file}: {report.summary}", file=sys.stderr)  # noqa: T201 - no log yet
+        return EXIT_NOT_CONFIGURED
+    threading.stack_size(_THREAD_STACK_BYTES)
+    log = Log(targets_of(parsed.config))
+    log.start()
+    try:
+        identity = identity_from_disk(parsed.config, options)
+        _log.info("Heartbeat generation: %d", identity.generation)
+        asyncio.run(run_link(parsed.config, parsed.keys, identity, options))
+    except (DiskIdentityError, IpcError) as error:
+        _log.error("link cannot run: %s", error)
+        return EXIT_BROKEN
+    except BaseException:
+        _log.critical("link ends by a bug", exc_info=True)
+        raise
+    finally:
+        log.close()
+    return 0
+
+
+def _be_quick(config: HaConfig) -> None:
+    if config.is_realtime:
+        for refusal in become_realtime(config.rtprio):
+            _log.error("Not as quick as configured: %s", refusal)
+    freeze_heap()
+
+
+def _end(ended: asyncio.Future[None], context: Mapping[str, object] | None) -> None:
+    """End: by a signal, or by what the event loop says of a callback that failed."""
+    if ended.done():
+        return
+    if context is None:
+        ended.set_result(None)
+        return
+    error = context.get("exception")
+    ended.set_exception(
+        error if isinstance(error, Exception) else RuntimeError(str(context.get("message")))
+    )
+
+
+async def _renew() -> None:
+    lease = lease_from_environment()
+    lease.ready()
+    while True:
+        await asyncio.sleep(lease.every_ms / 1000)
+        lease.renew()
+
+
+def _load() -> str:
+    try:
+        return _LOAD_FILE.read_text(encoding="ascii")
+    except OSError:
+        return ""
+
+
+def _warm_executor(name: str) -> ThreadPoolExecutor:
+    """Return an executor whose thread runs already: made before we become real-time, it is, too.
+
+    A thread that is not would hold the interpreter's lock while other programs take its turn.
+    """
+    executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
+    executor.submit(lambda: None).result()
+    return executor
+
+
+def _options_from(argv: Sequence[str] | None) -> LinkOptions:
+    defaults = LinkOptions()
+    parser = argparse.ArgumentParser(prog="everbeat.daemons.link", description="The link process.")
+    parser.add_argument("--etc", type=Path, default=defaults.etc)
+    parser.add_argument("--state", type=Path, default=defaults.state)
+    parser.add_argument("--run", type=Path, default=defaults.run)
+    parser.add_argument("--continuing", action="store_true")
+    chosen = parser.parse_args(argv)
+    return LinkOptions(
+        etc=chosen.etc, state=chosen.state, run=chosen.run, is_continuing=chosen.continuing
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
