@@ -39,7 +39,8 @@ def read_chunk(data: bytes, start: int) -> tuple[int, int]:
 def pack_list(elements: tuple[str, ...]) -> bytes:
     """Return the value of a LIST field: its elements as chunks. Raises WireError.
 
-    A list of nothing is no field: 3.0.6 drops a message that has one.
+    A list of nothing is no field: 3.0.6 drops a message that has one. It also stops reading a
+    list at an empty element.
     """
     if not elements:
         raise WireError("empty-list")
