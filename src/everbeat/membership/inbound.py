@@ -127,10 +127,10 @@ class Inbound:
         return number
 
     def due_requests(self, now_ms: int) -> list[tuple[NodeName, int]]:
-        """Return the numbers to ask for now, at most GAP_MAX of a sender."""
+        """Return the numbers to ask for now, at most HISTORY_MAX of a sender."""
         due: list[tuple[NodeName, int]] = []
         for node, sender in self._senders.items():
-            numbers = [n for n, at_ms in sender.missing.items() if at_ms <= now_ms][:GAP_MAX]
+            numbers = [n for n, at_ms in sender.missing.items() if at_ms <= now_ms]
             for number in numbers:
                 sender.missing[number] = now_ms + REPEAT_MS
                 due.append((node, number))
