@@ -171,7 +171,7 @@ def test_a_real_node_asking_for_the_node_list_gets_it() -> None:
     assert [answer.text("nodelist") for answer in answers] == ["alpha beta "]
     assert [answer.text("dest") for answer in answers] == ["beta"]
     asked = [message.text("dest") for message in replay.sent if message.type == "reqnodes"]
-    assert asked == ["beta"]
+    assert set(asked) == {"beta"}
     assert replay.count(CommunicationUp) == 1
     assert replay.statuses("beta")[:2] == [
         (NodeStatus.UP, StatusReason.HEARD),
