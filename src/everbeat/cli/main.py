@@ -1,0 +1,99 @@
+"""The one executable: argv[0] chooses between everbeat and the old names of Heartbeat's tools.
+
+The old names import neither click nor rich, and every sub-command of everbeat is imported only
+when it is called, so that asking is fast.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from everbeat.commands.places import Places
+
+
+def main() -> int:
+    """Run what argv[0] names; the exit code of a console script."""
+    name = Path(sys.argv[0]).name
+    tool = OLD_TOOLS.get(name)
+    try:
+        if tool is not None:
+            return tool(sys.argv[0], sys.argv[1:])
+        return _everbeat(sys.argv[1:])
+    except BrokenPipeError:
+        # The reader (head, less) has enough; keep the interpreter from complaining at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return 130
+
+
+def _everbeat(words: Sequence[str]) -> int:
+    from everbeat.cli.everbeat_command import run  # noqa: PLC0415 - click only for this name
+
+    return run(words)
+
+
+def _places() -> Places:
+    """Return the usual directories; the environment may move them (tests, chroots)."""
+    from everbeat.commands.places import Places  # noqa: PLC0415 - after the name is known
+
+    usual = Places()
+    return Places(
+        etc=Path(os.environ.get("EVERBEAT_ETC", usual.etc)),
+        state=Path(os.environ.get("EVERBEAT_STATE", usual.state)),
+        run=Path(os.environ.get("EVERBEAT_RUN", usual.run)),
+    )
+
+
+def _cl_status(_program: str, words: Sequence[str]) -> int:
+    from everbeat.commands.cl_status import cl_status  # noqa: PLC0415 - only this tool's modules
+
+    return cl_status(words, _places(), sys.stdout, sys.stderr)
+
+
+def _hb_standby(program: str, words: Sequence[str]) -> int:
+    from everbeat.commands.moving import Direction, old_tool  # noqa: PLC0415 - only this tool's
+
+    return old_tool(Direction.STANDBY, program, words, _places(), sys.stdout, sys.stderr)
+
+
+def _hb_takeover(program: str, words: Sequence[str]) -> int:
+    from everbeat.commands.moving import Direction, old_tool  # noqa: PLC0415 - only this tool's
+
+    return old_tool(Direction.TAKEOVER, program, words, _places(), sys.stdout, sys.stderr)
+
+
+def _hb_addnode(program: str, words: Sequence[str]) -> int:
+    return _change_nodes("addnode", program, words)
+
+
+def _hb_delnode(program: str, words: Sequence[str]) -> int:
+    return _change_nodes("delnode", program, words)
+
+
+def _change_nodes(kind: str, program: str, words: Sequence[str]) -> int:
+    from everbeat.commands.node_list import change_nodes  # noqa: PLC0415 - only this tool's
+
+    return change_nodes(kind, Path(program).name, words, _places(), sys.stdout, sys.stderr)
+
+
+def _ha_propagate(program: str, words: Sequence[str]) -> int:
+    from everbeat.commands.ha_propagate import ha_propagate  # noqa: PLC0415 - only this tool's
+
+    return ha_propagate(Path(program).name, words, sys.stdout, sys.stderr)
+
+
+OLD_TOOLS: Final[dict[str, Callable[[str, Sequence[str]], int]]] = {
+    "cl_status": _cl_status,
+    "hb_standby": _hb_standby,
+    "hb_takeover": _hb_takeover,
+    "hb_addnode": _hb_addnode,
+    "hb_delnode": _hb_delnode,
+    "ha_propagate": _ha_propagate,
+}

@@ -1,0 +1,37 @@
+"""The JSON of everbeat's commands: the dataclasses of `model` by their field names.
+
+Enums are their words (severity: info, warning, error), bytes are hex. Keys are stable: a field
+may be added, none is renamed or removed within a major version.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from enum import Enum
+from typing import Any
+
+from everbeat.model.reports import Severity
+
+
+def dumps(value: object, *, is_indented: bool = False) -> str:
+    """Return the JSON text of a value made of dataclasses, tuples and plain values."""
+    return json.dumps(plain_value(value), indent=2 if is_indented else None, ensure_ascii=False)
+
+
+def plain_value(value: object) -> Any:
+    """Return a value json.dumps takes."""  # Any: JSON
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = dataclasses.fields(value)
+        return {field.name: plain_value(getattr(value, field.name)) for field in fields}
+    if isinstance(value, Severity):
+        return value.name.lower()
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, tuple | list):
+        return [plain_value(item) for item in value]
+    if isinstance(value, dict):
+        return {str(key): plain_value(item) for key, item in value.items()}
+    return value

@@ -1,0 +1,159 @@
+"""everbeat status: what is wrong, which nodes are heard, who holds what, since when and why.
+
+Enters: a StatusReply. Leaves: lines, or JSON. What needs a person comes first.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from everbeat.commands import as_json
+from everbeat.commands.lines import Line, Span, Tone, duration, line
+from everbeat.ipc.client import CoreClient
+from everbeat.ipc.codec import IpcError
+from everbeat.ipc.messages import GetStatus, StatusReply
+from everbeat.model.groups import GroupState, GroupView
+from everbeat.model.members import LinkStatus, NodeKind, NodeStatus
+
+if TYPE_CHECKING:
+    from everbeat.commands.places import Places
+    from everbeat.model.members import NodeView
+    from everbeat.model.names import NodeName
+
+_STATUS_TONES = {
+    NodeStatus.ACTIVE: Tone.GOOD,
+    NodeStatus.PING: Tone.GOOD,
+    NodeStatus.UP: Tone.CARE,
+    NodeStatus.INIT: Tone.CARE,
+    NodeStatus.DEAD: Tone.BAD,
+}
+_STATE_TONES = {
+    GroupState.STARTED: Tone.GOOD,
+    GroupState.STOPPED: Tone.PLAIN,
+    GroupState.STARTING: Tone.CARE,
+    GroupState.STOPPING: Tone.CARE,
+    GroupState.FAILED: Tone.BAD,
+    GroupState.STUCK: Tone.BAD,
+}
+
+
+def fetch_status(places: Places) -> StatusReply:
+    """Ask everbeat on this machine. Raises NotRunning and other IpcError."""
+    with CoreClient(places.run) as core:
+        reply = core.request(GetStatus())
+    if not isinstance(reply, StatusReply):
+        raise IpcError(f"unexpected answer of everbeat: {type(reply).__name__}")
+    return reply
+
+
+def status_json(reply: StatusReply) -> str:
+    """Return the status as one JSON object; `problems` is what the text shows first."""
+    value = as_json.plain_value(reply)
+    value["problems"] = problems(reply)
+    return as_json.dumps(value, is_indented=True)
+
+
+def problems(reply: StatusReply) -> list[str]:
+    """Return what a person should look at, worst first."""
+    bad, care = [], []
+    manager, membership = reply.manager, reply.membership
+    for view in manager.groups:
+        where = f"group {view.group.key}"
+        if view.state is GroupState.STUCK:
+            bad.append(f"{where} cannot be stopped here: {view.why}")
+        elif view.state is GroupState.FAILED:
+            bad.append(f"{where} failed to start here: {view.why}")
+        elif view.holder is None and view.state is GroupState.STOPPED:
+            bad.append(f"{where} runs nowhere: {view.why}")
+    for node in membership.nodes:
+        if node.status is NodeStatus.DEAD:
+            kind = "ping node" if node.kind is NodeKind.PING else "node"
+            bad.append(f"{kind} {node.node} is dead")
+        elif node.node != membership.own and node.kind is NodeKind.NORMAL:
+            down = [name for name, status in node.links if status is LinkStatus.DEAD]
+            care += [f"link {name} to {node.node} is dead" for name in down]
+    bad += [f"medium {medium}: {error}" for medium, error in membership.failed_media]
+    if not membership.is_communication_up:
+        care.append("communication is not up yet: waiting to hear every node or its initdead")
+    if membership.is_client_flow_paused:
+        care.append("peers do not acknowledge messages: clients are paused")
+    return bad + care
+
+
+def render_status(reply: StatusReply) -> list[Line]:
+    """Return the status for people."""
+    manager = reply.manager
+    lines: list[Line] = [
+        (
+            Span(manager.own, Tone.TITLE),
+            Span(f"  {manager.state}, holds {manager.holds}", _manager_tone(reply)),
+            Span(f"  auto_failback {manager.auto_failback}  everbeat {reply.version}", Tone.FAINT),
+        )
+    ]
+    lines += [line(f"  ! {text}", Tone.BAD) for text in problems(reply)]
+    lines += [line(), line("Nodes", Tone.TITLE), *_nodes(reply)]
+    lines += [line(), line("Groups", Tone.TITLE)]
+    for view in manager.groups:
+        lines += _group(view, reply)
+    return lines if manager.groups else [*lines, line("  none in haresources")]
+
+
+def _manager_tone(reply: StatusReply) -> Tone:
+    return Tone.GOOD if reply.manager.state == "stable" else Tone.CARE
+
+
+def _nodes(reply: StatusReply) -> list[Line]:
+    width = max((len(node.node) for node in reply.membership.nodes), default=0)
+    words = {node: (word, stable) for node, word, stable in reply.manager.peer_holds}
+    return [_node(node, width, words, reply) for node in reply.membership.nodes]
+
+
+def _node(
+    node: NodeView, width: int, words: dict[NodeName, tuple[str, bool]], reply: StatusReply
+) -> Line:
+    spans = [
+        Span(f"  {node.node:<{width}}  "),
+        Span(f"{node.status.value:<6}", _STATUS_TONES[node.status]),
+    ]
+    if node.node == reply.membership.own:
+        spans.append(Span("  this node", Tone.FAINT))
+    elif node.last_heard_ms:
+        spans.append(Span(f"  heard {duration(reply.now_ms - node.last_heard_ms)} ago", Tone.FAINT))
+    else:
+        spans.append(Span("  never heard", Tone.FAINT))
+    for name, status in node.links:
+        tone = Tone.BAD if status is LinkStatus.DEAD else Tone.GOOD
+        spans += [Span(f"  {name} "), Span(status.value, tone)]
+    if node.node in words:
+        word, is_stable = words[node.node]
+        spans.append(Span(f"  holds {word}" + ("" if is_stable else ", not stable")))
+    return tuple(spans)
+
+
+def _group(view: GroupView, reply: StatusReply) -> list[Line]:
+    own = reply.manager.own
+    if view.holder is None:
+        where = Span("nowhere" if view.state is GroupState.STOPPED else "in motion", Tone.BAD)
+    else:
+        tone = Tone.GOOD if view.holder == view.group.owner else Tone.CARE
+        where = Span(f"on {view.holder}", tone)
+    owner = "its owner" if view.holder == view.group.owner else f"owner {view.group.owner}"
+    since = duration(reply.now_ms - view.since_ms)
+    head: Line = (
+        Span(f"  {view.group.key}  ", Tone.TITLE),
+        where,
+        Span(f" ({owner}), here "),
+        Span(view.state.value, _STATE_TONES[view.state]),
+        Span(f", for {since}"),
+        Span(f": {view.why}" if view.why else ""),
+    )
+    is_here = view.holder == own or view.state is not GroupState.STOPPED
+    words = [
+        Span(f"{'   ' if number else '    '}{resource.text}", _resource_tone(view, resource.text))
+        for number, resource in enumerate(view.group.resources)
+    ]
+    return [head, tuple(words)] if is_here else [head]
+
+
+def _resource_tone(view: GroupView, text: str) -> Tone:
+    return Tone.GOOD if text in view.running else Tone.FAINT
