@@ -4,7 +4,8 @@ r"""Sealed messages: a message as bytes with its digest, and back.
     open_datagram:  bytes -> find the end -> verify -> decode -> [decompress] -> message
 
 Enters: bytes from anyone. Leaves: Opened, or Rejected with a reason; never an exception, and
-nothing is decoded or decompressed before the digest is good.
+nothing is decoded or decompressed before the digest is good: what strangers can make us do is
+find a marker and compute a digest.
 
 3.0.6 sends netstring datagrams only; with `msgfmt classic` (default) the digest of the string
 form travels inside as the last field, unless a struct is in the message. It accepts both forms,
@@ -17,7 +18,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from everbeat.model.message import Field, FieldType, Message
 from everbeat.wire import netstring, string_form
@@ -27,6 +28,7 @@ from everbeat.wire.errors import WireError
 from everbeat.wire.limits import DATAGRAM_BYTES_MAX
 from everbeat.wire.packing import (
     as_plain_structs,
+    decode_plain,
     encode_plain,
     needs_netstring,
     packed,
@@ -36,6 +38,8 @@ from everbeat.wire.packing import (
 
 if TYPE_CHECKING:
     from everbeat.model.cluster import AuthKeys
+
+_AUTH_LINE: Final = b"\nauth="
 
 
 class Form(StrEnum):
@@ -47,7 +51,7 @@ class Form(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
-    """A verified message, its `auth` field removed."""
+    """A verified message, its `auth` field removed. `is_compressed`: it came so as a whole."""
 
     message: Message
     key_number: int
@@ -103,19 +107,22 @@ def open_datagram(data: bytes, keys: AuthKeys) -> Opened | Rejected:
         return open_string(data, keys)
     if len(data) > DATAGRAM_BYTES_MAX:
         return Rejected("too-large")
+    # A trailer cannot hold the end marker: the last one in the data is the message's own.
+    end = data.rfind(netstring.END) + len(netstring.END)
+    if not data.startswith(netstring.BEGIN) or end < len(netstring.BEGIN + netstring.END):
+        return Rejected("malformed")
+    if end == len(data):
+        return Rejected("no-auth")
     try:
-        end = netstring.netstring_end(data)
-        if end == len(data):
-            return Rejected("no-auth")
         token_text = _trailer(data, end)
         if reason := verify(keys, token_text, data[:end]):
             return Rejected(reason)
-        message, _ = netstring.decode_netstring(data)
-        inner = unpacked(message)
+        outer = decode_plain(data[:end])
+        inner = unpacked(outer)
     except WireError as error:
         return Rejected("too-large" if error.reason == "too-large" else "malformed")
     return Opened(
-        message=(message if inner is None else inner).without("auth"),
+        message=(outer if inner is None else inner).without("auth"),
         key_number=key_number(token_text),
         form=Form.NETSTRING,
         is_compressed=inner is not None,
@@ -129,12 +136,14 @@ def open_string(data: bytes, keys: AuthKeys) -> Opened | Rejected:
     text = data.removesuffix(b"\0")
     if not (text.startswith(string_form.BEGIN) and text.endswith(b"\n" + string_form.END)):
         return Rejected("malformed")
-    lines = text[len(string_form.BEGIN) : -len(string_form.END)].split(b"\n")
-    tokens = [line.removeprefix(b"auth=") for line in lines if line.startswith(b"auth=")]
-    if len(tokens) != 1:
-        return Rejected("malformed" if tokens else "no-auth")
-    token_text = tokens[0].decode("latin-1")
-    signed = b"\n".join(line for line in lines if not line.startswith(b"auth="))
+    start = text.find(_AUTH_LINE)
+    if start < 0:
+        return Rejected("no-auth")
+    end = text.index(b"\n", start + 1)
+    if text.find(_AUTH_LINE, end) >= 0:
+        return Rejected("malformed")
+    token_text = text[start + len(_AUTH_LINE) : end].decode("latin-1")
+    signed = text[len(string_form.BEGIN) : start + 1] + text[end + 1 : -len(string_form.END)]
     if reason := verify(keys, token_text, signed):
         return Rejected(reason)
     try:

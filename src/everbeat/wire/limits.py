@@ -16,8 +16,5 @@ UNCOMPRESSED_BYTES_MAX: Final = 2 * 1024 * 1024
 NESTING_MAX: Final = 16
 """Structs within structs: the string form has sixteen stand-ins for a newline."""
 
-KEY_NUMBER_MAX: Final = 15
-"""The highest key number of authkeys."""
-
 FIFO_LINE_BYTES_MAX: Final = 511
 """The longest line 3.0.6 reads from its FIFO."""

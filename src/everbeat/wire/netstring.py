@@ -34,17 +34,6 @@ def decode_netstring(data: bytes) -> tuple[Message, int]:
     return _decode(data, 0)
 
 
-def netstring_end(data: bytes) -> int:
-    r"""Return the offset behind `%%%\n` without looking into the fields. Raises WireError."""
-    if not data.startswith(BEGIN):
-        raise WireError("no-marker", repr(data[:20]))
-    position = len(BEGIN)
-    while not data.startswith(END, position):
-        _, end = read_chunk(data, position)
-        position = end + 1
-    return position + len(END)
-
-
 def _encode(message: Message, depth: int) -> bytes:
     chunks = [encode_chunk(_encode_field(field, depth)) for field in message.fields]
     return b"".join((BEGIN, *chunks, END))
