@@ -28,7 +28,10 @@ class Interface:
 
 def interface_now(name: str, *, needs_broadcast: bool = False) -> Interface:
     """Look an interface up. Raise OSError if it is absent, down, or has no broadcast address."""
-    index = socket.if_nametoindex(name)
+    try:
+        index = socket.if_nametoindex(name)
+    except OSError as error:
+        raise OSError(errno.ENODEV, os.strerror(errno.ENODEV)) from error
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
         (flags,) = struct.unpack_from("H", _ask(asking, _SIOCGIFFLAGS, name))
         if not flags & _IFF_UP:
