@@ -85,8 +85,8 @@ def render_codes_page() -> str:
     lines = [
         "# Reports of `everbeat check`",
         "",
-        "Generated from `everbeat.config.codes`; a test keeps it fresh. Codes are stable: scripts may",
-        "compare them. An error keeps the node from starting, a warning and an info do not.",
+        "Generated from `everbeat.config.codes`; a test keeps it fresh. Codes are stable: scripts",
+        "may compare them. An error keeps the node from starting, a warning and an info do not.",
         "Exit status: 0 nothing or infos, 1 warnings, 6 errors.",
     ]
     for title, codes in SECTIONS:

@@ -8,11 +8,15 @@ from everbeat.config.media import MEDIA_MAX
 from everbeat.config.suggestions import nearest
 from everbeat.config.values import FALSE_WORDS, boolean_from_word
 from everbeat.model.names import node_name_from_text
+from everbeat.model.reports import Severity
 
 if TYPE_CHECKING:
     from everbeat.config.draft import Draft
 
 NODES_MAX: Final = 100
+CARRIERS: Final = tuple(
+    [name] for name in ("bcast", "udp", "ucast", "ucast6", "mcast", "mcast6", "serial")
+)
 
 
 def check_ha_cf(draft: Draft) -> None:
@@ -62,6 +66,24 @@ def _check_media(draft: Draft) -> None:
     if len(draft.media) > MEDIA_MAX:
         summary = f"{len(draft.media)} media; {MEDIA_MAX} are possible"
         draft.report("media-too-many", draft.media_lines[MEDIA_MAX], summary, "fewer media lines")
+    if not _has_broken_carrier(draft):
+        _check_carriers(draft)
+    for medium, line in zip(draft.media, draft.media_lines, strict=True):
+        name = node_name_from_text(medium.link)
+        if medium.kind.is_ping and name in draft.nodes:
+            summary = f"{medium.kind}: {medium.link} is a node of this cluster"
+            draft.report("ping-is-node", line, summary, "a router that both nodes need")
+
+
+def _has_broken_carrier(draft: Draft) -> bool:
+    """Whether a media line was refused: then counting the others would mislead."""
+    return any(
+        report.severity is Severity.ERROR and report.place.text.split()[:1] in CARRIERS
+        for report in draft.reports
+    )
+
+
+def _check_carriers(draft: Draft) -> None:
     carriers = [medium for medium in draft.media if not medium.kind.is_ping]
     if not carriers and draft.own_ucast:
         summary = "all ucast lines lead to this machine itself"
@@ -70,18 +92,13 @@ def _check_media(draft: Draft) -> None:
     elif not carriers and draft.media:
         summary = "ping lines alone carry no heartbeats"
         draft.report("media-ping-only", draft.media_lines[0], summary, "bcast eth0")
-    elif not carriers and not any("interface" in report.code for report in draft.reports):
+    elif not carriers:
         summary = "no bcast, ucast, mcast or serial line: heartbeats have no way to travel"
         draft.report_file("media-missing", summary, "bcast eth0")
     elif len({medium.link for medium in carriers}) == 1:
         summary = f"all heartbeats travel over {carriers[0].link}: if it fails, both nodes go alone"
         remedy = "a second path, e.g. another interface or a serial line"
         draft.report_file("media-single-path", summary, remedy)
-    for medium, line in zip(draft.media, draft.media_lines, strict=True):
-        name = node_name_from_text(medium.link)
-        if medium.kind.is_ping and name in draft.nodes:
-            summary = f"{medium.kind}: {medium.link} is a node of this cluster"
-            draft.report("ping-is-node", line, summary, "a router that both nodes need")
 
 
 def _check_baud(draft: Draft) -> None:

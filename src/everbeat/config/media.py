@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from everbeat.ports.host import Interface
 
 MEDIA_MAX: Final = 64
-MCAST_TTL_MAX: Final = 254
+MCAST_TTL_MAX: Final = 4
 MCAST6_HOPS_MAX: Final = 4
 _PORTS: Final = 65_536
 
@@ -144,10 +144,15 @@ def _multicast(
     elif loop == 1:
         summary = f"{kind}: loop 1 brings every packet of ours back to us"
         draft.report("multicast-loop-on", statement.line, summary, _multicast_line(words, loop="0"))
-    if _interface(draft, name) is None:
+    interface = _interface(draft, name)
+    if interface is None:
         _report_interface(draft, statement, name, "interface-missing")
         return
     _warn_of_loopback(draft, statement, name)
+    if kind is MediumKind.MCAST and not any("." in known for known in interface.addresses):
+        summary = f"mcast: {name} has no IPv4 address yet; Heartbeat would wait for one"
+        remedy = f"ip addr add ADDRESS/PREFIX brd + dev {name}"
+        draft.report("interface-without-address", statement.line, summary, remedy)
     medium = Medium(
         kind=kind,
         link=LinkName(name),

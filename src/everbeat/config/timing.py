@@ -62,8 +62,11 @@ def _filled(draft: Draft, name: str, default_ms: int) -> int:
 
 
 def _is_readable(draft: Draft, name: str) -> bool:
+    """Whether a time that stands in ha.cf is one; others were reported already."""
+    if name not in draft.lines:
+        return True
     value = _given(draft, name)
-    return value is not None and (value > 0 or name not in {"keepalive", "warntime"}) and value >= 0
+    return value is not None and value >= (1 if name in {"keepalive", "warntime"} else 0)
 
 
 def _check(draft: Draft, timing: Timing) -> None:

@@ -1,0 +1,115 @@
+"""Golden cases of the configuration checker: files, what we report, what Heartbeat 3.0.6 does.
+
+A case is a text file of sections. The first lines tell what it shows; `== authkeys 640` sets a
+mode; a file that is not given is the good one below, `(missing)` alone means it does not exist.
+
+    A time with a unit that does not exist.
+    == ha.cf
+    …
+    == reports
+    what `everbeat check` prints
+    == heartbeat
+    refuses                     (or: accepts; a second line says why we differ)
+
+Rewrite the reports with EVERBEAT_ACCEPT=1, then read the difference.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from everbeat.config.configuration import ConfigFile, ConfigFiles, HostFacts
+from everbeat.config.files import text_from_bytes
+from everbeat.ports.host import Interface
+
+CASES = Path(__file__).parent / "golden" / "badconfig"
+MISSING = "(missing)"
+
+GOOD = {
+    "ha.cf": "node alpha beta\nbcast eth0 eth1\nauto_failback on\nlogfacility daemon\n",
+    "authkeys": "auth 1\n1 sha1 TopSecretKey\n",
+    "haresources": "alpha 10.99.0.50 nginx\n",
+}
+
+HOST = HostFacts(
+    node="alpha",
+    interface_list=(
+        Interface("eth0", "10.99.0.255", ("10.99.0.1",)),
+        Interface("eth1", "10.98.0.255", ("10.98.0.1",)),
+        Interface("eth2"),
+        Interface("lo", "", ("127.0.0.1", "::1")),
+    ),
+    hosts={"beta": "10.99.0.2", "localhost": "127.0.0.1"},
+    known_nodes=frozenset({"alpha", "beta", "gamma"}),
+    users=frozenset({"root", "hacluster", "nobody"}),
+    groups=frozenset({"root", "haclient"}),
+    executables=frozenset({"/bin/true", "/usr/libexec/heartbeat/ipfail"}),
+    files=frozenset({"/etc/hostname"}),
+    directories=frozenset({"/", "/tmp", "/var/log"}),
+    devices=frozenset({"/dev/null", "/dev/tty0", "/dev/tty1"}),
+    scripts=frozenset({"nginx", "postfix", "Filesystem", "MailTo"}),
+    stonith_types=frozenset({"null", "ssh"}),
+    service_ports={"ntp": 123},
+)
+"""The machine on which the cases are checked; the real daemon's laboratory looks the same."""
+
+
+@dataclass(frozen=True)
+class Case:
+    path: Path
+    title: str
+    files: dict[str, str | None]
+    mode: int
+    reports: str
+    heartbeat: tuple[str, ...]  # verdict, then why we differ; empty: not comparable
+
+    @property
+    def name(self) -> str:
+        return self.path.stem
+
+    def config_files(self) -> ConfigFiles:
+        return ConfigFiles(
+            ConfigFile("ha.cf", self.files["ha.cf"]),
+            ConfigFile("authkeys", self.files["authkeys"], self.mode),
+            ConfigFile("haresources", self.files["haresources"]),
+        )
+
+
+def read_case(path: Path) -> Case:
+    title, *sections = text_from_bytes(path.read_bytes()).split("\n== ")
+    files: dict[str, str | None] = dict(GOOD)
+    mode, reports, heartbeat = 0o600, "", ""
+    for section in sections:
+        head, _, body = section.partition("\n")
+        name, _, option = head.partition(" ")
+        body = body if body == "" or body.endswith("\n") else body + "\n"
+        if name == "reports":
+            reports = body
+        elif name == "heartbeat":
+            heartbeat = body
+        else:
+            files[name] = None if body.strip() == MISSING else body
+            mode = int(option, 8) if option else mode
+    return Case(path, title, files, mode, reports, tuple(heartbeat.split("\n")[:-1]))
+
+
+def all_cases() -> list[Case]:
+    return [read_case(path) for path in sorted(CASES.glob("*.txt"))]
+
+
+def write_case(case: Case) -> None:
+    """Write a case in the canonical form; files equal to the good ones are left out."""
+    parts = [case.title]
+    for name, text in case.files.items():
+        is_moded = name == "authkeys" and case.mode != 0o600
+        if text != GOOD[name] or is_moded:
+            option = f" {case.mode:o}" if is_moded else ""
+            parts.append(
+                f"{name}{option}\n{MISSING if text is None else text.removesuffix(chr(10))}"
+            )
+    parts.append("reports\n" + case.reports.removesuffix("\n"))
+    if case.heartbeat:
+        parts.append("heartbeat\n" + "\n".join(case.heartbeat))
+    text = "\n== ".join(parts) + "\n"
+    case.path.write_bytes(text.encode("utf-8", "surrogateescape"))
