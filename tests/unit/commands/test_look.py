@@ -1,0 +1,170 @@
+"""What everbeat status and everbeat events print."""
+
+from __future__ import annotations
+
+import io
+import json
+
+from everbeat.commands.events import event_json, render_event
+from everbeat.commands.lines import duration, plain, show
+from everbeat.commands.status import problems, render_status, status_json
+from everbeat.ipc.messages import StatusReply
+from everbeat.model.cluster import AutoFailback, ResourceGroup, ResourceSpec
+from everbeat.model.groups import ClusterEvent, GroupState, GroupView, ManagerView, Phase
+from everbeat.model.members import (
+    LinkStatus,
+    MembershipView,
+    NodeKind,
+    NodeStatus,
+    NodeView,
+)
+from everbeat.model.names import GroupKey, LinkName, NodeName
+from everbeat.model.reports import Severity
+
+ALPHA, BETA, PING = NodeName("alpha"), NodeName("beta"), NodeName("10.77.0.100")
+VIP = ResourceSpec("10.77.0.50/24/eth0", "IPaddr", ("10.77.0.50/24/eth0",))
+WEB = ResourceSpec("nginx", "nginx")
+
+
+def group(owner: NodeName, *resources: ResourceSpec) -> ResourceGroup:
+    return ResourceGroup(owner, GroupKey(resources[0].text), resources)
+
+
+def healthy(*, beta: NodeView | None = None, groups: tuple[GroupView, ...] = ()) -> StatusReply:
+    up = ((LinkName("eth0"), LinkStatus.UP),)
+    nodes = (
+        NodeView(ALPHA, NodeKind.NORMAL, NodeStatus.ACTIVE, last_heard_ms=9_900, links=up),
+        beta or NodeView(BETA, NodeKind.NORMAL, NodeStatus.ACTIVE, last_heard_ms=9_700, links=up),
+        NodeView(PING, NodeKind.PING, NodeStatus.PING, last_heard_ms=9_000),
+    )
+    mine = GroupView(
+        group=group(ALPHA, VIP, WEB),
+        state=GroupState.STARTED,
+        holder=ALPHA,
+        since_ms=4_000,
+        why="our own at start",
+        running=(VIP.text, WEB.text),
+    )
+    other = GroupView(
+        group=group(BETA, ResourceSpec("db", "db")),
+        state=GroupState.STOPPED,
+        holder=BETA,
+        since_ms=1_000,
+        why="beta says it holds local",
+    )
+    return StatusReply(
+        version="0.1.0",
+        now_ms=10_000,
+        wall_ms=1_800_000_000_000,
+        membership=MembershipView(own=ALPHA, nodes=nodes, is_communication_up=True),
+        manager=ManagerView(
+            own=ALPHA,
+            auto_failback=AutoFailback.ON,
+            state="stable",
+            holds="local",
+            peer_holds=((BETA, "local", True),),
+            groups=groups or (mine, other),
+        ),
+    )
+
+
+def test_a_healthy_pair_reads_top_down() -> None:
+    assert plain(render_status(healthy())) == (
+        "alpha  stable, holds local  auto_failback on  everbeat 0.1.0\n"
+        "\n"
+        "Nodes\n"
+        "  alpha        active  this node  eth0 up\n"
+        "  beta         active  heard 300 ms ago  eth0 up  holds local\n"
+        "  10.77.0.100  ping    heard 1.0 s ago\n"
+        "\n"
+        "Groups\n"
+        "  10.77.0.50/24/eth0  on alpha (its owner), here started, for 6.0 s: our own at start\n"
+        "    10.77.0.50/24/eth0   nginx\n"
+        "  db  on beta (its owner), here stopped, for 9.0 s: beta says it holds local\n"
+    )
+    assert problems(healthy()) == []
+
+
+def test_what_needs_a_person_comes_first() -> None:
+    dead = NodeView(BETA, NodeKind.NORMAL, NodeStatus.DEAD, last_heard_ms=2_000)
+    failed = GroupView(
+        group=group(ALPHA, VIP),
+        state=GroupState.FAILED,
+        holder=None,
+        since_ms=9_000,
+        why="start of IPaddr failed (exit 1)",
+    )
+    text = plain(render_status(healthy(beta=dead, groups=(failed,))))
+    assert text.splitlines()[1:3] == [
+        "  ! group 10.77.0.50/24/eth0 failed to start here: start of IPaddr failed (exit 1)",
+        "  ! node beta is dead",
+    ]
+
+
+def test_status_as_json_carries_the_problems_and_every_field() -> None:
+    value = json.loads(status_json(healthy()))
+    assert value["problems"] == []
+    assert value["manager"]["groups"][0]["state"] == "started"
+    assert value["membership"]["nodes"][1]["links"] == [["eth0", "up"]]
+
+
+def test_names_from_other_machines_cannot_move_the_cursor() -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    evil = NodeView(NodeName("be\x1b[2Jta"), NodeKind.NORMAL, NodeStatus.ACTIVE)
+    out = Terminal()
+    show(render_status(healthy(beta=evil)), out)
+    assert "\x1b[2J" not in out.getvalue()
+    assert "be?[2Jta" in out.getvalue()
+
+
+TAKEOVER = ClusterEvent(
+    id=7,
+    kind="takeover",
+    severity=Severity.WARNING,
+    node=BETA,
+    text="beta died: its groups come here",
+    at_ms=11_000,
+    wall_ms=1_800_000_000_123,
+    phases=(
+        Phase("last-heard", 10_000),
+        Phase("declared-dead", 11_000),
+        Phase("started IPaddr::10.77.0.50", 11_080),
+        Phase("announced", 11_095),
+    ),
+)
+
+
+def test_a_takeover_shows_the_milliseconds_of_its_phases() -> None:
+    head, *phases = plain(render_event(TAKEOVER)).splitlines()
+    assert head.startswith("#7 2027-01-15 ")
+    assert head.endswith(".123  takeover  beta: beta died: its groups come here  [1095 ms]")
+    assert phases == [
+        "          +0 ms       0  last-heard",
+        "       +1000 ms    1000  declared-dead",
+        "       +1080 ms      80  started IPaddr::10.77.0.50",
+        "       +1095 ms      15  announced",
+    ]
+
+
+def test_an_event_as_json_is_one_line_with_the_time_of_each_phase() -> None:
+    text = event_json(TAKEOVER)
+    assert "\n" not in text
+    value = json.loads(text)
+    assert (value["severity"], value["total_ms"]) == ("warning", 1_095)
+    assert [phase["after_ms"] for phase in value["phases"]] == [0, 1_000, 1_080, 1_095]
+
+
+def test_durations_are_for_people() -> None:
+    spans = (-5, 250, 12_340, 59_999, 61_000, 11_100_000, 200_000_000)
+    assert [duration(ms) for ms in spans] == [
+        "0 ms",
+        "250 ms",
+        "12.3 s",
+        "60.0 s",
+        "1 min",
+        "3 h 5 min",
+        "2 d 7 h",
+    ]
