@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import stat
+import contextlib
 from pathlib import Path
 from typing import Final
 
-INIT_SCRIPTS: Final = Path("/etc/init.d")
+from everbeat.adapters.host_facts import RealHost
+
 SYSTEMD_RUNS: Final = Path("/run/systemd/system")
-UNIT_FOLDERS: Final = (
-    Path("/etc/systemd/system"),
-    Path("/run/systemd/system"),
-    Path("/run/systemd/generator"),
-    Path("/usr/local/lib/systemd/system"),
-    Path("/usr/lib/systemd/system"),
-    Path("/lib/systemd/system"),
-)
+OCF_AGENTS: Final = Path("/usr/lib/ocf")
+AGENTS_SCRATCH: Final = Path("/run/resource-agents")
+AGENTS_SCRATCH_MODE: Final = 0o1755
 HOOK_BYTES_MAX: Final = 65_536
 """Bytes of a hook looked at to tell whose it is."""
 
@@ -26,26 +21,20 @@ class InstalledFiles:
 
     def __init__(self, etc: Path) -> None:
         self._etc = etc
+        self._host = RealHost(etc)
 
     def script_path(self, name: str) -> str | None:
         """Return the first regular, executable file ETC/resource.d/NAME, /etc/init.d/NAME."""
-        for folder in (self._etc / "resource.d", INIT_SCRIPTS):
-            if _is_executable(folder / name):
-                return str(folder / name)
-        return None
+        return self._host.script_path(name)
 
     def has_unit(self, name: str) -> bool:
-        """Whether systemd runs here and has NAME.service, or the template NAME@.service."""
-        if not SYSTEMD_RUNS.is_dir():
-            return False
-        template, at, _ = name.partition("@")
-        files = [f"{name}.service", *([f"{template}@.service"] if at else [])]
-        return any((folder / file).is_file() for folder in UNIT_FOLDERS for file in files)
+        """Whether systemd runs here and has NAME.service."""
+        return SYSTEMD_RUNS.is_dir() and self._host.has_unit(name)
 
     def hook(self, name: str) -> tuple[str, str] | None:
         """Return path and text of the executable ETC/rc.d/NAME, or None."""
         path = self._etc / "rc.d" / name
-        if not _is_executable(path):
+        if not self._host.is_executable(str(path)):
             return None
         try:
             with path.open("rb") as script:
@@ -55,8 +44,13 @@ class InstalledFiles:
         return str(path), text
 
 
-def _is_executable(path: Path) -> bool:
-    try:
-        return stat.S_ISREG(path.stat().st_mode) and os.access(path, os.X_OK)
-    except (OSError, ValueError):  # ValueError: a NUL in the name
-        return False
+def make_agents_scratch() -> None:
+    """Make the folder where OCF agents keep their state, as Heartbeat's init script does.
+
+    systemd makes it as well; without either, IPaddr and others fail to start.
+    """
+    if not OCF_AGENTS.is_dir():
+        return
+    with contextlib.suppress(OSError):  # the agent that misses it says so
+        AGENTS_SCRATCH.mkdir(exist_ok=True)
+        AGENTS_SCRATCH.chmod(AGENTS_SCRATCH_MODE)

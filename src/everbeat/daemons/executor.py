@@ -25,7 +25,8 @@ from everbeat.adapters.addresses import Addresses
 from everbeat.adapters.announce import Announcer
 from everbeat.adapters.clock import SystemClock
 from everbeat.adapters.config_files import load_configuration
-from everbeat.adapters.installed import InstalledFiles
+from everbeat.adapters.installed import InstalledFiles, make_agents_scratch
+from everbeat.adapters.log import Log, targets_of
 from everbeat.adapters.power import reboot_now
 from everbeat.adapters.processes import Processes
 from everbeat.agents.environment import Places
@@ -96,7 +97,10 @@ class ExecutorDaemon:
         if self._manager is not None:
             self._manager.drop("another manager came")
         self._manager = channel
-        self._perform(self._node.on_manager(str(channel.peer.pid), self._clock.now_ms()))
+        program = channel.hello.program if channel.hello else ""
+        session = f"{program}[{channel.peer.pid}]"
+        _log.info("%s gives the orders", session)
+        self._perform(self._node.on_manager(session, self._clock.now_ms()))
         try:
             async for order in channel:
                 if isinstance(order, _ORDERS):
@@ -220,18 +224,23 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--state", type=Path, default=Path("/var/lib/heartbeat"))
     parser.add_argument("--run", type=Path, default=Path("/run/heartbeat"))
     chosen = parser.parse_args(words)
-    logging.basicConfig(level=logging.INFO, format="%(name)s: %(levelname)s: %(message)s")
     become_ordinary()
+    make_agents_scratch()
     config = load_configuration(chosen.etc).config
     if config is None:
-        _log.error("the configuration in %s cannot be used", chosen.etc)
+        sys.stderr.write(f"everbeat-executor: the configuration in {chosen.etc} cannot be used\n")
         return CONFIGURATION_EXIT
+    log = Log(targets_of(config))
+    log.start()
     lease_text = os.environ.pop("EVERBEAT_LEASE_FD", "")
     lease = int(lease_text) if lease_text else None
     if lease is not None:
         os.set_blocking(lease, False)
         os.set_inheritable(lease, False)  # noqa: FBT003 - positional only in os
-    asyncio.run(serve(config, Folders(chosen.etc, chosen.state, chosen.run), lease))
+    try:
+        asyncio.run(serve(config, Folders(chosen.etc, chosen.state, chosen.run), lease))
+    finally:
+        log.close()
     return 0
 
 
