@@ -59,6 +59,7 @@ class Desk:
     join_until_ms: int | None = None
     is_report_heard: bool = False
     announced: tuple[frozenset[GroupKey], bool] | None = None
+    overlaps: frozenset[GroupKey] = frozenset()
     overlap_since_ms: dict[GroupKey, int] = field(default_factory=dict)
     orphan_since_ms: dict[GroupKey, int] = field(default_factory=dict)
     stop_at_ms: int | None = None

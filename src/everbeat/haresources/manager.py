@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from everbeat.model.operations import OperationDone
 
 LINGER_MS: Final = 1_000  # after `shutdone`, so that a lost one can still be asked for again
-TICK_MS: Final = 1_000  # while anything waits for others
+TICK_MS: Final = 1_000
 
 
 class HaresourcesManager:
@@ -66,6 +66,7 @@ class HaresourcesManager:
         limits: OperationLimits | None = None,
         is_adopting: bool = False,
         first_event_id: int = 1,
+        first_operation_id: int = 1,
     ) -> None:
         self._groups = tuple(group for group in groups if group.resources)
         self._desk = Desk(
@@ -74,14 +75,14 @@ class HaresourcesManager:
             mode=config.auto_failback,
             deadtime_ms=config.timing.deadtime_ms,
             holdings=Holdings(self._groups),
-            runner=GroupRunner(self._groups, limits or OperationLimits()),
+            runner=GroupRunner(self._groups, limits or OperationLimits(), first_operation_id),
             timeline=Timeline(config.node, first_event_id),
             is_adopting=is_adopting,
         )
         for node in config.nodes:
             if node != config.node:
                 self._desk.peer(node)
-        self._moved_ms: dict[str, int] = {}
+        self._settled_ms = 0
 
     @property
     def timeline(self) -> Timeline:
@@ -170,7 +171,10 @@ class HaresourcesManager:
         ]
         if desk.stage is Stage.JOINED:
             due += [standby.next_wakeup_ms(desk), takeover.next_wakeup_ms(desk)]
-        return min((moment for moment in due if moment is not None), default=None)
+        # What was due at the last look and still is waits for an input; look again now and then.
+        look_again_ms = self._settled_ms + TICK_MS
+        moments = [m if m > self._settled_ms else look_again_ms for m in due if m is not None]
+        return min(moments, default=None)
 
     def view(self) -> ManagerView:
         """Return the state for people and for cl_status rscstatus."""
@@ -352,6 +356,7 @@ class HaresourcesManager:
     def _settle(self, now_ms: int) -> list[ManagerEffect]:
         """Do what has become due, in the order in which one thing makes the next one due."""
         desk = self._desk
+        self._settled_ms = now_ms
         effects = joining.settle(desk, now_ms)
         if desk.stage is Stage.YIELDING and not desk.runner.touched():
             effects += joining.ask_others(desk, now_ms)

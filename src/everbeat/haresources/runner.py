@@ -106,12 +106,17 @@ class _Run:
 
 
 class GroupRunner:
-    """All groups of haresources on this node. Owned by the manager."""
+    """All groups of haresources on this node. Owned by the manager.
 
-    def __init__(self, groups: Iterable[ResourceGroup], limits: OperationLimits) -> None:
+    `first_operation_id` differs from life to life, so that answers to an earlier one are known.
+    """
+
+    def __init__(
+        self, groups: Iterable[ResourceGroup], limits: OperationLimits, first_operation_id: int = 1
+    ) -> None:
         self._runs = {group.key: _Run(group) for group in groups}
         self._limits = limits
-        self._operation_id = 0
+        self._operation_id = first_operation_id - 1
 
     def acquire(self, keys: Iterable[GroupKey], why: str, now_ms: int) -> list[RunnerEffect]:
         """Want these groups here."""

@@ -129,7 +129,7 @@ def _on_offer(desk: Desk, source: NodeName, message: Message, now_ms: int) -> li
 
 
 def on_peer_report(desk: Desk, peer: Peer, now_ms: int) -> list[ManagerEffect]:
-    """End the hand-over if the partner's settled report tells that it is through or changed its mind."""
+    """End the hand-over if the settled partner has taken the groups, or kept them."""
     current = desk.handover
     if current is None or current.peer != peer.node or not peer.is_settled:
         return []

@@ -86,6 +86,7 @@ def take_over(
 def repair(desk: Desk, now_ms: int) -> list[ManagerEffect]:
     """Mend double claims and orphans that have lasted."""
     if desk.stage is not Stage.JOINED or desk.is_legacy or desk.handover is not None:
+        desk.overlaps = frozenset()
         desk.overlap_since_ms.clear()
         desk.orphan_since_ms.clear()
         return []
@@ -112,9 +113,10 @@ def _lasting(
 
 def _give_up_overlaps(desk: Desk, now_ms: int) -> list[ManagerEffect]:
     both = desk.claims() & desk.claimed_by_peers()
-    is_new = bool(both - desk.overlap_since_ms.keys())
-    lasting = _lasting(desk.overlap_since_ms, both, OVERLAP_MS, now_ms)
-    lost = frozenset(key for key in lasting if _winner(desk, key) != desk.own)
+    is_new = bool(both - desk.overlaps)
+    desk.overlaps = both
+    losing = frozenset(key for key in both if _winner(desk, key) != desk.own)
+    lost = _lasting(desk.overlap_since_ms, losing, OVERLAP_MS, now_ms)
     effects: list[ManagerEffect] = []
     if is_new:  # the other side may not know yet
         text = f"held twice: {', '.join(sorted(both))}"

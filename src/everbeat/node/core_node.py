@@ -1,0 +1,223 @@
+"""The core process without its sockets: resource manager, client API, hooks and requests.
+
+    link facts ──► membership view ──► haresources manager ──► operations to the executor
+                        │                     └──► messages to the cluster, events
+                        ├──► client API (RUN/register)
+                        └──► hooks (rc.d), as harc runs them
+
+In:  facts of link and executor, requests of people, messages from the FIFO and API clients, time.
+Out: CoreEffect, to be carried out in order.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from everbeat.clients.api import ClientApi
+from everbeat.clients.orders import Disconnect, Reply
+from everbeat.haresources.effects import EventRecorded, GroupMoved, ResourceActed, StopFinished
+from everbeat.haresources.manager import HaresourcesManager
+from everbeat.model.members import (
+    Broadcast,
+    CommunicationUp,
+    LinkChanged,
+    MembershipView,
+    MessageReceived,
+    NodeStatusChanged,
+    RaiseGeneration,
+    fold,
+)
+from everbeat.model.operations import (
+    ClientEnded,
+    ClientsStopped,
+    OperationDone,
+    RunHook,
+    RunOperation,
+    StartClients,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from everbeat.clients.authorization import Credentials
+    from everbeat.clients.orders import ApiOrder
+    from everbeat.haresources.runner import OperationLimits
+    from everbeat.model.cluster import HaConfig, ResourceGroup
+    from everbeat.model.groups import ClusterEvent, ManagerView
+    from everbeat.model.members import MembershipFact
+    from everbeat.model.message import Message
+    from everbeat.model.operations import ExecutorFact
+
+CoreEffect: TypeAlias = (
+    Broadcast
+    | RaiseGeneration
+    | RunOperation
+    | RunHook
+    | StartClients
+    | Reply
+    | Disconnect
+    | EventRecorded
+    | GroupMoved
+    | ResourceActed
+    | StopFinished
+)
+
+# The cluster's own conversation: handled inside, no script is asked.
+_INTERNAL_TYPES: Final = frozenset(
+    {"starting", "resource", "shutdone", "hbapi-clstat", "query-cstatus", "respond-cstatus"}
+)
+
+
+class CoreNode:
+    """Everything the core process decides."""
+
+    def __init__(
+        self,
+        config: HaConfig,
+        groups: Iterable[ResourceGroup],
+        *,
+        is_adopting: bool = False,
+        first_event_id: int = 1,
+        first_operation_id: int = 1,
+        limits: OperationLimits | None = None,
+    ) -> None:
+        self._config = config
+        self._view = MembershipView(config.node)
+        self._are_clients_started = False
+        self._api = ClientApi(config, config.node)
+        self._manager = HaresourcesManager(
+            config,
+            groups,
+            is_adopting=is_adopting,
+            first_event_id=first_event_id,
+            first_operation_id=first_operation_id,
+            limits=limits,
+        )
+
+    def membership(self) -> MembershipView:
+        """Return what is known of the nodes."""
+        return self._view
+
+    def manager(self) -> ManagerView:
+        """Return who holds what."""
+        return self._manager.view()
+
+    def events_after(self, event_id: int) -> tuple[ClusterEvent, ...]:
+        """Return the remembered events with a higher id."""
+        return self._manager.timeline.after(event_id)
+
+    def on_clock(self, wall_ms: int, now_ms: int) -> None:
+        """Take the wall clock's present reading."""
+        self._manager.timeline.on_clock(wall_ms, now_ms)
+
+    def on_view(self, view: MembershipView, now_ms: int) -> list[CoreEffect]:
+        """Take the whole membership: at the start, and from every new link process."""
+        self._view = view
+        effects = self._start_clients() if view.is_communication_up else []
+        return [*effects, *self._manager.on_view(view, now_ms)]
+
+    def on_membership(self, fact: MembershipFact, now_ms: int) -> list[CoreEffect]:
+        """Take one fact of link."""
+        self._view = fold(self._view, fact)
+        effects: list[CoreEffect] = [*self._manager.on_membership(fact, now_ms)]
+        if isinstance(fact, CommunicationUp):
+            effects += self._start_clients()
+        effects += self._hooks(fact)
+        effects += self._api.on_membership(fact)
+        return effects
+
+    def on_executor(self, fact: ExecutorFact, now_ms: int) -> list[CoreEffect]:
+        """Take one fact of the executor."""
+        match fact:
+            case OperationDone():
+                return [*self._manager.on_operation(fact, now_ms)]
+            case ClientEnded() | ClientsStopped():
+                return []
+
+    def on_executor_lost(self, now_ms: int) -> list[CoreEffect]:
+        """Ask again what was under way: the executor is a new one."""
+        effects: list[CoreEffect] = [*self._manager.on_executor_lost(now_ms)]
+        if self._are_clients_started:
+            self._are_clients_started = False
+            effects += self._start_clients()
+        return effects
+
+    def on_standby(self, word: str, now_ms: int) -> tuple[str, list[CoreEffect]]:
+        """Take a request to hand groups over; return why not (or "") and the effects."""
+        reason, effects = self._manager.on_standby(word, now_ms)
+        return reason, [*effects]
+
+    def on_takeover(self, word: str) -> tuple[str, list[CoreEffect]]:
+        """Take a request for the other node's groups; return why not (or "") and the effects."""
+        reason, effects = self._manager.on_takeover(word)
+        return reason, [*effects]
+
+    def on_message(self, message: Message, now_ms: int) -> list[CoreEffect]:
+        """Take a message that a script or tool wants sent, as written into the FIFO."""
+        is_standby = message.type == "ask_resources" and message.text("info") == "me"
+        if is_standby:
+            return [*self._manager.on_standby(message.text("rsc_hold") or "", now_ms)[1]]
+        return [Broadcast(message)]
+
+    def on_client_connect(
+        self, client: int, credentials: Credentials, now_ms: int
+    ) -> list[ApiOrder]:
+        """Take a new connection to the client API."""
+        return self._api.on_connect(client, credentials, now_ms)
+
+    def on_client_message(self, client: int, message: Message, now_ms: int) -> list[ApiOrder]:
+        """Take a message of an API client."""
+        return self._api.on_message(client, message, self._view, self.manager(), now_ms)
+
+    def on_client_disconnect(self, client: int) -> list[ApiOrder]:
+        """Take that an API client is gone."""
+        return self._api.on_disconnect(client)
+
+    def on_stop(self, now_ms: int) -> list[CoreEffect]:
+        """Give up everything; StopFinished follows."""
+        return [*self._manager.on_stop(now_ms)]
+
+    def on_tick(self, now_ms: int) -> list[CoreEffect]:
+        """Let time pass."""
+        return [*self._manager.on_tick(now_ms), *self._api.on_tick(now_ms)]
+
+    def next_wakeup_ms(self) -> int | None:
+        """Return when on_tick is due, or None."""
+        due = (self._manager.next_wakeup_ms(), self._api.next_wakeup_ms())
+        return min((moment for moment in due if moment is not None), default=None)
+
+    def _start_clients(self) -> list[CoreEffect]:
+        if self._are_clients_started:
+            return []
+        self._are_clients_started = True
+        return [StartClients()]
+
+    def _hooks(self, fact: MembershipFact) -> list[CoreEffect]:
+        """Order the rc.d scripts that Heartbeat's harc would run for this fact."""
+        match fact:
+            case NodeStatusChanged() if fact.node != self._config.node:
+                strings = {
+                    "HA_t": "status",
+                    "HA_src": fact.node,
+                    "HA_st": fact.new.value,
+                    "HA_OSTATUS": fact.old.value,
+                }
+                return [self._hook("status", strings)]
+            case LinkChanged(node, link, status):
+                strings = {
+                    "HA_t": "ifstat",
+                    "HA_node": node,
+                    "HA_ifname": link,
+                    "HA_st": status.value,
+                }
+                return [self._hook("ifstat", strings)]
+            case MessageReceived(message) if message.type not in _INTERNAL_TYPES:
+                strings = {f"HA_{name}": value for name, value in message.strings()}
+                return [self._hook(message.type, strings)]
+            case _:
+                return []
+
+    def _hook(self, name: str, strings: dict[str, str]) -> RunHook:
+        if self._config.auto_failback != "legacy":
+            strings["HA_NICEFAILBACK"] = "yes"
+        return RunHook(name=name, environment=tuple(strings.items()))

@@ -1,0 +1,72 @@
+"""A usual cluster for simulations: two or three nodes, one group for each, two media."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from everbeat.model.cluster import (
+    AutoFailback,
+    HaConfig,
+    Medium,
+    MediumKind,
+    ResourceGroup,
+    ResourceSpec,
+    Timing,
+)
+from everbeat.model.names import GroupKey, LinkName, NodeName
+from everbeat.sim.checkers import BOUND_MS, check_each_group_is_held_once
+from everbeat.sim.faults import Trouble
+from everbeat.sim.machine import Factory
+from everbeat.sim.world import World
+
+NAMES: Final = ("alpha", "beta", "gamma")
+TIMING: Final = Timing(
+    keepalive_ms=500,
+    deadtime_ms=3_000,
+    warntime_ms=1_500,
+    initdead_ms=6_000,
+    deadping_ms=3_000,
+)
+
+
+def groups_for(count: int) -> tuple[ResourceGroup, ...]:
+    """Return one group of an address and a service for each node."""
+    return tuple(
+        ResourceGroup(
+            NodeName(name),
+            GroupKey(f"10.0.0.{index + 50}"),
+            (
+                ResourceSpec(f"10.0.0.{index + 50}", "IPaddr", (f"10.0.0.{index + 50}",)),
+                ResourceSpec(f"web::{name}", f"web-{name}", (name,)),
+            ),
+        )
+        for index, name in enumerate(NAMES[:count])
+    )
+
+
+def configs_for(count: int, mode: AutoFailback) -> list[HaConfig]:
+    """Return the ha.cf of each node."""
+    media = tuple(
+        Medium(kind=MediumKind.BCAST, link=LinkName(link), interface=link)
+        for link in ("eth0", "eth1")
+    )
+    nodes = tuple(NodeName(name) for name in NAMES[:count])
+    return [
+        HaConfig(node=node, nodes=nodes, media=media, timing=TIMING, auto_failback=mode)
+        for node in nodes
+    ]
+
+
+def history(seed: int, factory: Factory | None = None) -> World:
+    """Run one seeded history with its checkers and return the world; its log tells the story.
+
+    Raise BrokenPromise when a checker finds something. The seed also chooses two or three nodes
+    and auto_failback on or off.
+    """
+    count = 2 + (seed % 3 == 2)
+    mode = AutoFailback.OFF if seed % 2 else AutoFailback.ON
+    world = World(configs_for(count, mode), groups_for(count), seed, factory)
+    Trouble(world).run()
+    world.run_until(world.now_ms + BOUND_MS)
+    check_each_group_is_held_once(world.machines.values())
+    return world
