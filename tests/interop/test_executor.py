@@ -9,6 +9,7 @@ import shutil
 import signal
 import socket
 import struct
+import subprocess
 import sys
 import threading
 import time
@@ -39,7 +40,6 @@ from everbeat.model.operations import (
 )
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Iterator
 
 pytestmark = [
@@ -558,3 +558,25 @@ def test_sigterm_stops_the_clients_and_ends_with_success(lab: Lab) -> None:
     assert not _is_alive(lab.pid)
     assert (lab.folder / "bye").read_text() == "bye\n"
     assert "Traceback" not in lab.log()
+
+
+def test_a_keeper_reads_when_it_is_ready_and_that_it_lives(lab: Lab) -> None:
+    reading, writing = os.pipe()
+    words = [f"--{name}={lab.folder / name}" for name in ("etc", "state", "run")]
+    process = subprocess.Popen(
+        lab.alpha.command(sys.executable, "-m", "everbeat.daemons.executor", *words),
+        env={**os.environ, "EVERBEAT_LEASE_FD": str(writing)},
+        pass_fds=(writing,),
+    )
+    lab.started.append(process)
+    os.close(writing)
+    assert os.read(reading, 1) == b"R"
+    assert _listens(lab.folder / "run/executor.sock")
+    assert os.read(reading, 1) == b"."
+    lab.script("Sleeps", "sleep 100 &\nls /proc/$!/fd\n")
+    [done] = lab.run("Sleeps", Action.START)
+    os.kill(_child_of(process.pid), signal.SIGKILL)
+    while os.read(reading, 100):  # the end comes although what it started still runs
+        pass
+    os.close(reading)
+    assert done.is_success

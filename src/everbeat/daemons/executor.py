@@ -39,7 +39,7 @@ from everbeat.model.reports import Severity
 from everbeat.node.executor_node import ExecutorNode
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from everbeat.executor.effects import Ending, ExecutorEffect
     from everbeat.ipc.channel import Channel
@@ -103,6 +103,8 @@ class ExecutorDaemon:
         self._perform(self._node.on_manager(session, self._clock.now_ms()))
         try:
             async for order in channel:
+                if self._manager is not channel:
+                    return  # what a replaced manager sent before is not ordered any more
                 if isinstance(order, _ORDERS):
                     self._perform(self._node.on_order(order, self._clock.now_ms()))
         finally:
@@ -174,11 +176,15 @@ class ExecutorDaemon:
 
 
 async def serve(config: HaConfig, folders: Folders, lease: int | None = None) -> None:
-    """Serve RUN/executor.sock until SIGTERM or SIGINT. `lease`: file descriptor of the keeper."""
-    stopping = asyncio.Event()
+    """Serve RUN/executor.sock until SIGTERM or SIGINT. `lease`: file descriptor of the keeper.
+
+    A bug in any callback ends it with that exception: the next executor starts afresh.
+    """
     loop = asyncio.get_running_loop()
+    ending: asyncio.Future[None] = loop.create_future()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
+        loop.add_signal_handler(number, _end, ending)
+    loop.set_exception_handler(lambda _, context: _end(ending, context))
     async with asyncio.TaskGroup() as tasks:
         daemon = ExecutorDaemon(config, folders, tasks)
         await daemon.open()
@@ -187,10 +193,21 @@ async def serve(config: HaConfig, folders: Folders, lease: int | None = None) ->
         listener = await listen(path, codec, daemon.on_channel, program="executor")
         beating = tasks.create_task(_beat(lease))
         _log.info("ready")
-        await stopping.wait()
+        await ending
         await daemon.stop()
         await listener.close()
         beating.cancel()
+
+
+def _end(ending: asyncio.Future[None], context: Mapping[str, object] | None = None) -> None:
+    """End `serve`: with the exception of an asyncio error context, or well."""
+    error = (context or {}).get("exception")
+    if context is not None and not isinstance(error, BaseException):
+        _log.warning("%s", context.get("message"))
+    elif not ending.done() and isinstance(error, BaseException):
+        ending.set_exception(error)
+    elif not ending.done():
+        ending.set_result(None)
 
 
 async def _beat(lease: int | None) -> None:
@@ -239,6 +256,9 @@ def main(words: Sequence[str] | None = None) -> int:
         os.set_inheritable(lease, False)  # noqa: FBT003 - positional only in os
     try:
         asyncio.run(serve(config, Folders(chosen.etc, chosen.state, chosen.run), lease))
+    except BaseException:  # the top level: told in the log as well, then the process dies of it
+        _log.critical("a bug ends this process", exc_info=True)
+        raise
     finally:
         log.close()
     return 0
