@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from cluster.cable import Cable
 from cluster.link_process import SOURCE, Core
 from everbeat.model.members import (
     Broadcast,
@@ -216,3 +217,16 @@ def test_every_medium_speaks_with_heartbeats(
         if "ping" in request.node.callspec.id:
             core.wait_status(NodeName("10.77.0.100"), "ping")
             core.wait_status(NodeName("group"), "ping")
+
+
+def test_a_serial_cable_is_enough(cluster: Cluster) -> None:
+    with Cable() as cable:
+        for node, end in zip((cluster.alpha, cluster.beta), cable.ends, strict=True):
+            node.write("ha.cf", HA_CF.replace("bcast eth0", f"baud 115200\nserial {end}"))
+        cluster.alpha.start()
+        cluster.start_link()
+        with cluster.core() as core:
+            cluster.wait_both_active(core)
+            assert dict(core.view.node(ALPHA).links) == {cable.ends[1]: "up"}
+            cluster.alpha.kill_all()
+            core.wait_status(ALPHA, "dead")
