@@ -27,7 +27,7 @@ READABLE_BY_OTHERS: Final = 0o044
 METHODS: Final = ("sha1", "md5", "crc")
 SECRET_SHORT: Final = 8
 _NUMBER: Final = re.compile(r"[+-]?[0-9]", re.ASCII)
-SHOWN_WORD_MAX: Final = 40
+SHOWN_WORD_MAX: Final = 12
 
 
 @dataclass(slots=True)
@@ -110,7 +110,8 @@ def _read_key(sheet: _Sheet, line: Line, words: tuple[str, ...]) -> None:
     method = words[1]
     if method not in METHODS:
         meant = nearest(method, METHODS) or "sha1"
-        summary = f"the method '{method[:40]}' is none of {', '.join(METHODS)}"
+        shown = f"'{method[:SHOWN_WORD_MAX]}'" if len(words) > 2 else "the second word"
+        summary = f"{shown} is none of the methods {', '.join(METHODS)}"
         sheet.report("key-method-unknown", line, summary, f"{number} {meant} SECRET")
         return
     secret = words[2] if len(words) > 2 else ""
@@ -175,7 +176,12 @@ def _check_signing(sheet: _Sheet) -> None:
 
 
 def _masked(text: str) -> str:
-    """Return a line as a report may show it: number and method, never the secret."""
+    """Return a line as a report may show it: number and method, nothing that may be a secret."""
     words = words_of(text)
-    shown = [word[:SHOWN_WORD_MAX] for word in words[:2]]
-    return " ".join([*shown, "…"] if len(words) > 2 else shown)
+    is_auth = words[0].startswith("au")
+    if not is_auth and number_from_word(words[0]) is None:
+        return "…"
+    shown = [words[0][:SHOWN_WORD_MAX]]
+    if len(words) > 1 and (words[1] in METHODS or is_auth or len(words) > 2):
+        shown.append(words[1][:SHOWN_WORD_MAX])
+    return " ".join([*shown, "…"] if len(words) > len(shown) else shown)

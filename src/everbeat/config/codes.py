@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from everbeat.config.files import shortened
 from everbeat.model.reports import Place, Report, Severity
 
 _E: Final = Severity.ERROR
@@ -179,7 +180,14 @@ CODES: Final = {code.name: code for _, codes in SECTIONS for code in codes}
 
 
 def report_of(code: str, place: Place, summary: str, remedy: str = "") -> Report:
-    """Build a report whose severity is the table's. An unknown code is a bug (KeyError)."""
+    """Build a report whose severity is the table's. An unknown code is a bug (KeyError).
+
+    Summary and remedy may quote words of any length; they are cut.
+    """
     return Report(
-        code=code, severity=CODES[code].severity, summary=summary, remedy=remedy, place=place
+        code=code,
+        severity=CODES[code].severity,
+        summary=shortened(summary),
+        remedy=shortened(remedy),
+        place=place,
     )

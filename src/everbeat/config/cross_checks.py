@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from everbeat.config.media import MEDIA_MAX
+from everbeat.config.options import is_crm_word
 from everbeat.config.suggestions import nearest
 from everbeat.config.values import FALSE_WORDS, boolean_from_word
 from everbeat.model.names import node_name_from_text
@@ -131,7 +132,7 @@ def _check_crm(draft: Draft) -> None:
     elif crm == "ccm-only":
         summary = "the membership daemon ccm is not started"
         draft.report_about("pacemaker", "crm-no-membership-daemon", summary, "crm off")
-    else:
+    elif "pacemaker" in draft.lines and is_crm_word(crm):
         summary = f"crm {crm}: this program manages haresources, no other resource manager"
         draft.report_about("pacemaker", "crm-unavailable", summary, "crm off")
 

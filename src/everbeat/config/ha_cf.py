@@ -8,6 +8,7 @@ a HaConfig exists only if none of them is an error.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from everbeat.config.cross_checks import check_ha_cf
@@ -26,6 +27,7 @@ from everbeat.model.names import node_name_from_text
 if TYPE_CHECKING:
     from everbeat.ports.host import HostLookup
 
+_SEPARATOR: Final = re.compile("([=:,])")
 LINE_BYTES_MAX: Final = 5_119
 CONTROL_CHARACTERS: Final = frozenset(map(chr, range(32))) - set("\t\r\v\f")
 
@@ -73,11 +75,13 @@ def _read_line(draft: Draft, line: Line) -> None:
 
 
 def _report_unknown(draft: Draft, line: Line, name: str, rest: str) -> None:
-    word, is_assigned, value = name.partition("=")
-    meant = nearest(word.rstrip(":"), DIRECTIVES)
-    remedy = f"{meant} {value or rest}".rstrip() if meant else "delete the line"
+    word, sign, value = (
+        _SEPARATOR.split(name, maxsplit=1) if _SEPARATOR.search(name) else (name, "", "")
+    )
+    meant = nearest(word, DIRECTIVES)
+    remedy = " ".join(filter(None, (meant, value, rest))) if meant else "delete the line"
     summary = f"'{name[:60]}' is no directive"
-    if is_assigned and meant == word:
+    if sign and meant == word:
         summary += "; name and value are separated by a blank"
     elif meant == name.lower():
         summary += "; names are case-sensitive"
@@ -112,7 +116,8 @@ def _set_option(draft: Draft, directive: Directive, statement: Statement) -> Non
         draft.report("directive-repeated", line, summary, "keep one of the two lines")
     elif len(values) > 1:
         summary = f"{statement.directive}: of {len(values)} values the last one counts"
-        draft.report("value-surplus", line, summary, f"{statement.directive} {values[-1]}")
+        meant = "".join(values) if values[-1] in {"ms", "us"} else values[-1]
+        draft.report("value-surplus", line, summary, f"{statement.directive} {meant}")
     for value in values:
         directive.kind(draft, statement, value)
     draft.parameters[name] = values[-1]

@@ -132,9 +132,8 @@ def _group(
     owner = node_name_from_text(owner_word)
     place = logical.line.place
     if nodes and owner not in nodes:
-        meant = nearest(owner, nodes)
         summary = f"'{owner_word[:60]}' is no node of ha.cf; a line begins with the group's owner"
-        remedy = " ".join((meant or next(iter(nodes)), *words))
+        remedy = _line_meant(owner_word, words, nodes)
         reports.append(report_of("haresources-node-unknown", place, summary, remedy))
         return None
     if not words:
@@ -144,6 +143,17 @@ def _group(
         return None
     resources = tuple(resource_from_word(word) for word in words)
     return ResourceGroup(owner, GroupKey(words[0]), resources)
+
+
+def _line_meant(owner_word: str, words: list[str], nodes: Collection[NodeName]) -> str:
+    """Guess a line that begins with no node: a comma, a misspelt name, or a forgotten owner."""
+    first, *others = owner_word.split(",")
+    if others and node_name_from_text(first) in nodes:
+        return " ".join((first, *others, *words))
+    meant = nearest(node_name_from_text(owner_word), nodes)
+    is_resource = bool(resource_from_word(owner_word).arguments)
+    kept = [owner_word, *words] if is_resource and meant is None else words
+    return " ".join((meant or next(iter(nodes)), *kept))
 
 
 def _check_groups(

@@ -287,7 +287,8 @@ def _interface(draft: Draft, name: str) -> Interface | None:
 
 def _report_interface(draft: Draft, statement: Statement, name: str, code: str) -> None:
     names = [interface.name for interface in draft.host.interfaces()]
-    meant = nearest(name, names)
+    usable = [entry.name for entry in draft.host.interfaces() if entry.broadcast]
+    meant = nearest(name, usable)
     known = ", ".join(names) or "none"
     summary = f"{statement.directive}: there is no interface {name}; this machine has {known}"
     remedy = f"{statement.directive} {statement.rest.replace(name, meant)}" if meant else ""
@@ -296,7 +297,10 @@ def _report_interface(draft: Draft, statement: Statement, name: str, code: str) 
 
 def _report_peer(draft: Draft, statement: Statement, host: str, family: str) -> None:
     summary = f"{statement.directive}: the host {host} has no {family} address"
-    remedy = f"{statement.directive} {statement.words[0]} 192.0.2.2, or put {host} into /etc/hosts"
+    interface = statement.words[0]
+    remedy = f"{statement.directive} {interface} 192.0.2.2, or put {host} into /etc/hosts"
+    if ":" in host:
+        remedy = f"ucast6 {interface} {host}"
     draft.report("peer-unresolvable", statement.line, summary, remedy)
 
 

@@ -65,13 +65,17 @@ def apply_respawn(draft: Draft, statement: Statement) -> None:
         return
     if not draft.host.has_user(user):
         summary = f"{directive}: there is no user {user}"
-        draft.report("user-unknown", statement.line, summary, f"{directive} root {command[0]}")
+        draft.report("user-unknown", statement.line, summary, f"{directive} hacluster {command[0]}")
     if not command[0].startswith("/"):
         summary = f"{directive}: '{command[0]}' is not a full path"
         remedy = f"{directive} {user} /usr/libexec/heartbeat/{command[0]}"
         draft.report("command-not-absolute", statement.line, summary, remedy)
+    elif not draft.host.is_file(command[0]):
+        summary = f"{directive}: there is no program {command[0]}"
+        remedy = "install it, or delete the line"
+        draft.report("command-not-executable", statement.line, summary, remedy)
     elif not draft.host.is_executable(command[0]):
-        summary = f"{directive}: {command[0]} does not exist or may not be executed"
+        summary = f"{directive}: {command[0]} may not be executed"
         draft.report("command-not-executable", statement.line, summary, f"chmod 755 {command[0]}")
     client = RespawnClient(user, command, reboots=directive == "failfast")
     if client in draft.respawn:

@@ -32,21 +32,22 @@ FACILITIES: Final = (
     *(f"local{number}" for number in range(8)),
 )
 PORT_MAX: Final = 65_535
+NUMBER_MAX: Final = 2**31 - 1
 
 
-def a_time(minimum_ms: int) -> ValueKind:
-    """Check a time of at least so many milliseconds."""
+def a_time(minimum_ms: int, example: str) -> ValueKind:
+    """Check a time of at least so many milliseconds; `example` is a sensible one."""
 
     def check(draft: Draft, statement: Statement, word: str) -> None:
         name = statement.directive
         value = time_ms_from_word(word)
         if value is None:
-            remedy = f"{name} {_time_meant(word)}"
+            remedy = f"{name} {_time_meant(word) or example}"
             summary = f"{name}: '{word}' is not a time; units are seconds (none), ms and us"
             draft.report("time-malformed", statement.line, summary, remedy)
         elif value < minimum_ms:
             summary = f"{name}: {word} is {value} ms, the least is {minimum_ms} ms"
-            draft.report("time-out-of-range", statement.line, summary, f"{name} 2")
+            draft.report("time-out-of-range", statement.line, summary, f"{name} {example}")
         elif is_sloppy_time(word):
             summary = f"{name}: '{word}' is read as {value} ms"
             draft.report("number-sloppy", statement.line, summary, f"{name} {value}ms")
@@ -55,11 +56,11 @@ def a_time(minimum_ms: int) -> ValueKind:
 
 
 def _time_meant(word: str) -> str:
-    """Guess the time meant by `10s`, `10m` or `2h`, in seconds."""
+    """Guess the time meant by `10s`, `10m` or `2h`, in seconds; "" if it cannot be guessed."""
     digits = word.rstrip("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
     seconds = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}.get(word[len(digits) :][:1].lower())
     number = number_from_word(digits)
-    return "2" if seconds is None or number is None or number <= 0 else str(number * seconds)
+    return "" if seconds is None or number is None or number <= 0 else str(number * seconds)
 
 
 def a_boolean(draft: Draft, statement: Statement, word: str) -> None:
@@ -76,7 +77,8 @@ def a_number(minimum: int, maximum: int, example: str) -> ValueKind:
     def check(draft: Draft, statement: Statement, word: str) -> None:
         name, value = statement.directive, leading_number(word)
         if not minimum <= value <= maximum:
-            summary = f"{name}: {word} is not a number from {minimum} to {maximum}"
+            limits = f"from {minimum} to {maximum}" if maximum < NUMBER_MAX else "above 0"
+            summary = f"{name}: {word} is not a number {limits}"
             draft.report("number-out-of-range", statement.line, summary, f"{name} {example}")
         elif number_from_word(word) is None:
             summary = f"{name}: '{word}' is read as {value}"
@@ -224,11 +226,11 @@ def _option(
 
 
 OPTIONS: Final = (
-    _option("keepalive", "TIME", "1000ms", a_time(1), "Interval between heartbeats."),
-    _option("deadtime", "TIME", "30000ms", a_time(0), "A node silent for so long is dead."),
-    _option("warntime", "TIME", "", a_time(1), "A later heartbeat is logged; deadtime/2."),
-    _option("initdead", "TIME", "", a_time(0), "deadtime until communication is up."),
-    _option("deadping", "TIME", "", a_time(0), "deadtime of ping nodes; deadtime."),
+    _option("keepalive", "TIME", "1000ms", a_time(1, "2"), "Interval between heartbeats."),
+    _option("deadtime", "TIME", "30000ms", a_time(0, "30"), "A node silent for so long is dead."),
+    _option("warntime", "TIME", "", a_time(1, "10"), "A later heartbeat is logged; deadtime/2."),
+    _option("initdead", "TIME", "", a_time(0, "60"), "deadtime until communication is up."),
+    _option("deadping", "TIME", "", a_time(0, "30"), "deadtime of ping nodes; deadtime."),
     _option("udpport", "PORT", "694", a_port, "UDP port of the bcast and ucast lines below."),
     _option("baud", "RATE", "19200", a_baud_rate, "Speed of the serial lines below.", is_once=True),
     _option(
@@ -257,12 +259,16 @@ OPTIONS: Final = (
     _option("debugfile", "PATH", "", a_log_file, "Where all messages are appended."),
     _option("logfacility", "FACILITY|none", "", a_facility, "Syslog facility."),
     _option("use_logd", "BOOLEAN", "", a_boolean, "Log through the logging daemon."),
-    _option("conn_logd_time", "TIME", "60", a_time(1), "Reconnect interval of the logging daemon."),
+    _option(
+        "conn_logd_time", "TIME", "60", a_time(1, "60"), "Reconnect interval of the logging daemon."
+    ),
     _option("syslogmsgfmt", "BOOLEAN", "true", a_boolean, "Log files look like syslog's."),
     _option("debug", "0-255", "0", a_number(0, 255, "0"), "Debug level."),
     _option("realtime", "BOOLEAN", "true", a_boolean, "Real-time priority and locked memory."),
     _option("rtprio", "1-99", "", a_number(1, 99, "1"), "Real-time priority."),
-    _option("memreserve", "KILOBYTES", "6500", a_number(1, 2**31 - 1, "6500"), "Memory set aside."),
+    _option(
+        "memreserve", "KILOBYTES", "6500", a_number(1, NUMBER_MAX, "6500"), "Memory set aside."
+    ),
     _option("hbgenmethod", "file|time", "file", one_of(("file", "time")), "Source of generations."),
     _option("uuidfrom", "file|nodename", "file", one_of(("file", "nodename")), "Source of uuids."),
     _option("msgfmt", "classic|netstring", "classic", a_message_format, "Form on the wire."),
@@ -271,7 +277,7 @@ OPTIONS: Final = (
         "compression_threshold",
         "KIB",
         "2",
-        a_number(1, 2**31 - 1, "2"),
+        a_number(1, NUMBER_MAX, "2"),
         "Messages above this size are compressed.",
     ),
     _option(
@@ -281,7 +287,7 @@ OPTIONS: Final = (
         "max_rexmit_delay",
         "MILLISECONDS",
         "250",
-        a_number(1, 2**31 - 1, "250"),
+        a_number(1, NUMBER_MAX, "250"),
         "Longest wait before asking for a lost message.",
     ),
     _option("log_badpack", "BOOLEAN", "true", a_boolean, "Log packets that are dropped."),
@@ -294,6 +300,12 @@ OPTIONS: Final = (
     _option("record_pengine_inputs", "BOOLEAN", "on", a_boolean, "Passed on to a CRM."),
     _option("enable_config_writes", "BOOLEAN", "on", a_boolean, "Passed on to a CRM."),
 )
+
+
+def is_crm_word(word: str) -> bool:
+    """Whether `crm` takes this word, given in lower case."""
+    return boolean_from_word(word) is not None or word in _CRM_WORDS
+
 
 CRM: Final = _option(
     "pacemaker",
