@@ -194,8 +194,10 @@ def _hbstatus(tool: Tool, options: Options) -> int:
             if options.is_verbose:
                 _tell_version(tool, client, options)
                 return _listnodes(tool, client, options)
-    except ApiError:
+    except ApiError as error:
         tool.say("Heartbeat is stopped on this machine.")
+        if options.is_verbose:
+            tool.say(f"({error.reason})")
         return FAILED
     tool.say("Heartbeat is running on this machine.")
     return OK
