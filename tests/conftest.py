@@ -25,10 +25,9 @@ def require_real(*programs: str) -> None:
     pytest.skip(reason)
 
 
-@pytest.fixture(autouse=True)
-def _real_peers_are_possible(request: pytest.FixtureRequest) -> None:
+def pytest_runtest_setup(item: pytest.Item) -> None:
     """Gate tests marked `real`; `real(programs=[...])` names what they run besides."""
-    marker = request.node.get_closest_marker("real")
+    marker = item.get_closest_marker("real")
     if marker is not None:
         require_real(*marker.kwargs.get("programs", ()))
 

@@ -1,17 +1,55 @@
 """The lease of a daemon: signs of life to the keeper, through a pipe it left us.
 
-`R` once when ready, then `.` regularly, written from the loop whose life they are to prove.
+`R` once when ready, then `.` regularly, written from the loop whose life they are to prove. link,
+who reads ha.cf, tells the keeper before its `R` what that must know: a JSON object.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
+from dataclasses import asdict, dataclass
 from typing import Final
 
 LEASE_FD: Final = "EVERBEAT_LEASE_FD"
 LEASE_MS: Final = "EVERBEAT_LEASE_MS"
 LEASE_MS_DEFAULT: Final = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaseReport:
+    """What the keeper must know of ha.cf: it has no parser."""
+
+    deadtime_ms: int
+    watchdog: str = ""
+    is_realtime: bool = False
+    rtprio: int = 1
+    node: str = ""
+    logfile: str = ""
+    debugfile: str = ""
+    facility: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseSigns:
+    """What a child wrote: whether it became ready, whether it lives, what it reported."""
+
+    is_ready: bool
+    is_alive: bool
+    report: LeaseReport | None = None
+
+
+def signs_from_bytes(data: bytes) -> LeaseSigns:
+    """Read what one read of the pipe gave; ValueError for a report that is none."""
+    report = None
+    if data.startswith(b"{"):
+        text, _, data = data.partition(b"\n")
+        try:
+            report = LeaseReport(**json.loads(text))
+        except TypeError as error:
+            raise ValueError(f"not a report: {text!r}") from error
+    return LeaseSigns(b"R" in data, bool(data), report)
 
 
 class Lease:
@@ -24,9 +62,10 @@ class Lease:
             os.set_blocking(descriptor, False)
             os.set_inheritable(descriptor, False)  # noqa: FBT003 - positional only in os
 
-    def ready(self) -> None:
-        """Say that the daemon has started and does its work."""
-        self._write(b"R")
+    def ready(self, report: LeaseReport | None = None) -> None:
+        """Say that the daemon has started and does its work, and what the keeper must know."""
+        told = json.dumps(asdict(report)).encode() + b"\n" if report is not None else b""
+        self._write(told + b"R")  # below PIPE_BUF: one piece
 
     def renew(self) -> None:
         """Say that the daemon lives."""

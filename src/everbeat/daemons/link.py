@@ -37,7 +37,7 @@ from everbeat.adapters.disk_identity import (
     read_link_state,
     write_link_state,
 )
-from everbeat.adapters.lease import lease_from_environment
+from everbeat.adapters.lease import LeaseReport, lease_from_environment
 from everbeat.adapters.links import Media
 from everbeat.adapters.log import LOGGER_NAME, Log, targets_of
 from everbeat.adapters.realtime import become_realtime, freeze_heap
@@ -261,7 +261,7 @@ async def run_link(
         daemon.start()
         async with asyncio.TaskGroup() as group:
             loop.add_signal_handler(signal.SIGHUP, lambda: group.create_task(daemon.reread_keys()))
-            tasks = [group.create_task(daemon.media.keep_open()), group.create_task(_renew())]
+            tasks = [group.create_task(daemon.media.keep_open()), group.create_task(_renew(config))]
             try:
                 await ended
             finally:
@@ -330,9 +330,21 @@ def _end(ended: asyncio.Future[None], context: Mapping[str, object] | None) -> N
     )
 
 
-async def _renew() -> None:
+async def _renew(config: HaConfig) -> None:
     lease = lease_from_environment()
-    lease.ready()
+    targets = targets_of(config)
+    lease.ready(
+        LeaseReport(
+            deadtime_ms=config.timing.deadtime_ms,
+            watchdog=config.watchdog,
+            is_realtime=config.is_realtime,
+            rtprio=config.rtprio,
+            node=targets.node,
+            logfile=targets.logfile,
+            debugfile=targets.debugfile,
+            facility=targets.facility,
+        )
+    )
     while True:
         await asyncio.sleep(lease.every_ms / 1000)
         lease.renew()

@@ -1,0 +1,1 @@
+"""Which of our processes is started, restarted, killed and stopped when. Pure."""
