@@ -2,7 +2,7 @@
 
     RUN/executor.sock ── ExecutorOrder ─► ExecutorNode ── Launch, Signal ─► Processes
                       ◄─ ExecutorFact ──       │       ── SetAddress ─────► Addresses, Announcer
-    EVERBEAT_LEASE_FD ◄─ R once ready, then . every LEASE_MS
+    EVERBEAT_LEASE_FD ◄─ R once ready, then . each EVERBEAT_LEASE_MS
 
 Never realtime, whatever its parent is. What it started goes on when it dies, except respawn
 clients, which the next executor starts again. SIGTERM: stop the clients, wait for what runs, end.
@@ -26,6 +26,7 @@ from everbeat.adapters.announce import Announcer
 from everbeat.adapters.clock import SystemClock
 from everbeat.adapters.config_files import load_configuration
 from everbeat.adapters.installed import InstalledFiles, make_agents_scratch
+from everbeat.adapters.lease import lease_from_environment
 from everbeat.adapters.log import Log, targets_of
 from everbeat.adapters.power import reboot_now
 from everbeat.adapters.processes import Processes
@@ -41,12 +42,12 @@ from everbeat.node.executor_node import ExecutorNode
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from everbeat.adapters.lease import Lease
     from everbeat.executor.effects import Ending, ExecutorEffect
     from everbeat.ipc.channel import Channel
     from everbeat.model.cluster import HaConfig
     from everbeat.model.operations import ExecutorFact
 
-LEASE_MS: Final = 500
 STOP_MS: Final = 30_000
 """How long a SIGTERM waits for clients and running operations."""
 
@@ -175,8 +176,8 @@ class ExecutorDaemon:
             self._timer = self._loop.call_later(delay_ms / 1000, self._on_timer)
 
 
-async def serve(config: HaConfig, folders: Folders, lease: int | None = None) -> None:
-    """Serve RUN/executor.sock until SIGTERM or SIGINT. `lease`: file descriptor of the keeper.
+async def serve(config: HaConfig, folders: Folders, lease: Lease) -> None:
+    """Serve RUN/executor.sock until SIGTERM or SIGINT.
 
     A bug in any callback ends it with that exception: the next executor starts afresh.
     """
@@ -206,22 +207,18 @@ def _end(ending: asyncio.Future[None], context: Mapping[str, object] | None = No
         _log.warning("%s", context.get("message"))
     elif not ending.done() and isinstance(error, BaseException):
         ending.set_exception(error)
+    elif isinstance(error, BaseException):
+        _log.critical("a bug while ending", exc_info=error)
     elif not ending.done():
         ending.set_result(None)
 
 
-async def _beat(lease: int | None) -> None:
+async def _beat(lease: Lease) -> None:
     """Tell the keeper that we are ready, then that we live."""
-    sign = b"R"
-    while lease is not None:
-        try:
-            os.write(lease, sign)
-        except BlockingIOError:
-            pass  # a full pipe: the keeper has enough to read
-        except BrokenPipeError:
-            return  # no keeper any more; what runs here is still of use
-        sign = b"."
-        await asyncio.sleep(LEASE_MS / 1000)
+    lease.ready()
+    while True:
+        await asyncio.sleep(lease.every_ms / 1000)
+        lease.renew()
 
 
 def become_ordinary() -> None:
@@ -249,13 +246,9 @@ def main(words: Sequence[str] | None = None) -> int:
         return CONFIGURATION_EXIT
     log = Log(targets_of(config))
     log.start()
-    lease_text = os.environ.pop("EVERBEAT_LEASE_FD", "")
-    lease = int(lease_text) if lease_text else None
-    if lease is not None:
-        os.set_blocking(lease, False)
-        os.set_inheritable(lease, False)  # noqa: FBT003 - positional only in os
     try:
-        asyncio.run(serve(config, Folders(chosen.etc, chosen.state, chosen.run), lease))
+        folders = Folders(chosen.etc, chosen.state, chosen.run)
+        asyncio.run(serve(config, folders, lease_from_environment()))
     except BaseException:  # the top level: told in the log as well, then the process dies of it
         _log.critical("a bug ends this process", exc_info=True)
         raise
