@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from ipaddress import IPv4Address, IPv4Network
 
 from hypothesis import given
@@ -50,10 +51,8 @@ def test_what_is_written_of_an_address_is_what_is_read(
 
 @given(st.text(max_size=60))
 def test_any_argument_is_read_or_refused(text: str) -> None:
-    try:
-        address_from_arguments(tuple(text.split("::")))
-    except AddressError as error:
-        assert str(error)
+    with contextlib.suppress(AddressError):
+        assert address_from_arguments(tuple(text.split("::"))).address
 
 
 @given(address=ADDRESSES, prefixes=st.lists(st.integers(0, 32), min_size=1, max_size=6))
