@@ -82,6 +82,7 @@ def verdict_of(case: Case) -> Verdict:
         unshare = ["unshare", "-n", "-m", "-u", "-i", "-p", "--fork", "--kill-child"]
         done = subprocess.run(
             [*unshare, "bash", "-c", BOOT],
+            cwd=node,  # a relative log file lands there
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
