@@ -225,12 +225,18 @@ class HaresourcesManager:
         peer.status = fact.new
         if fact.new is not NodeStatus.DEAD:
             text = f"{fact.node} is {fact.new.value}"
-            return [*desk.timeline.note("node-status", text, now_ms, node=fact.node)]
+            effects: list[ManagerEffect] = [
+                *desk.timeline.note("node-status", text, now_ms, node=fact.node)
+            ]
+            is_back = fact.old is NodeStatus.DEAD and fact.new is NodeStatus.ACTIVE
+            if is_back and desk.stage is Stage.JOINED and not desk.is_legacy:
+                effects.append(desk.announcement(desk.claims(), "returned"))
+            return effects
         phases = [Phase("declared dead", fact.at_ms)]
         if fact.last_heard_ms:
             phases.insert(0, Phase("last heard", fact.last_heard_ms))
-        effects = standby.on_partner_gone(desk, fact.node, now_ms)
-        return effects + takeover.on_death(desk, peer, phases, now_ms)
+        gone = standby.on_partner_gone(desk, fact.node, now_ms)
+        return gone + takeover.on_death(desk, peer, phases, now_ms)
 
     def _on_returned(self, node: NodeName, now_ms: int) -> list[ManagerEffect]:
         desk = self._desk
@@ -238,12 +244,9 @@ class HaresourcesManager:
         peer.claims = frozenset()
         peer.has_reported = peer.has_left = False
         text = f"{node} returns after a partition: both sides were alive"
-        effects: list[ManagerEffect] = [
+        return [
             *desk.timeline.note("split-healed", text, now_ms, node=node, severity=Severity.ERROR)
         ]
-        if desk.stage is Stage.JOINED and not desk.is_legacy:
-            effects.append(desk.announcement(desk.claims(), "returned"))
-        return effects
 
     def _on_own_silence(self, silent_ms: int, now_ms: int) -> list[ManagerEffect]:
         """We were silent for longer than the others wait: they have taken over by now."""

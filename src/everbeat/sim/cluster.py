@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from everbeat.model.cluster import (
     AutoFailback,
@@ -16,8 +16,10 @@ from everbeat.model.cluster import (
 from everbeat.model.names import GroupKey, LinkName, NodeName
 from everbeat.sim.checkers import BOUND_MS, check_each_group_is_held_once
 from everbeat.sim.faults import Trouble
-from everbeat.sim.machine import Factory
 from everbeat.sim.world import World
+
+if TYPE_CHECKING:
+    from everbeat.sim.machine import Factory
 
 NAMES: Final = ("alpha", "beta", "gamma")
 TIMING: Final = Timing(

@@ -1,0 +1,67 @@
+"""STATE/events.jsonl: events that outlive the process, one JSON object a line, newest last.
+
+Written by a thread of its own: a stuck disk delays no decision. When the file has grown past
+FILE_BYTES_MAX the older half is dropped.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from everbeat.model.groups import ClusterEvent
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FILE_BYTES_MAX: Final = 4 * 1024 * 1024
+WAITING_MAX: Final = 1_000
+_NAME: Final = "events.jsonl"
+
+
+class EventFile:
+    """Appends finished events and remembers the last ones of earlier lives."""
+
+    def __init__(self, state: Path) -> None:
+        self._path = state / _NAME
+        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="events")
+        self._waiting = 0
+        self.dropped = 0
+        """Events that were not written because the disk did not answer."""
+
+    def read(self) -> tuple[ClusterEvent, ...]:
+        """Return the events on disk, oldest first; lines that cannot be read are left out."""
+        decoder = msgspec.json.Decoder(ClusterEvent)
+        events = []
+        with contextlib.suppress(OSError):
+            for line in self._path.read_bytes().splitlines():
+                with contextlib.suppress(msgspec.MsgspecError):
+                    events.append(decoder.decode(line))
+        return tuple(events)
+
+    def append_nowait(self, event: ClusterEvent) -> None:
+        """Write an event soon."""
+        if self._waiting >= WAITING_MAX:
+            self.dropped += 1
+            return
+        self._waiting += 1
+        self._writer.submit(self._append, msgspec.json.encode(event) + b"\n")
+
+    def close(self) -> None:
+        """Write what waits."""
+        self._writer.shutdown(wait=True)
+
+    def _append(self, line: bytes) -> None:
+        self._waiting -= 1
+        with contextlib.suppress(OSError):
+            with self._path.open("ab") as file:
+                file.write(line)
+                size = file.tell()
+            if size > FILE_BYTES_MAX:
+                kept = self._path.read_bytes()[-FILE_BYTES_MAX // 2 :].partition(b"\n")[2]
+                fresh = self._path.with_suffix(".new")
+                fresh.write_bytes(kept)
+                fresh.replace(self._path)

@@ -1,0 +1,381 @@
+"""The core process: decides who holds what, and answers people and programs.
+
+    RUN/link.sock ── view, facts ──► CoreNode ── orders ──► RUN/link.sock
+    RUN/executor.sock ── results ──►    │     ── operations, hooks ──► RUN/executor.sock
+    RUN/core.sock ⇄ tools    RUN/register ⇄ API clients    STATE/fifo ──► scripts' messages
+
+link and executor may die and come back: their sockets are opened again, and the node is told.
+SIGTERM: give up all resources, tell the others, end with 0. What this process does not know
+after its own death it asks: --adopting looks at what runs before it joins again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, get_args
+
+from everbeat import VERSION
+from everbeat.adapters.client_socket import ClientSocket
+from everbeat.adapters.clock import SystemClock
+from everbeat.adapters.config_files import load_configuration
+from everbeat.adapters.event_file import EventFile
+from everbeat.adapters.fifo import Fifo
+from everbeat.adapters.lease import lease_from_environment
+from everbeat.adapters.log import LOGGER_NAME, Log, targets_of
+from everbeat.clients.orders import Disconnect, Reply
+from everbeat.haresources.effects import EventRecorded, GroupMoved, ResourceActed, StopFinished
+from everbeat.ipc.channel import connect, listen
+from everbeat.ipc.codec import Codec, IpcError
+from everbeat.ipc.messages import (
+    Answer,
+    EventsReply,
+    GetEvents,
+    GetStatus,
+    RequestStandby,
+    RequestTakeover,
+    SendMessage,
+    StatusReply,
+)
+from everbeat.ipc.registries import CORE_TYPES, EXECUTOR_TYPES, LINK_TYPES
+from everbeat.model.members import Broadcast, MembershipView, RaiseGeneration
+from everbeat.model.operations import (
+    ExecutorFact,
+    RunHook,
+    RunOperation,
+    StartClients,
+)
+from everbeat.node.core_log_lines import lines_of_effect
+from everbeat.node.core_node import CoreNode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from everbeat.adapters.lease import Lease
+    from everbeat.clients.authorization import Credentials
+    from everbeat.clients.orders import ApiOrder
+    from everbeat.config.configuration import Parsed
+    from everbeat.ipc.channel import Channel
+    from everbeat.model.groups import ClusterEvent
+    from everbeat.model.members import MembershipFact
+    from everbeat.model.message import Message
+    from everbeat.node.core_node import CoreEffect
+
+EXIT_NOT_CONFIGURED: Final = 6  # LSB, as Heartbeat's
+RECONNECT_S: Final = 0.02
+PENDING_MAX: Final = 10_000  # orders kept while link or executor is away; beyond: a bug
+_EXECUTOR_FACTS: Final = get_args(ExecutorFact)
+
+_log = logging.getLogger(LOGGER_NAME)
+
+
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """--etc, --state and --run."""
+
+    etc: Path
+    state: Path
+    run: Path
+
+
+class CoreDaemon:
+    """Moves facts, orders and time between a CoreNode and the other processes."""
+
+    def __init__(self, parsed: Parsed, folders: Folders, *, is_adopting: bool) -> None:
+        assert parsed.config is not None
+        self._clock = SystemClock()
+        self._loop = asyncio.get_running_loop()
+        self._event_file = EventFile(folders.state)
+        earlier = self._event_file.read()
+        self._earlier = earlier[-1_000:]
+        last_id = earlier[-1].id if earlier else 0
+        self._node = CoreNode(
+            parsed.config,
+            parsed.groups,
+            is_adopting=is_adopting,
+            first_event_id=last_id + 1,
+            first_operation_id=self._clock.now_ms() * 1_000,
+        )
+        self._folders = folders
+        self._link: Channel | None = None
+        self._executor: Channel | None = None
+        self._for_link: list[object] = []  # while it is away
+        self._for_executor: list[object] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._followers: set[Channel] = set()
+        self._clients = ClientSocket(folders.run / "register", self)
+        self._fifo = Fifo(folders.state / "fifo", self._on_fifo)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.finished: asyncio.Future[None] = self._loop.create_future()
+        self.linked = asyncio.Event()
+
+    def open(self) -> None:
+        """Begin to read the FIFO."""
+        try:
+            self._fifo.open()
+        except OSError as error:
+            _log.error("scripts cannot speak to the cluster: %s", error)
+
+    async def close(self) -> None:
+        """Hang up on everybody."""
+        self._fifo.close()
+        await self._clients.close()
+        if self._timer is not None:
+            self._timer.cancel()
+        self._event_file.close()
+
+    def stop(self) -> None:
+        """Give up all resources; `finished` follows."""
+        _log.info("Heartbeat shutdown in progress. (%d)", os.getpid())
+        self._perform(self._node.on_stop(self._now_ms()))
+
+    # --- link and executor -------------------------------------------------------------------
+
+    async def keep_linked(self) -> None:
+        """Be connected to link; again whenever it is a new one."""
+        codec = Codec(LINK_TYPES)
+        while True:
+            channel = await _connected(self._folders.run / "link.sock", codec)
+            self._link = channel
+            async for value in channel:
+                if isinstance(value, MembershipView):
+                    self._perform(self._node.on_view(value, self._now_ms()))
+                    self._send_pending(self._for_link, channel)
+                    await self._open_clients()
+                    self.linked.set()
+                else:
+                    await self._on_membership(value)  # type: ignore[arg-type] # the codec's types
+            self._link = None
+            _log.warning("link is away: %s", channel.closed_reason)
+
+    async def keep_executor(self) -> None:
+        """Be connected to the executor; again whenever it is a new one."""
+        codec = Codec(EXECUTOR_TYPES)
+        is_first = True
+        while True:
+            channel = await _connected(self._folders.run / "executor.sock", codec)
+            self._executor = channel
+            if not is_first:
+                self._for_executor.clear()  # asked again as far as it still matters
+                self._perform(self._node.on_executor_lost(self._now_ms()))
+            is_first = False
+            self._send_pending(self._for_executor, channel)
+            async for value in channel:
+                if isinstance(value, _EXECUTOR_FACTS):
+                    self._perform(self._node.on_executor(value, self._now_ms()))
+            self._executor = None
+            _log.warning("executor is away: %s", channel.closed_reason)
+
+    async def _on_membership(self, fact: MembershipFact) -> None:
+        self._perform(self._node.on_membership(fact, self._now_ms()))
+        await self._open_clients()
+
+    async def _open_clients(self) -> None:
+        if self._node.membership().is_communication_up and not self._clients.is_open:
+            await self._clients.open()
+
+    @staticmethod
+    def _send_pending(pending: list[object], channel: Channel) -> None:
+        for value in pending:
+            channel.send_nowait(value)
+        pending.clear()
+
+    # --- tools -------------------------------------------------------------------------------
+
+    async def on_channel(self, channel: Channel) -> None:
+        """Serve one tool."""
+        try:
+            async for request in channel:
+                self._answer(channel, request)
+        finally:
+            self._followers.discard(channel)
+
+    def _answer(self, channel: Channel, request: object) -> None:
+        match request:
+            case GetStatus():
+                channel.send_nowait(self._status())
+            case GetEvents(after_id, is_followed):
+                known = (*self._earlier, *self._node.events_after(0))
+                channel.send_nowait(EventsReply(tuple(e for e in known if e.id > after_id)))
+                if is_followed:
+                    self._followers.add(channel)
+            case RequestStandby(hold):
+                self._decide(channel, *self._node.on_standby(hold, self._now_ms()))
+            case RequestTakeover(hold):
+                self._decide(channel, *self._node.on_takeover(hold))
+            case SendMessage(message):
+                self._perform(self._node.on_message(message, self._now_ms()))
+                channel.send_nowait(Answer(is_accepted=True, text=f"{message.type} was sent"))
+            case _:
+                channel.drop("no request")
+
+    def _decide(self, channel: Channel, reason: str, effects: list[CoreEffect]) -> None:
+        self._perform(effects)
+        text = reason or "the other node was asked"
+        channel.send_nowait(Answer(is_accepted=not reason, text=text))
+
+    def _status(self) -> StatusReply:
+        return StatusReply(
+            version=VERSION,
+            now_ms=self._now_ms(),
+            wall_ms=self._clock.wall_ms(),
+            membership=self._node.membership(),
+            manager=self._node.manager(),
+        )
+
+    # --- programs ----------------------------------------------------------------------------
+
+    def on_client_connected(self, client: int, credentials: Credentials) -> None:
+        """Take a new API client."""
+        self._perform(self._node.on_client_connect(client, credentials, self._now_ms()))
+
+    def on_client_message(self, client: int, message: Message) -> None:
+        """Take a message of an API client."""
+        self._perform(self._node.on_client_message(client, message, self._now_ms()))
+
+    def on_client_gone(self, client: int, reason: str) -> None:
+        """Take that an API client is gone."""
+        _log.debug("API client %d is gone: %s", client, reason)
+        self._perform(self._node.on_client_disconnect(client))
+
+    def _on_fifo(self, message: Message) -> None:
+        self._perform(self._node.on_message(message, self._now_ms()))
+
+    # --- effects -----------------------------------------------------------------------------
+
+    def _now_ms(self) -> int:
+        now_ms = self._clock.now_ms()
+        self._node.on_clock(self._clock.wall_ms(), now_ms)
+        return now_ms
+
+    def _perform(self, effects: Iterable[CoreEffect | ApiOrder]) -> None:
+        for effect in effects:
+            match effect:
+                case Broadcast() | RaiseGeneration():
+                    _send(self._link, self._for_link, effect)
+                case RunOperation() | RunHook() | StartClients():
+                    _send(self._executor, self._for_executor, effect)
+                case Reply() | Disconnect():
+                    self._clients.carry_out(effect)
+                case EventRecorded(event):
+                    self._tell(event)
+                case StopFinished():
+                    if not self.finished.done():
+                        self.finished.set_result(None)
+                case GroupMoved() | ResourceActed():
+                    pass
+            for level, text in lines_of_effect(effect):
+                _log.log(level, "%s", text)
+        self._arm()
+
+    def _tell(self, event: ClusterEvent) -> None:
+        if event.is_finished:
+            self._event_file.append_nowait(event)
+        for follower in tuple(self._followers):
+            follower.send_nowait(EventsReply((event,)))
+
+    def _arm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        due_ms = self._node.next_wakeup_ms()
+        if due_ms is not None:
+            delay_ms = max(0, due_ms - self._clock.now_ms())
+            self._timer = self._loop.call_later(delay_ms / 1000, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        self._perform(self._node.on_tick(self._now_ms()))
+
+
+def _send(channel: Channel | None, pending: list[object], value: object) -> None:
+    if channel is not None and channel.send_nowait(value):
+        return
+    pending.append(value)
+    assert len(pending) <= PENDING_MAX, "link or executor stays away"
+
+
+async def _connected(path: Path, codec: Codec) -> Channel:
+    while True:
+        with contextlib.suppress(IpcError):
+            return await connect(path, codec, program="core")
+        await asyncio.sleep(RECONNECT_S)
+
+
+async def serve(parsed: Parsed, folders: Folders, lease: Lease, *, is_adopting: bool) -> None:
+    """Serve until SIGTERM and all is given up. A bug in any callback ends it as that exception."""
+    loop = asyncio.get_running_loop()
+    daemon = CoreDaemon(parsed, folders, is_adopting=is_adopting)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, daemon.stop)
+    loop.set_exception_handler(lambda _, context: _fail(daemon.finished, context))
+    daemon.open()
+    listener = await listen(
+        folders.run / "core.sock", Codec(CORE_TYPES), daemon.on_channel, program="core"
+    )
+    async with asyncio.TaskGroup() as tasks:
+        running = [
+            tasks.create_task(daemon.keep_linked()),
+            tasks.create_task(daemon.keep_executor()),
+            tasks.create_task(_beat(lease, daemon.linked)),
+        ]
+        try:
+            await daemon.finished
+        finally:
+            for task in running:
+                task.cancel()
+    await listener.close()
+    await daemon.close()
+    _log.info("Heartbeat shutdown complete.")
+
+
+def _fail(finished: asyncio.Future[None], context: Mapping[str, object]) -> None:
+    error = context.get("exception")
+    if not finished.done():
+        bug = error if isinstance(error, Exception) else RuntimeError(str(context.get("message")))
+        finished.set_exception(bug)
+
+
+async def _beat(lease: Lease, linked: asyncio.Event) -> None:
+    await linked.wait()
+    lease.ready()
+    while True:
+        await asyncio.sleep(lease.every_ms / 1000)
+        lease.renew()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the core process; 0 after SIGTERM, 6 for a configuration that cannot be used."""
+    parser = argparse.ArgumentParser(prog="everbeat.daemons.core", description="The core process.")
+    parser.add_argument("--etc", type=Path, default=Path("/etc/ha.d"))
+    parser.add_argument("--state", type=Path, default=Path("/var/lib/heartbeat"))
+    parser.add_argument("--run", type=Path, default=Path("/run/heartbeat"))
+    parser.add_argument("--adopting", action="store_true", help="keep what already runs")
+    chosen = parser.parse_args(argv)
+    parsed = load_configuration(chosen.etc)
+    if parsed.config is None:
+        sys.stderr.write(f"everbeat-core: the configuration in {chosen.etc} cannot be used\n")
+        return EXIT_NOT_CONFIGURED
+    log = Log(targets_of(parsed.config))
+    log.start()
+    try:
+        folders = Folders(chosen.etc, chosen.state, chosen.run)
+        lease = lease_from_environment()
+        asyncio.run(serve(parsed, folders, lease, is_adopting=chosen.adopting))
+    except BaseException:  # the top level: told in the log as well, then the process dies of it
+        _log.critical("a bug ends this process", exc_info=True)
+        raise
+    finally:
+        log.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
