@@ -15,6 +15,16 @@ from everbeat.adapters.disk_identity import (
     read_link_state,
     write_link_state,
 )
+from everbeat.adapters.link_snapshot import LinkSnapshot, read_snapshot, write_snapshot
+from everbeat.model.cluster import (
+    AuthKey,
+    AuthKeys,
+    HaConfig,
+    Medium,
+    MediumKind,
+    RespawnClient,
+)
+from everbeat.model.names import LinkName, NodeName
 from everbeat.wire.identity import uuid_text
 
 if TYPE_CHECKING:
@@ -70,3 +80,20 @@ def test_the_link_state_survives_and_nonsense_is_none(tmp_path: Path) -> None:
     assert read_link_state(tmp_path) == LinkState(generation=7, reserved_seq=2_000)
     (tmp_path / "link.state").write_text("7")
     assert read_link_state(tmp_path) is None
+
+
+def test_a_link_process_finds_what_its_forerunner_ran_with(tmp_path: Path) -> None:
+    assert read_snapshot(tmp_path) is None
+    config = HaConfig(
+        node=NodeName("alpha"),
+        nodes=(NodeName("alpha"), NodeName("beta")),
+        media=(Medium(kind=MediumKind.BCAST, link=LinkName("eth0"), interface="eth0"),),
+        respawn=(RespawnClient("root", ("/bin/true",)),),
+        parameters=(("keepalive", "1"),),
+    )
+    snapshot = LinkSnapshot(config, AuthKeys(1, (AuthKey(1, "sha1", b"\xff\x00 secret"),)))
+    write_snapshot(tmp_path, snapshot)
+    assert read_snapshot(tmp_path) == snapshot
+    assert (tmp_path / "link.config").stat().st_mode & 0o777 == 0o600
+    (tmp_path / "link.config").write_bytes(b"garbage")
+    assert read_snapshot(tmp_path) is None
