@@ -135,28 +135,35 @@ def cl_status(arguments: Sequence[str], places: Places, out: TextIO, err: TextIO
         out.write(USAGE)
         return OK
     name = arguments[0]
+    if name == "hbstatus":
+        return _hbstatus(tool, arguments[1:])
     sub_command = SUB_COMMANDS.get(name)
-    if sub_command is None and name != "hbstatus":
+    if sub_command is None:
         tool.log_error(f"{name}: invalid sub-command.")
         return WRONG_USAGE
-    letters = sub_command.letters if sub_command else "mv"
+    try:
+        with tool.connect() as client:  # before the words are looked at, as in 3.0.6
+            return _run(tool, client, sub_command, arguments)
+    except ApiError as error:
+        return tool.fail("Cannot signon with heartbeat", error.reason, FAILED)
+
+
+def _run(tool: Tool, client: ApiClient, sub_command: SubCommand, arguments: Sequence[str]) -> int:
+    name, letters = arguments[0], sub_command.letters
     try:
         options = _options(arguments[1:], letters)
     except getopt.GetoptError as error:
-        return _option_error(tool, name, arguments[1:], error)
-    if sub_command is None:
-        return _hbstatus(tool, options)
+        _complain_of_option(tool, name, error)
+        code = " code" if name == "hbparameter" else ""
+        tool.log_error(f"Error: getopt returnedcharacter{code} ?.")
+        return WRONG_USAGE
     if len(options.operands) < sub_command.operands_min:
         tool.complain(sub_command.too_few)
         return WRONG_USAGE
     if "p:" in letters and options.parameter is None:
         tool.log_error("parameter name required")
         return WRONG_USAGE
-    try:
-        with tool.connect() as client:
-            return sub_command.action(tool, client, options)
-    except ApiError as error:
-        return tool.fail("Cannot signon with heartbeat", error.reason, FAILED)
+    return sub_command.action(tool, client, options)
 
 
 def _options(words: Sequence[str], letters: str) -> Options:
@@ -173,22 +180,21 @@ def _options(words: Sequence[str], letters: str) -> Options:
     )
 
 
-def _option_error(tool: Tool, name: str, words: Sequence[str], error: getopt.GetoptError) -> int:
+def _complain_of_option(tool: Tool, name: str, error: getopt.GetoptError) -> None:
     if "requires argument" in error.msg:
         tool.complain(f"{name}: option requires an argument -- '{error.opt}'")
     elif len(error.opt) > 1:
         tool.complain(f"{name}: unrecognized option '--{error.opt}'")
     else:
         tool.complain(f"{name}: invalid option -- '{error.opt}'")
-    if name == "hbstatus":  # 3.0.6 complains and goes on
-        known = [word for word in words if not word.startswith("-")]
-        return _hbstatus(tool, Options(operands=tuple(known)))
-    code = " code" if name == "hbparameter" else ""
-    tool.log_error(f"Error: getopt returnedcharacter{code} ?.")
-    return WRONG_USAGE
 
 
-def _hbstatus(tool: Tool, options: Options) -> int:
+def _hbstatus(tool: Tool, words: Sequence[str]) -> int:
+    try:
+        options = _options(words, "mv")
+    except getopt.GetoptError as error:
+        _complain_of_option(tool, "hbstatus", error)
+        options = Options()  # 3.0.6 complains and goes on
     try:
         with tool.connect() as client:
             if options.is_verbose:
