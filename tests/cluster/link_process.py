@@ -75,11 +75,14 @@ class LinkProcess:
             pass_fds=[theirs],
         )  # fmt: skip
         os.close(theirs)
-        assert self.read_lease() == b"R"
+        while b"R" not in self.read_lease():
+            pass
 
     def read_lease(self) -> bytes:
         assert select.select([self.lease], [], [], WAIT_S)[0], "no sign of life"
-        return os.read(self.lease, 1)
+        data = os.read(self.lease, 4096)
+        assert data, "it has ended"
+        return data
 
     def send_signal(self, number: signal.Signals) -> None:
         assert self.process is not None

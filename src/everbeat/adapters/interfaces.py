@@ -10,6 +10,9 @@ import struct
 from dataclasses import dataclass
 from typing import Final
 
+LOOPBACK_BROADCAST: Final = "127.255.255.255"
+"""The kernel broadcasts on lo without having an address to tell."""
+
 _SIOCGIFFLAGS: Final = 0x8913
 _SIOCGIFBRDADDR: Final = 0x8919
 _IFF_UP: Final = 0x1
@@ -38,6 +41,8 @@ def interface_now(name: str, *, needs_broadcast: bool = False) -> Interface:
             raise OSError(errno.ENETDOWN, os.strerror(errno.ENETDOWN))
         if not needs_broadcast:
             return Interface(name, index)
+        if name == "lo":
+            return Interface(name, index, LOOPBACK_BROADCAST)
         answer = _ask(asking, _SIOCGIFBRDADDR, name)
     broadcast = socket.inet_ntoa(answer[4:8])
     if broadcast == "0.0.0.0":  # noqa: S104 - compared, not bound

@@ -38,6 +38,7 @@ from everbeat.adapters.disk_identity import (
     write_link_state,
 )
 from everbeat.adapters.lease import LeaseReport, lease_from_environment
+from everbeat.adapters.link_snapshot import LinkSnapshot, read_snapshot, write_snapshot
 from everbeat.adapters.links import Media
 from everbeat.adapters.log import LOGGER_NAME, Log, targets_of
 from everbeat.adapters.realtime import become_realtime, freeze_heap
@@ -97,6 +98,7 @@ class LinkDaemon:
     ) -> None:
         self.media = Media(config.media, on_datagram=self._on_datagram, on_medium=self._on_medium)
         self._node = LinkNode(config, keys, identity, random.SystemRandom())
+        self._config = config
         self._options = options
         self._generation = identity.generation
         self._clock = SystemClock()
@@ -144,6 +146,11 @@ class LinkDaemon:
             return
         self._node.on_keys(parsed.keys)
         _log.info("authkeys was read again")
+        snapshot = LinkSnapshot(self._config, parsed.keys)
+        try:
+            await loop.run_in_executor(None, write_snapshot, self._options.run, snapshot)
+        except DiskIdentityError as error:
+            _log.error("a restart of link would use the former keys: %s", error)
 
     def _on_datagram(self, index: int, data: bytes, source: str) -> None:
         if self._is_started:
@@ -286,19 +293,18 @@ def identity_from_disk(config: HaConfig, options: LinkOptions) -> Identity:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the link process; 0 after SIGTERM, 6 for a wrong configuration, 1 for a broken disk."""
     options = _options_from(argv)
-    parsed = load_configuration(options.etc)
-    if parsed.config is None or parsed.keys is None:
-        for report in parsed.reports:
-            if report.severity is Severity.ERROR:
-                print(f"ERROR: {report.place.file}: {report.summary}", file=sys.stderr)  # noqa: T201 - no log yet
+    started = _configuration(options)
+    if started is None:
         return EXIT_NOT_CONFIGURED
+    config, keys = started.config, started.keys
     threading.stack_size(_THREAD_STACK_BYTES)
-    log = Log(targets_of(parsed.config))
+    log = Log(targets_of(config))
     log.start()
     try:
-        identity = identity_from_disk(parsed.config, options)
+        write_snapshot(options.run, started)
+        identity = identity_from_disk(config, options)
         _log.info("Heartbeat generation: %d", identity.generation)
-        asyncio.run(run_link(parsed.config, parsed.keys, identity, options))
+        asyncio.run(run_link(config, keys, identity, options))
     except (DiskIdentityError, IpcError) as error:
         _log.error("link cannot run: %s", error)
         return EXIT_BROKEN
@@ -308,6 +314,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     finally:
         log.close()
     return 0
+
+
+def _configuration(options: LinkOptions) -> LinkSnapshot | None:
+    """Return what to run with: the former process's configuration if we continue, else ha.cf's.
+
+    None, with the reasons on stderr, for files that are wrong.
+    """
+    former = read_snapshot(options.run) if options.is_continuing else None
+    if former is not None:
+        return former
+    parsed = load_configuration(options.etc)
+    if parsed.config is not None and parsed.keys is not None:
+        return LinkSnapshot(parsed.config, parsed.keys)
+    for report in parsed.reports:
+        if report.severity is Severity.ERROR:
+            print(f"ERROR: {report.place.file}: {report.summary}", file=sys.stderr)  # noqa: T201 - no log yet
+    return None
 
 
 def _be_quick(config: HaConfig) -> None:
