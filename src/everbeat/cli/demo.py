@@ -1,0 +1,21 @@
+"""everbeat demo."""
+
+from __future__ import annotations
+
+import click
+
+from everbeat.commands.demo import DemoOptions, start_demo
+
+
+@click.command("demo", short_help="Show a cluster failing over on this machine.")
+@click.option("--json", "is_json", is_flag=True, help="One JSON object at the end, no story.")
+@click.option("--keep", "is_kept", is_flag=True, help="Open a shell on a node at the end.")
+def demo_command(*, is_json: bool, is_kept: bool) -> int:
+    """Run two nodes and a client in namespaces of this machine, and let one node crash.
+
+    Takes less than a minute, needs no root and leaves nothing behind. Shows the configuration
+    files, and how long the client was without an answer: power cut, failback, graceful stop.
+
+    Exit status: 0 if everything went as it should.
+    """
+    return start_demo(DemoOptions(is_json=is_json, is_kept=is_kept))
