@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from everbeat.haresources import legacy
 from everbeat.haresources.desk import Stage
+from everbeat.haresources.peers import NOTHING, shown
 from everbeat.model.members import Broadcast
 from everbeat.model.message import message_of
 
@@ -70,23 +71,19 @@ def settle(desk: Desk, now_ms: int) -> list[ManagerEffect]:
     kept = desk.claims()
     why = "no other node is up" if not live else "joined the cluster"
     effects: list[ManagerEffect] = []
-    if keys:
+    if shown(keys) != NOTHING:
         _, events = desk.timeline.begin(
             "acquire",
-            f"{desk.own} acquires {_words(keys)}: {why}",
+            f"{desk.own} acquires {shown(keys)}: {why}",
             now_ms,
             node=desk.own,
             keys=keys,
         )
         effects += events
     else:
-        text = f"{desk.own} joined holding {_words(kept) if kept else 'nothing'}"
+        text = f"{desk.own} joined holding {shown(kept)}"
         effects += desk.timeline.note("joined", text, now_ms)
     effects += desk.runner.acquire(sorted(keys), why, now_ms)
     if desk.announced is not None or live:
         effects.append(desk.announcement(desk.claims(), "req_our_resources()" if keys else ""))
     return effects
-
-
-def _words(keys: frozenset[str] | frozenset[object]) -> str:
-    return ", ".join(sorted(str(key) for key in keys))

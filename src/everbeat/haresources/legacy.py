@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from everbeat.haresources.peers import NOTHING, is_empty, shown
 from everbeat.model.members import Broadcast
 from everbeat.model.message import message_of
 from everbeat.model.names import GroupKey
@@ -29,15 +30,17 @@ def request_own_groups(desk: Desk, now_ms: int) -> list[ManagerEffect]:
     if not desk.live_peers():
         return acquire(desk, desk.unclaimed_for_us(), "no other node is up", now_ms)
     for key in sorted(desk.holdings.owned_by(desk.own) - desk.claims()):
+        if is_empty(key):
+            continue
         desk.requests[key] = now_ms
     return on_tick(desk, now_ms)
 
 
 def acquire(desk: Desk, keys: frozenset[GroupKey], why: str, now_ms: int) -> list[ManagerEffect]:
     """Start groups and remember it as an event."""
-    if not keys:
-        return []
-    text = f"{desk.own} acquires {', '.join(sorted(keys))}: {why}"
+    if shown(keys) == NOTHING:
+        return [*desk.runner.acquire(sorted(keys), why, now_ms)]
+    text = f"{desk.own} acquires {shown(keys)}: {why}"
     _, events = desk.timeline.begin("acquire", text, now_ms, node=desk.own, keys=keys)
     return [*events, *desk.runner.acquire(sorted(keys), why, now_ms)]
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final
 from everbeat.haresources import joining, legacy, standby, takeover
 from everbeat.haresources.desk import Desk, Stage
 from everbeat.haresources.effects import GroupMoved, ResourceActed, StopFinished
-from everbeat.haresources.peers import Holdings
+from everbeat.haresources.peers import Holdings, order_of, with_empty_groups
 from everbeat.haresources.runner import GroupRunner, OperationLimits
 from everbeat.haresources.timeline import Timeline
 from everbeat.model.groups import GroupState, GroupView, ManagerView, Phase
@@ -68,7 +68,7 @@ class HaresourcesManager:
         first_event_id: int = 1,
         first_operation_id: int = 1,
     ) -> None:
-        self._groups = tuple(group for group in groups if group.resources)
+        self._groups = with_empty_groups(groups, config.nodes)
         self._desk = Desk(
             own=config.node,
             order=config.nodes,
@@ -188,7 +188,7 @@ class HaresourcesManager:
                 (p.node, desk.holdings.hold(p.claims, p.node).word, p.is_stable)
                 for p in desk.peers.values()
             ),
-            groups=tuple(self._group_view(group) for group in self._groups),
+            groups=tuple(self._group_view(group) for group in self._groups if group.resources),
         )
 
     # --- facts -------------------------------------------------------------------------------
@@ -278,7 +278,8 @@ class HaresourcesManager:
             return []
         peer = desk.peers[source]
         match message.type:
-            case "starting":
+            case "starting" if order_of(message) >= peer.last_order:
+                peer.last_order = order_of(message)
                 return self._on_starting(peer, now_ms)
             case "resource":
                 return self._on_resource(peer, message, now_ms)
@@ -316,7 +317,7 @@ class HaresourcesManager:
     def _on_resource(self, peer: Peer, message: Message, now_ms: int) -> list[ManagerEffect]:
         desk = self._desk
         claims = desk.holdings.claims_of(message, peer.node)
-        order = (_hex(message.text("hg")), _hex(message.text("seq")))
+        order = order_of(message)
         if claims is None or order < peer.last_order:
             return []  # overtaken by a newer one
         peer.last_order = order
@@ -459,9 +460,3 @@ class HaresourcesManager:
             running=desk.runner.running(group.key),
         )
 
-
-def _hex(text: str | None) -> int:
-    try:
-        return int(text or "0", 16)
-    except ValueError:
-        return 0

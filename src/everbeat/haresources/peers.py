@@ -10,17 +10,20 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from everbeat.model.cluster import ResourceGroup
 from everbeat.model.holdings import Hold, hold_from_word
 from everbeat.model.members import NodeStatus
+from everbeat.model.names import GroupKey
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from everbeat.model.cluster import ResourceGroup
     from everbeat.model.message import Message
-    from everbeat.model.names import GroupKey, NodeName
+    from everbeat.model.names import NodeName
 
 GROUPS_FIELD: Final = "groups"
+EMPTY_MARK: Final = "@"
+NOTHING: Final = "nothing"
 
 
 @dataclass(slots=True)
@@ -36,7 +39,7 @@ class Peer:
     has_left: bool = False  # it said `shutdone`: it holds nothing
     is_failback_due: bool = False  # it joined and has not got its groups back yet
     failback_at_ms: int | None = None
-    last_order: tuple[int, int] = (0, 0)  # generation and sequence of its last resource message
+    last_order: tuple[int, int] = (0, 0)  # of its newest `resource` message
 
     @property
     def is_live(self) -> bool:
@@ -54,6 +57,44 @@ class Peer:
         self.is_stable = self.has_reported = self.is_leaving = self.has_left = False
         self.failback_at_ms = None
         self.is_failback_due = True
+
+
+def with_empty_groups(
+    groups: Iterable[ResourceGroup], nodes: Iterable[NodeName]
+) -> tuple[ResourceGroup, ...]:
+    """Return the groups, and an empty one for each node that owns none.
+
+    Heartbeat's words stand for classes, and a node holds `local` even where it owns nothing.
+    """
+    kept = tuple(group for group in groups if group.resources)
+    owners = {group.owner for group in kept}
+    return kept + tuple(
+        ResourceGroup(node, GroupKey(f"{EMPTY_MARK}{node}"), ())
+        for node in nodes
+        if node not in owners
+    )
+
+
+def shown(keys: Iterable[GroupKey]) -> str:
+    """Return group keys for people, without the empty ones; `nothing` if none is left."""
+    return ", ".join(sorted(key for key in keys if not is_empty(key))) or NOTHING
+
+
+def is_empty(key: GroupKey) -> bool:
+    """Whether a key stands for a node that owns no group."""
+    return key.startswith(EMPTY_MARK)
+
+
+def order_of(message: Message) -> tuple[int, int]:
+    """Return a message's place in its sender's history: generation and sequence number."""
+    return _number(message.text("hg")), _number(message.text("seq"))
+
+
+def _number(text: str | None) -> int:
+    try:
+        return int(text or "0", 16)
+    except ValueError:
+        return 0
 
 
 class Holdings:

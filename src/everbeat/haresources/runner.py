@@ -138,6 +138,8 @@ class GroupRunner:
     def adopt(self, now_ms: int) -> list[RunnerEffect]:
         """Ask every resource whether it is held: after a restart of this process."""
         for run in self._runs.values():
+            if not run.group.resources:
+                continue
             run.state, run.step, run.position, run.held_count = (
                 GroupState.STARTING,
                 _Step.PROBE,

@@ -16,7 +16,7 @@ from everbeat.haresources.handover import (
     Handover,
     HandoverStep,
 )
-from everbeat.haresources.peers import successor
+from everbeat.haresources.peers import order_of, shown, successor
 from everbeat.model.cluster import AutoFailback
 from everbeat.model.holdings import Hold
 from everbeat.model.members import Broadcast
@@ -99,7 +99,7 @@ def on_ask(desk: Desk, source: NodeName, message: Message, now_ms: int) -> list[
             if current.step is HandoverStep.OFFERED:
                 current.step = HandoverStep.TAKING
                 why = f"handed over by {source}"
-                text = f"{desk.own} takes {', '.join(sorted(current.keys))}: {why}"
+                text = f"{desk.own} takes {shown(current.keys)}: {why}"
                 current.event_id, events = desk.timeline.begin(
                     "take", text, now_ms, node=source, keys=current.keys
                 )
@@ -116,6 +116,8 @@ def _on_offer(desk: Desk, source: NodeName, message: Message, now_ms: int) -> li
     peer = desk.peer(source)
     if keys is None or desk.is_legacy or not desk.is_stable or not peer.is_live:
         return []  # Heartbeat says: other side is in flux
+    if order_of(message) < peer.last_order:
+        return []  # sent again after a cut: the question is long settled
     taker = message.text(TAKER_FIELD)
     if taker is None and not desk.is_pair:
         taker = successor(source, desk.order, desk.live() - {source})

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from everbeat.haresources import legacy
 from everbeat.haresources.desk import Stage
-from everbeat.haresources.peers import successor
+from everbeat.haresources.peers import NOTHING, shown, successor
 from everbeat.model.groups import Phase
 from everbeat.model.members import Broadcast
 from everbeat.model.message import message_of
@@ -63,14 +63,17 @@ def take_over(
         desk.requests.clear()
     keys = desk.unclaimed_for_us()
     severity = Severity.WARNING if what == "died" else Severity.INFO
-    if not keys:
+    why = f"{peer.node} {what}"
+    if shown(keys) == NOTHING:
         text = f"{peer.node} {what}; nothing to take over"
         kind = "node-dead" if what == "died" else "node-stopped"
-        return [*desk.timeline.note(kind, text, now_ms, node=peer.node, severity=severity)]
-    why = f"{peer.node} {what}"
+        return [
+            *desk.timeline.note(kind, text, now_ms, node=peer.node, severity=severity),
+            *desk.runner.acquire(sorted(keys), why, now_ms),
+        ]
     _, events = desk.timeline.begin(
         "takeover",
-        f"{desk.own} takes over {', '.join(sorted(keys))}: {why}",
+        f"{desk.own} takes over {shown(keys)}: {why}",
         now_ms,
         node=peer.node,
         keys=keys,
@@ -113,18 +116,18 @@ def _lasting(
 
 def _give_up_overlaps(desk: Desk, now_ms: int) -> list[ManagerEffect]:
     both = desk.claims() & desk.claimed_by_peers()
-    is_new = bool(both - desk.overlaps)
+    is_new = shown(both - desk.overlaps) != NOTHING
     desk.overlaps = both
     losing = frozenset(key for key in both if _winner(desk, key) != desk.own)
     lost = _lasting(desk.overlap_since_ms, losing, OVERLAP_MS, now_ms)
     effects: list[ManagerEffect] = []
     if is_new:  # the other side may not know yet
-        text = f"held twice: {', '.join(sorted(both))}"
+        text = f"held twice: {shown(both)}"
         effects += desk.timeline.note("overlap", text, now_ms, severity=Severity.ERROR)
         effects.append(desk.announcement(desk.claims()))
     if lost:
         why = "another node holds it too and goes first"
-        text = f"{desk.own} gives up {', '.join(sorted(lost))}: {why}"
+        text = f"{desk.own} gives up {shown(lost)}: {why}"
         _, events = desk.timeline.begin("give-up", text, now_ms, node=desk.own, keys=lost)
         effects += [*events, *desk.runner.release(sorted(lost), why, now_ms)]
     return effects
