@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from everbeat.clients.authorization import Credentials
     from everbeat.clients.orders import ApiOrder
-    from everbeat.model.members import Broadcast
+    from everbeat.model.members import Broadcast, MembershipFact
     from everbeat.model.message import Message
 
 ALPHA, BETA, PING = NodeName("alpha"), NodeName("beta"), NodeName("10.77.0.100")
@@ -41,7 +41,12 @@ def config_of(own: NodeName = ALPHA, *rules: ApiAuthorization) -> HaConfig:
             Medium(kind=MediumKind.PING, link=LinkName(PING), hosts=(PING,)),
         ),
         apiauth=rules,
-        parameters=(("keepalive", "500ms"), ("deadtime", "3"), ("udpport", "694")),
+        parameters=(
+            ("keepalive", "500ms"),
+            ("deadtime", "3"),
+            ("udpport", "694"),
+            ("auto_failback", "on"),
+        ),
     )
 
 
@@ -104,6 +109,10 @@ class ApiDaemon:
         self._loop.run_until_complete(self._socket.close())
         self._loop.run_until_complete(asyncio.sleep(0.01))
         self._loop.close()
+
+    def hear(self, fact: MembershipFact) -> None:
+        """Take a fact of the cluster."""
+        self._loop.call_soon_threadsafe(lambda: self._carry_out(self._api.on_membership(fact)))
 
     def on_client_connected(self, client: int, credentials: Credentials) -> None:
         self._carry_out(self._api.on_connect(client, credentials, 0))

@@ -49,6 +49,7 @@ SESSIONS_PER_USER_MAX: Final = 32  # nobody but root may fill the table
 SIGNON_MS_MAX: Final = 10_000  # a connection that does not sign on in time is hung up on
 HELD_MAX: Final = 200  # messages kept while flow control pauses clients; beyond: the sender goes
 FIELDS_MAX: Final = 200  # a client's message with more fields is a fault
+STAMP_DIGITS_MAX: Final = 16
 
 # How nodes speak to each other; a client that uses these would pass for a node.
 NODE_TYPES: Final = frozenset({
@@ -82,6 +83,8 @@ class ClientApi:
         self._sessions: dict[int, Session] = {}
         self._generation = 0
         self._held: deque[Broadcast] = deque()
+        self._ping_nodes = {str(medium.link) for medium in config.media if medium.kind.is_ping}
+        self._wall_offset_ms = 0
         self._refused_signons = 0
         self._refused_messages = 0
 
@@ -126,12 +129,11 @@ class ClientApi:
     def on_membership(self, fact: MembershipFact) -> list[ApiOrder]:
         """Take a fact of the cluster: deliver it to clients, answer other nodes' questions."""
         match fact:
-            case MessageReceived(message):
+            case MessageReceived(message, at_ms):
+                self._read_clock(message, at_ms)
                 return [*self._answer_peer(message), *self._deliver(message)]
             case NodeStatusChanged():
-                return self._deliver(
-                    message_of(t="status", st=fact.new.value, src=fact.node), is_change=True
-                )
+                return self._deliver(self._status_change(fact), is_change=True)
             case LinkChanged(node, link, status):
                 return self._deliver(
                     message_of(t="ifstat", node=node, ifname=link, st=status.value)
@@ -209,8 +211,10 @@ class ClientApi:
                 session.filter = chosen
                 return [Reply(client, answers.response(kind, answers.OK))]
             case "setsignal":
-                # Waking a client by a signal would let it aim signals; it must read its socket.
-                return [Reply(client, answers.refusal(kind, ""))]
+                # None is fine (ipfail insists on it); any other would let a client aim signals.
+                is_none = message.text("signal") == "0"
+                answer = answers.response(kind, answers.OK)
+                return [Reply(client, answer if is_none else answers.refusal(kind, ""))]
             case "set_sendqlen":
                 return []  # 3.0.6 does not answer; our queue is bounded in bytes
             case "clientstatus":
@@ -294,6 +298,31 @@ class ClientApi:
             for client, session in self._sessions.items()
             if session.wants(message, is_heartbeat=is_heartbeat)
         ]
+
+    def _read_clock(self, message: Message, at_ms: int) -> None:
+        """Learn the wall clock from our own messages, which come back with their time."""
+        stamp = message.text("ts")
+        if stamp is None or message.text("src") != self._own or len(stamp) > STAMP_DIGITS_MAX:
+            return
+        try:
+            self._wall_offset_ms = int(stamp, 16) * 1_000 - at_ms
+        except ValueError:
+            return
+
+    def _status_change(self, fact: NodeStatusChanged) -> Message:
+        """Build the message 3.0.6 makes for its clients when a node's status changes.
+
+        libhbclient passes over a status without seq and ts.
+        """
+        is_ping = fact.node in self._ping_nodes or fact.new is NodeStatus.PING
+        return message_of(
+            t="status",
+            seq="1",
+            ts=f"{max(fact.at_ms + self._wall_offset_ms, 0) // 1_000:x}",
+            src=fact.node,
+            st=fact.new.value,
+            info="ping" if is_ping else fact.reason.value,
+        )
 
     def _is_for_us(self, message: Message) -> bool:
         receiver = message.text("dest")

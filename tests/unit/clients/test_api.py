@@ -233,7 +233,8 @@ def test_an_apiauth_line_replaces_the_default_of_its_client() -> None:
         ("setfilter", {"fmask": "ff"}, {"result": "OK"}),
         ("setfilter", {"fmask": "0"}, {"result": "badreq", "info": "EINVAL"}),
         ("setfilter", {"fmask": "40"}, {"result": "badreq", "info": "EINVAL"}),
-        ("setsignal", {"signo": "9"}, {"result": "badreq"}),
+        ("setsignal", {"signal": "0"}, {"result": "OK"}),
+        ("setsignal", {"signal": "9"}, {"result": "badreq"}),
         ("signon", {}, {"result": "badreq"}),
         ("bogus", {}, {"result": "badreq"}),
     ],
@@ -399,8 +400,16 @@ def test_clients_hear_of_nodes_and_links_that_change() -> None:
         last_heard_ms=1,
         at_ms=2,
     )
+    speaker.api.on_membership(received(t="foo", src="alpha", ts="6b0320c9", to_id="nobody"))
     (news,) = replies(speaker.api.on_membership(died))
-    assert dict(news.strings()) == {"t": "status", "st": "dead", "src": "beta"}
+    assert list(news.strings()) == [
+        ("t", "status"),
+        ("seq", "1"),
+        ("ts", "6b0320c9"),
+        ("src", "beta"),
+        ("st", "dead"),
+        ("info", "deadtime"),
+    ]
     cut = LinkChanged(BETA, LinkName("eth0"), LinkStatus.DEAD, 3)
     (news,) = replies(speaker.api.on_membership(cut))
     assert dict(news.strings()) == {"t": "ifstat", "node": "beta", "ifname": "eth0", "st": "dead"}
