@@ -6,17 +6,30 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from api_daemon import ApiDaemon
+from api_daemon import PING, ApiDaemon
 from conftest import HEARTBEAT_PROGRAM, require_real
 from everbeat.adapters.namespaces import Space, SpaceConfig
 from everbeat.commands.tool_links import OLD_NAMES
 from everbeat.model.cluster import ApiAuthorization
+from everbeat.model.members import (
+    LinkChanged,
+    LinkStatus,
+    MembershipView,
+    MessageReceived,
+    NodeStatus,
+    NodeStatusChanged,
+    StatusReason,
+)
+from everbeat.model.message import message_of
+from everbeat.model.names import LinkName
 from lab import Lab
+from lab.laboratory import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -170,3 +183,47 @@ def _in_our_pids(space: Space, *words: str) -> subprocess.CompletedProcess[str]:
     """Run a program inside, but in our PID namespace: the daemon is here and compares pids."""
     command = [word for word in space.command(*words) if word != "-p"]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+
+def test_heartbeats_ipfail_lives_on_our_client_api() -> None:
+    require_real("/usr/libexec/heartbeat/ipfail")
+    space = Space(SpaceConfig(host="alpha", tmpfs=(("/run", "mode=755"),)))
+    rule = ApiAuthorization("ipfail", users=("root",))
+    ipfail = [w for w in space.command("/usr/libexec/heartbeat/ipfail") if w != "-p"]
+    with ApiDaemon(space.root / "run/heartbeat/register", rule) as daemon:
+        process = subprocess.Popen(ipfail, stderr=subprocess.PIPE, text=True)
+        try:
+            assert process.stderr is not None
+            while "Waiting for messages" not in process.stderr.readline():
+                assert process.poll() is None
+            daemon.view = _without_ping_node(daemon.view)
+            daemon.hear(PING_DIED)
+            daemon.hear(LinkChanged(PING, LinkName(PING), LinkStatus.DEAD, 2))
+            wait_until(lambda: "num_ping_nodes" in _types(daemon), "ipfail counts ping nodes")
+            daemon.hear(MessageReceived(message_of(t="you_are_dead", src="beta"), 0))
+            wait_until(lambda: "ask_resources" in _types(daemon), "ipfail gives up")
+            wish = daemon.broadcasts[-1].message
+            assert (wish.text("rsc_hold"), wish.text("info")) == ("all", "me")
+        finally:
+            process.kill()
+            process.communicate()
+            space.kill()
+
+
+PING_DIED = NodeStatusChanged(
+    node=PING,
+    old=NodeStatus.PING,
+    new=NodeStatus.DEAD,
+    reason=StatusReason.DEADTIME,
+    last_heard_ms=1,
+    at_ms=2,
+)
+
+
+def _types(daemon: ApiDaemon) -> list[str]:
+    return [order.message.type for order in daemon.broadcasts]
+
+
+def _without_ping_node(view: MembershipView) -> MembershipView:
+    dead = tuple(replace(n, status=NodeStatus.DEAD) if n.node == PING else n for n in view.nodes)
+    return replace(view, nodes=dead)
