@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import subprocess
 import sys
 import threading
 import time
@@ -17,7 +18,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Iterable
 
     from everbeat.adapters.namespaces import Space
@@ -67,10 +67,13 @@ class Probe:
 
     def __init__(self, space: Space, address: str, every_ms: int = 5) -> None:
         self.samples: list[Sample] = []
-        self._process = space.spawn(
-            *("setpriv", "--pdeathsig", "TERM"),  # nsenter does not pass a signal on
-            *(sys.executable, "-I", __file__, address, str(every_ms)),
-            stdout=-1,  # subprocess.PIPE
+        ask = (sys.executable, "-I", __file__, address, str(every_ms))
+        self._process = subprocess.Popen(
+            space.network_command(*ask),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
         )
         self._reader = threading.Thread(target=_collect, args=(self._process, self.samples))
         self._reader.daemon = True

@@ -222,6 +222,15 @@ def _take_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
+def _reap_until_end(child: int) -> int:
+    """Be the first process of the namespace: reap orphans until the demo itself has ended."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    while True:
+        ended, status = os.wait()
+        if ended == child:
+            return os.waitstatus_to_exitcode(status) & 0xFF
+
+
 def _show_line(text: str) -> None:
     print(text, flush=True)
 
@@ -243,6 +252,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--keep", action="store_true")
     chosen = parser.parse_args(argv)
+    if os.getpid() == 1 and (child := os.fork()):
+        return _reap_until_end(child)
     options = DemoOptions(is_json=chosen.json, is_kept=chosen.keep)
     show: Callable[[str], None] = (lambda _: None) if options.is_json else _show_line
     result = DemoResult()
