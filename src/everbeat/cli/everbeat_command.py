@@ -63,7 +63,7 @@ def _is_there(where: str) -> bool:
     return (Path(__file__).parent / f"{path}.py").is_file()
 
 
-_FOLDER = click.Path(file_okay=False, path_type=Path)
+_FOLDER = click.Path(file_okay=False, readable=False, path_type=Path)
 
 
 @click.group(
