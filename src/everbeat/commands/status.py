@@ -115,19 +115,26 @@ def _node(
         Span(f"  {node.node:<{width}}  "),
         Span(f"{node.status.value:<6}", _STATUS_TONES[node.status]),
     ]
+    spans.append(Span(f"  {_since(node, reply)}", Tone.FAINT))
     if node.node == reply.membership.own:
-        spans.append(Span("  this node", Tone.FAINT))
-    elif node.last_heard_ms:
-        spans.append(Span(f"  heard {duration(reply.now_ms - node.last_heard_ms)} ago", Tone.FAINT))
-    else:
-        spans.append(Span("  never heard", Tone.FAINT))
+        spans.append(Span("  this node"))
     for name, status in node.links:
         tone = Tone.BAD if status is LinkStatus.DEAD else Tone.GOOD
         spans += [Span(f"  {name} "), Span(status.value, tone)]
-    if node.node in words:
+    if node.node in words and node.status is not NodeStatus.DEAD:
         word, is_stable = words[node.node]
         spans.append(Span(f"  holds {word}" + ("" if is_stable else ", not stable")))
     return tuple(spans)
+
+
+def _since(node: NodeView, reply: StatusReply) -> str:
+    """Tell how long a node has been as it is; of a dead one, when it was last heard."""
+    if node.status is not NodeStatus.DEAD:
+        since = reply.now_ms - node.status_since_ms
+        return f"for {duration(since)}" if node.status_since_ms else "not heard yet"
+    if not node.last_heard_ms:
+        return "never heard"
+    return f"last heard {duration(reply.now_ms - node.last_heard_ms)} ago"
 
 
 def _group(view: GroupView, reply: StatusReply) -> list[Line]:
@@ -138,13 +145,13 @@ def _group(view: GroupView, reply: StatusReply) -> list[Line]:
         tone = Tone.GOOD if view.holder == view.group.owner else Tone.CARE
         where = Span(f"on {view.holder}", tone)
     owner = "its owner" if view.holder == view.group.owner else f"owner {view.group.owner}"
-    since = duration(reply.now_ms - view.since_ms)
+    since = f", for {duration(reply.now_ms - view.since_ms)}" if view.since_ms else ""
     head: Line = (
         Span(f"  {view.group.key}  ", Tone.TITLE),
         where,
         Span(f" ({owner}), here "),
         Span(view.state.value, _STATE_TONES[view.state]),
-        Span(f", for {since}"),
+        Span(since),
         Span(f": {view.why}" if view.why else ""),
     )
     is_here = view.holder == own or view.state is not GroupState.STOPPED

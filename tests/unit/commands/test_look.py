@@ -33,9 +33,9 @@ def group(owner: NodeName, *resources: ResourceSpec) -> ResourceGroup:
 def healthy(*, beta: NodeView | None = None, groups: tuple[GroupView, ...] = ()) -> StatusReply:
     up = ((LinkName("eth0"), LinkStatus.UP),)
     nodes = (
-        NodeView(ALPHA, NodeKind.NORMAL, NodeStatus.ACTIVE, last_heard_ms=9_900, links=up),
-        beta or NodeView(BETA, NodeKind.NORMAL, NodeStatus.ACTIVE, last_heard_ms=9_700, links=up),
-        NodeView(PING, NodeKind.PING, NodeStatus.PING, last_heard_ms=9_000),
+        NodeView(ALPHA, NodeKind.NORMAL, NodeStatus.ACTIVE, status_since_ms=200, links=up),
+        beta or NodeView(BETA, NodeKind.NORMAL, NodeStatus.ACTIVE, status_since_ms=500, links=up),
+        NodeView(PING, NodeKind.PING, NodeStatus.PING, status_since_ms=1_000),
     )
     mine = GroupView(
         group=group(ALPHA, VIP, WEB),
@@ -73,9 +73,9 @@ def test_a_healthy_pair_reads_top_down() -> None:
         "alpha  stable, holds local  auto_failback on  everbeat 0.1.0\n"
         "\n"
         "Nodes\n"
-        "  alpha        active  this node  eth0 up\n"
-        "  beta         active  heard 300 ms ago  eth0 up  holds local\n"
-        "  10.77.0.100  ping    heard 1.0 s ago\n"
+        "  alpha        active  for 9.8 s  this node  eth0 up\n"
+        "  beta         active  for 9.5 s  eth0 up  holds local\n"
+        "  10.77.0.100  ping    for 9.0 s\n"
         "\n"
         "Groups\n"
         "  10.77.0.50/24/eth0  on alpha (its owner), here started, for 6.0 s: our own at start\n"
@@ -99,6 +99,7 @@ def test_what_needs_a_person_comes_first() -> None:
         "  ! group 10.77.0.50/24/eth0 failed to start here: start of IPaddr failed (exit 1)",
         "  ! node beta is dead",
     ]
+    assert "  beta         dead    last heard 8.0 s ago\n" in text
 
 
 def test_status_as_json_carries_the_problems_and_every_field() -> None:
