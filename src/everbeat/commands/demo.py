@@ -129,7 +129,7 @@ def tell_story(cluster: DemoCluster, show: Callable[[str], None]) -> DemoResult:
     began_ms = _now_ms()
     alpha.crash()
     _wait_answer(cluster, "beta", MOVE_SECONDS_MAX)
-    outage = _outage(probe, began_ms)
+    outage = _outage(probe, began_ms - 100, "alpha", "beta")
     result.outage_ms["crash"] = outage.length_ms
     result.phases = _phases(outage, beta.events(), began_ms)
     for row in result.phases:
@@ -143,7 +143,8 @@ def tell_story(cluster: DemoCluster, show: Callable[[str], None]) -> DemoResult:
     alpha.start()
     _wait_answer(cluster, "alpha", START_SECONDS_MAX)
     _wait_stable(cluster, alpha, beta)
-    result.outage_ms["failback"] = _outage(probe, began_ms).length_ms
+    result.outage_ms["failback"] = _outage(probe, began_ms, "beta", "alpha").length_ms
+    time.sleep(0.5)
     show(f"   The client was without an answer for {result.outage_ms['failback']} ms.")
 
     show("")
@@ -151,7 +152,7 @@ def tell_story(cluster: DemoCluster, show: Callable[[str], None]) -> DemoResult:
     began_ms = _now_ms()
     alpha.stop()
     _wait_answer(cluster, "beta", MOVE_SECONDS_MAX)
-    result.outage_ms["stop"] = _outage(probe, began_ms).length_ms
+    result.outage_ms["stop"] = _outage(probe, began_ms, "alpha", "beta").length_ms
     show(f"   The client was without an answer for {result.outage_ms['stop']} ms.")
     result.is_ok = True
     return result
@@ -195,11 +196,13 @@ def _wait_stable(cluster: DemoCluster, *nodes: DemoNode) -> None:
         raise DemoFailedError(f"the nodes do not become stable\n{logs}")
 
 
-def _outage(probe: Probe, since_ms: int) -> Outage:
-    """Return the longest gap since a moment, the one in which the service moved if there is one."""
-    gaps = probe.outages(since_ms - 100, gap_ms_min=0)
-    moved = [gap for gap in gaps if gap.before != gap.after]
-    return max(moved or gaps, key=lambda gap: gap.length_ms)
+def _outage(probe: Probe, since_ms: int, giver: str, taker: str) -> Outage:
+    """Return the gap in which the service moved from one node to the other."""
+    gaps = probe.outages(since_ms, gap_ms_min=0)
+    return max(
+        (gap for gap in gaps if (gap.before, gap.after) == (giver, taker)),
+        key=lambda gap: gap.length_ms,
+    )
 
 
 def _phases(
