@@ -290,6 +290,7 @@ class EverbeatNode:
         node.sh("mkdir -p /run/resource-agents /run/lock")
 
     def start(self, node: Node) -> None:
+        node.processes = [process for process in node.processes if process.poll() is None]
         with (node.folder / "log" / "everbeat.log").open("ab") as log:
             process = node.on.spawn(
                 *(sys.executable, "-m", "everbeat.daemons.keeper"),
