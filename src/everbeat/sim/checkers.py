@@ -53,13 +53,13 @@ class ForwardOnly:
         self._last[node] = generation
 
 
-def holders(machines: Iterable[Machine]) -> dict[str, list[str]]:
+def holders(machines: Iterable[Machine]) -> dict[str, tuple[str, ...]]:
     """Return for each group the machines on which any of it runs."""
     machines = list(machines)
-    found: dict[str, list[str]] = {}
+    found: dict[str, tuple[str, ...]] = {}
     for group in machines[0].groups if machines else ():
         words = {resource.text for resource in group.resources}
-        found[group.key] = [m.name for m in machines if words & m.agents.running]
+        found[group.key] = tuple(m.name for m in machines if words & m.agents.running)
     return found
 
 
@@ -68,7 +68,7 @@ def check_each_group_is_held_once(machines: Iterable[Machine]) -> None:
     machines = list(machines)
     for key, names in holders(machines).items():
         if len(names) != 1:
-            raise BrokenPromise(f"group {key} runs on {names or 'no machine'}")
+            raise BrokenPromise(f"group {key} runs on {' and '.join(names) or 'no machine'}")
     for machine in machines:
         for group in machine.groups:
             words = {resource.text for resource in group.resources}
