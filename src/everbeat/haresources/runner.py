@@ -247,9 +247,8 @@ class GroupRunner:
         if run.held_count == len(run.group.resources):
             run.is_wanted = True
             return self._enter(run, GroupState.STARTED, now_ms, "found running")
-        if run.held_count:  # half a group: nobody can say whose; stop it, then decide afresh
-            return self._enter(run, GroupState.STARTED, now_ms, "found half running")
-        return self._enter(run, GroupState.STOPPED, now_ms, "found stopped")
+        # Half a group is nobody's, and a status may be wrong: be sure that it is stopped.
+        return self._enter(run, GroupState.STARTED, now_ms, "not found running whole")
 
     @staticmethod
     def _mark_held(run: _Run) -> None:

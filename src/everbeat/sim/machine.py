@@ -122,6 +122,7 @@ class Machine:
             return
         self.life += 1
         self.agents.running.clear()
+        self._group_busy_ms.clear()
         self.disk.generation += 1
         self.start_link(is_continuing=False)
         self.start_core(is_adopting=False)
@@ -273,12 +274,15 @@ class Machine:
         self._later(IPC_MS, deliver)
 
     def _run(self, operation: RunOperation) -> None:
-        started_ms = self.world.now_ms
+        """Run an operation after those of the same group, as the executor does across cores."""
+        started_ms = max(self.world.now_ms, self._group_busy_ms.get(operation.group, 0))
+        duration_ms = self.agents.duration_ms(operation)
+        self._group_busy_ms[operation.group] = started_ms + duration_ms
 
         def complete() -> None:
             self._finished(self.agents.run(operation, started_ms, self.world.now_ms))
 
-        self._later(self.agents.duration_ms(operation), complete)
+        self._later(started_ms + duration_ms - self.world.now_ms, complete)
 
     def _finished(self, done: OperationDone) -> None:
         if self.core is not None:
@@ -309,6 +313,7 @@ class Machine:
 
         self._once(("core", self.core_life), due_ms, tick)
 
+    _group_busy_ms: dict[str, int] = field(default_factory=dict[str, int])
     _armed: dict[tuple[str, int], int] = field(default_factory=dict[tuple[str, int], int])
 
     def _once(self, timer: tuple[str, int], due_ms: int, act: Callable[[], None]) -> None:
