@@ -137,17 +137,13 @@ class GroupRunner:
 
     def adopt(self, now_ms: int) -> list[RunnerEffect]:
         """Ask every resource whether it is held: after a restart of this process."""
+        effects: list[RunnerEffect] = []
         for run in self._runs.values():
-            if not run.group.resources:
-                continue
-            run.state, run.step, run.position, run.held_count = (
-                GroupState.STARTING,
-                _Step.PROBE,
-                0,
-                0,
-            )
-            run.why, run.since_ms = "looking for what already runs", now_ms
-        return self._pump(now_ms)
+            if run.group.resources:
+                run.step, run.position, run.held_count = _Step.PROBE, 0, 0
+                why = "looking for what already runs"
+                effects += self._enter(run, GroupState.STARTING, now_ms, why)
+        return effects + self._pump(now_ms)
 
     def on_done(self, done: OperationDone, now_ms: int) -> list[RunnerEffect]:
         """Take the result of one operation."""
