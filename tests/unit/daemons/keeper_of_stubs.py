@@ -1,4 +1,4 @@
-"""The keeper as a process whose children are stubs: python keeper_of_stubs.py RUN [watchdog]."""
+"""The keeper as a process whose children are stubs: python keeper_of_stubs.py RUN."""
 
 import sys
 from pathlib import Path

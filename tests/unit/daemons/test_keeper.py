@@ -168,3 +168,19 @@ def test_a_hangup_is_forwarded_to_link_and_core(world: World) -> None:
     keeper = world.started()
     keeper.send_signal(signal.SIGHUP)
     world.wait(lambda: sorted(order(world.events(), "hup")) == ["core", "link"], "both are told")
+
+
+def test_a_graceful_stop_disarms_the_watchdog_and_a_crash_does_not(world: World) -> None:
+    device = world.run / "watchdog"
+    device.touch()
+    keeper = world.started()
+    world.wait(lambda: device.read_bytes().startswith(b"."), "it is fed")
+    keeper.terminate()
+    assert keeper.wait(20) == 0
+    assert device.read_bytes().endswith(b"V")
+    device.write_bytes(b"")
+    keeper = world.start()
+    world.wait(lambda: device.read_bytes().startswith(b"."), "it is fed again")
+    keeper.kill()
+    keeper.wait()
+    assert not device.read_bytes().endswith(b"V")
