@@ -459,4 +459,3 @@ class HaresourcesManager:
             why=desk.runner.why(group.key),
             running=desk.runner.running(group.key),
         )
-

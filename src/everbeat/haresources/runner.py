@@ -124,6 +124,7 @@ class GroupRunner:
             run = self._runs[key]
             if not run.is_wanted or run.state is GroupState.FAILED:
                 run.is_wanted, run.has_failed, run.why = True, False, why
+                _end_probe(run)
         return self._pump(now_ms)
 
     def release(self, keys: Iterable[GroupKey], why: str, now_ms: int) -> list[RunnerEffect]:
@@ -131,6 +132,7 @@ class GroupRunner:
         for key in keys:
             run = self._runs[key]
             run.is_wanted, run.has_failed, run.why = False, False, why
+            _end_probe(run)
             if run.state in {GroupState.STOPPED, GroupState.FAILED} and run.operation is None:
                 run.state, run.step, run.since_ms = GroupState.STARTED, None, now_ms
         return self._pump(now_ms)
@@ -362,3 +364,9 @@ class GroupRunner:
             timeout_ms=self._limits.of(action),
         )
         return run.operation
+
+
+def _end_probe(run: _Run) -> None:
+    """Somebody has decided: what probing would find does not matter any more."""
+    if run.step is _Step.PROBE:
+        run.step, run.position = _Step.STATUS, 0

@@ -247,3 +247,12 @@ def test_every_change_of_state_is_told() -> None:
     effects += runner.on_done(_done(status, is_held=True), 0)
     told = [effect.new for effect in effects if isinstance(effect, GroupMoved)]
     assert told == [GroupState.STARTING, GroupState.STARTED]
+
+
+def test_a_release_while_probing_stops_the_group_whatever_is_found() -> None:
+    runner = _runner()
+    first = _operation(runner.adopt(0))
+    runner.release([WEB], "stop", 0)
+    assert _play(runner, runner.on_done(_done(first, is_held=True), 0)) == ["web stop", "vip stop"]
+    assert runner.state(WEB) is GroupState.STOPPED
+    assert runner.wanted() == frozenset()
