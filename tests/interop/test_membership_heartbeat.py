@@ -94,7 +94,8 @@ class Pair:
         """Signal the link process: the only child of nsenter, which stops when its child does."""
         (entered,) = self.beta.processes
         children = Path(f"/proc/{entered.pid}/task/{entered.pid}/children").read_text()
-        os.kill(int(children), number)
+        for child in children.split():
+            os.kill(int(child), number)
         if number is signal.SIGCONT:
             entered.send_signal(number)
 
@@ -102,7 +103,9 @@ class Pair:
 @pytest.fixture
 def pair() -> Iterator[Pair]:
     with Lab() as lab:
-        yield Pair(lab)
+        made = Pair(lab)
+        yield made
+        made.signal_link(signal.SIGCONT)  # a stopped process would keep the machine from ending
 
 
 def test_messages_lost_on_the_way_are_asked_for_and_sent_again_both_ways(pair: Pair) -> None:
