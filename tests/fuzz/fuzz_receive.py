@@ -226,9 +226,9 @@ def main() -> None:
     outcomes = fuzz(options.inputs, options.seed)
     seconds = time.monotonic() - started
     peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"{options.inputs} inputs, seed {options.seed}, {seconds:.1f} s, peak {peak_mib:.0f} MiB")  # noqa: T201 - its output
+    print(f"{options.inputs} inputs, seed {options.seed}, {seconds:.1f} s, peak {peak_mib:.0f} MiB")
     for outcome, count in outcomes.most_common(60):
-        print(f"{count:9d} {outcome}")  # noqa: T201 - its output
+        print(f"{count:9d} {outcome}")
 
 
 if __name__ == "__main__":

@@ -24,7 +24,8 @@ from everbeat.haresources.effects import GroupMoved, ResourceActed, StopFinished
 from everbeat.haresources.peers import Holdings, order_of, with_empty_groups
 from everbeat.haresources.runner import GroupRunner, OperationLimits
 from everbeat.haresources.timeline import Timeline
-from everbeat.model.groups import GroupState, GroupView, ManagerView, Phase
+from everbeat.haresources.view import manager_view
+from everbeat.model.groups import GroupState, Phase
 from everbeat.model.holdings import Hold, hold_from_word
 from everbeat.model.members import (
     Broadcast,
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from everbeat.haresources.effects import ManagerEffect
     from everbeat.haresources.peers import Peer
     from everbeat.model.cluster import HaConfig, ResourceGroup
+    from everbeat.model.groups import ManagerView
     from everbeat.model.members import MembershipFact, MembershipView
     from everbeat.model.message import Message
     from everbeat.model.operations import OperationDone
@@ -178,18 +180,7 @@ class HaresourcesManager:
 
     def view(self) -> ManagerView:
         """Return the state for people and for cl_status rscstatus."""
-        desk = self._desk
-        return ManagerView(
-            own=desk.own,
-            auto_failback=desk.mode,
-            state=desk.stage.value if desk.stage is not Stage.JOINED else self._joined_word(),
-            holds=self._holds_word(),
-            peer_holds=tuple(
-                (p.node, desk.holdings.hold(p.claims, p.node).word, p.is_stable)
-                for p in desk.peers.values()
-            ),
-            groups=tuple(self._group_view(group) for group in self._groups if group.resources),
-        )
+        return manager_view(self._desk, self._groups)
 
     # --- facts -------------------------------------------------------------------------------
 
@@ -427,35 +418,3 @@ class HaresourcesManager:
                 case _:
                     pass
         return out
-
-    # --- views -------------------------------------------------------------------------------
-
-    def _joined_word(self) -> str:
-        desk = self._desk
-        if desk.handover is not None:
-            return "standby"
-        return "moving" if desk.runner.moving() else "stable"
-
-    def _holds_word(self) -> str:
-        desk = self._desk
-        if desk.is_legacy:
-            return Hold.NONE.word
-        if not desk.is_stable or any(not peer.is_settled for peer in desk.live_peers()):
-            return "transition"
-        return desk.holdings.hold(desk.claims(), desk.own).word
-
-    def _group_view(self, group: ResourceGroup) -> GroupView:
-        desk = self._desk
-        state = desk.runner.state(group.key)
-        holder = desk.own if state is GroupState.STARTED else None
-        if holder is None:
-            holders = (peer.node for peer in desk.live_peers() if group.key in peer.claims)
-            holder = next(holders, None)
-        return GroupView(
-            group=group,
-            state=state,
-            holder=holder,
-            since_ms=desk.runner.since_ms(group.key),
-            why=desk.runner.why(group.key),
-            running=desk.runner.running(group.key),
-        )

@@ -1,0 +1,61 @@
+"""The manager's state in the words of `everbeat status` and of cl_status rscstatus."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from everbeat.haresources.desk import Stage
+from everbeat.model.groups import GroupState, GroupView, ManagerView
+from everbeat.model.holdings import Hold
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from everbeat.haresources.desk import Desk
+    from everbeat.model.cluster import ResourceGroup
+
+
+def manager_view(desk: Desk, groups: Iterable[ResourceGroup]) -> ManagerView:
+    """Return who holds what as this node sees it."""
+    return ManagerView(
+        own=desk.own,
+        auto_failback=desk.mode,
+        state=desk.stage.value if desk.stage is not Stage.JOINED else _joined_word(desk),
+        holds=_holds_word(desk),
+        peer_holds=tuple(
+            (p.node, desk.holdings.hold(p.claims, p.node).word, p.is_stable)
+            for p in desk.peers.values()
+        ),
+        groups=tuple(_group_view(desk, group) for group in groups if group.resources),
+    )
+
+
+def _joined_word(desk: Desk) -> str:
+    if desk.handover is not None:
+        return "standby"
+    return "moving" if desk.runner.moving() else "stable"
+
+
+def _holds_word(desk: Desk) -> str:
+    """Return none, local, foreign or all; `transition` while anything moves here or there."""
+    if desk.is_legacy:
+        return Hold.NONE.word
+    if not desk.is_stable or any(not peer.is_settled for peer in desk.live_peers()):
+        return "transition"
+    return desk.holdings.hold(desk.claims(), desk.own).word
+
+
+def _group_view(desk: Desk, group: ResourceGroup) -> GroupView:
+    state = desk.runner.state(group.key)
+    holder = desk.own if state is GroupState.STARTED else None
+    if holder is None:
+        holders = (peer.node for peer in desk.live_peers() if group.key in peer.claims)
+        holder = next(holders, None)
+    return GroupView(
+        group=group,
+        state=state,
+        holder=holder,
+        since_ms=desk.runner.since_ms(group.key),
+        why=desk.runner.why(group.key),
+        running=desk.runner.running(group.key),
+    )
