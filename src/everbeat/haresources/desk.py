@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
+from everbeat.haresources.handover import NOTHING_MOVES
 from everbeat.haresources.peers import GROUPS_FIELD, Peer, successor
 from everbeat.model.cluster import AutoFailback
 from everbeat.model.members import Broadcast, NodeStatus
@@ -60,6 +61,7 @@ class Desk:
     is_report_heard: bool = False
     announced: tuple[frozenset[GroupKey], bool] | None = None
     overlaps: frozenset[GroupKey] = frozenset()
+    contested: frozenset[GroupKey] = frozenset()  # held by another node as well, not long ago
     overlap_since_ms: dict[GroupKey, int] = field(default_factory=dict)
     orphan_since_ms: dict[GroupKey, int] = field(default_factory=dict)
     stop_at_ms: int | None = None
@@ -82,6 +84,17 @@ class Desk:
     def is_stable(self) -> bool:
         """Whether nothing moves here."""
         return self.stage is Stage.JOINED and self.handover is None and not self.runner.moving()
+
+    @property
+    def is_stable_outside(self) -> bool:
+        """Whether we call ourselves stable to the others.
+
+        Until both have agreed on a hand-over nothing moves. 3.0.6 ignores the question of a node
+        that called itself unstable, and messages may overtake each other.
+        """
+        if self.handover is not None and self.handover.step not in NOTHING_MOVES:
+            return False
+        return self.stage is Stage.JOINED and not self.runner.moving()
 
     def live_peers(self) -> list[Peer]:
         """Return the other nodes that run, in the order of ha.cf."""
@@ -117,12 +130,12 @@ class Desk:
 
     def announcement(self, claims: frozenset[GroupKey], info: str = "") -> Broadcast:
         """Say what we hold: a full `resource` message."""
-        self.announced = (claims, self.is_stable)
+        self.announced = (claims, self.is_stable_outside)
         fields = {
             "t": "resource",
             "rsc_hold": self.holdings.hold(claims, self.own).word,
             "rtype": "full",
-            "isstable": "1" if self.is_stable else "0",
+            "isstable": "1" if self.is_stable_outside else "0",
         }
         if info:
             fields["info"] = info

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from everbeat.model.members import Broadcast, RaiseGeneration
-from everbeat.model.operations import OperationDone, RunOperation
+from everbeat.model.operations import AnnounceAddresses, OperationDone, RunOperation
 
 if TYPE_CHECKING:
     from everbeat.model.groups import ClusterEvent, GroupState
@@ -44,4 +44,6 @@ class StopFinished:
 
 
 RunnerEffect: TypeAlias = RunOperation | GroupMoved | ResourceActed
-ManagerEffect: TypeAlias = RunnerEffect | Broadcast | RaiseGeneration | EventRecorded | StopFinished
+ManagerEffect: TypeAlias = (
+    RunnerEffect | AnnounceAddresses | Broadcast | RaiseGeneration | EventRecorded | StopFinished
+)

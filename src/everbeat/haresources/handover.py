@@ -34,6 +34,9 @@ class HandoverStep(Enum):
     TAKING = auto()  # taker: starts the groups
 
 
+NOTHING_MOVES: Final = frozenset({HandoverStep.ASKING, HandoverStep.OFFERED})
+
+
 @dataclass(slots=True)
 class Handover:
     """The hand-over under way; at most one per node."""

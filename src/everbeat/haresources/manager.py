@@ -195,6 +195,8 @@ class HaresourcesManager:
                 return self._on_status(fact, now_ms)
             case NodeRestarted(node):
                 peer = desk.peer(node)
+                if not peer.has_left:
+                    desk.contested |= desk.claims()  # it may have been there all the time
                 peer.forget()
                 text = f"{node} has restarted"
                 return [
@@ -213,13 +215,14 @@ class HaresourcesManager:
         if fact.new is NodeStatus.PING or fact.old is NodeStatus.PING:
             return []
         peer = desk.peer(fact.node)
+        was_dead = NodeStatus.DEAD in {peer.status, fact.old}
         peer.status = fact.new
         if fact.new is not NodeStatus.DEAD:
             text = f"{fact.node} is {fact.new.value}"
             effects: list[ManagerEffect] = [
                 *desk.timeline.note("node-status", text, now_ms, node=fact.node)
             ]
-            is_back = fact.old is NodeStatus.DEAD and fact.new is NodeStatus.ACTIVE
+            is_back = was_dead and fact.new is NodeStatus.ACTIVE
             if is_back and desk.stage is Stage.JOINED and not desk.is_legacy:
                 effects.append(desk.announcement(desk.claims(), "returned"))
             return effects
@@ -234,6 +237,7 @@ class HaresourcesManager:
         peer = desk.peer(node)
         peer.claims = frozenset()
         peer.has_reported = peer.has_left = False
+        desk.contested |= desk.claims()
         text = f"{node} returns after a partition: both sides were alive"
         return [
             *desk.timeline.note("split-healed", text, now_ms, node=node, severity=Severity.ERROR)
@@ -384,7 +388,7 @@ class HaresourcesManager:
         desk = self._desk
         if desk.is_legacy or desk.stage not in {Stage.JOINED, Stage.YIELDING}:
             return []
-        if desk.announced == (desk.claims(), desk.is_stable):
+        if desk.announced == (desk.claims(), desk.is_stable_outside):
             return []
         return [desk.announcement(desk.claims())]
 

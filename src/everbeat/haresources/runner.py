@@ -197,6 +197,11 @@ class GroupRunner:
         """Return the wanted groups whose start failed."""
         return tuple(k for k, r in self._runs.items() if r.state is GroupState.FAILED)
 
+    def resources(self, keys: frozenset[GroupKey]) -> tuple[ResourceSpec, ...]:
+        """Return the resources of these groups in file order."""
+        wanted = (run.group for key, run in self._runs.items() if key in keys)
+        return tuple(resource for group in wanted for resource in group.resources)
+
     def since_ms(self, key: GroupKey) -> int:
         """Return when a group took its present state."""
         return self._runs[key].since_ms

@@ -3,7 +3,8 @@
 Takeover: a node died, or stopped in order (`shutdone`); what nobody live claims and falls to us
 is acquired. Repair, both only while all is quiet, each after a while in which it did not mend
 itself: a group claimed twice is given up by the one who is not its owner (a split has healed);
-a group claimed by nobody is taken by the node it falls to.
+a group claimed by nobody is taken by the node it falls to. Neighbours may send to the node that
+gave up: the one that keeps a group announces its addresses again once the other is quiet.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from everbeat.model.groups import Phase
 from everbeat.model.members import Broadcast
 from everbeat.model.message import message_of
 from everbeat.model.names import GroupKey
+from everbeat.model.operations import AnnounceAddresses
 from everbeat.model.reports import Severity
 
 if TYPE_CHECKING:
@@ -93,7 +95,8 @@ def repair(desk: Desk, now_ms: int) -> list[ManagerEffect]:
         desk.overlap_since_ms.clear()
         desk.orphan_since_ms.clear()
         return []
-    return _give_up_overlaps(desk, now_ms) + _take_orphans(desk, now_ms)
+    effects = _give_up_overlaps(desk, now_ms) + _take_orphans(desk, now_ms)
+    return effects + _announce_kept(desk)
 
 
 def next_wakeup_ms(desk: Desk) -> int | None:
@@ -119,6 +122,7 @@ def _give_up_overlaps(desk: Desk, now_ms: int) -> list[ManagerEffect]:
     is_new = shown(both - desk.overlaps) != NOTHING
     desk.overlaps = both
     losing = frozenset(key for key in both if _winner(desk, key) != desk.own)
+    desk.contested |= both - losing
     lost = _lasting(desk.overlap_since_ms, losing, OVERLAP_MS, now_ms)
     effects: list[ManagerEffect] = []
     if is_new:  # the other side may not know yet
@@ -131,6 +135,16 @@ def _give_up_overlaps(desk: Desk, now_ms: int) -> list[ManagerEffect]:
         _, events = desk.timeline.begin("give-up", text, now_ms, node=desk.own, keys=lost)
         effects += [*events, *desk.runner.release(sorted(lost), why, now_ms)]
     return effects
+
+
+def _announce_kept(desk: Desk) -> list[ManagerEffect]:
+    if not desk.contested or not desk.is_stable:
+        return []
+    if desk.overlaps or any(not peer.is_settled for peer in desk.live_peers()):
+        return []  # its addresses may still be there
+    kept = desk.runner.resources(desk.contested & desk.claims())
+    desk.contested = frozenset()
+    return [AnnounceAddresses(kept)] if kept else []
 
 
 def _winner(desk: Desk, key: GroupKey) -> object:
