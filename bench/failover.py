@@ -392,13 +392,12 @@ def main() -> None:
         for run in run_all(bench, chosen.scenarios, chosen.runs):
             runs.append(run)
             if chosen.json:
-                record: dict[str, object] = {
-                    "settings": asdict(settings),
-                    "nodes": NODES,
+                record = {
                     "when": time.ctime(),
+                    "settings": asdict(settings),
+                    "runs": [asdict(r) for r in runs],
+                    "idle": {name: asdict(cost) for name, cost in costs.items()},
                 }
-                record |= {"runs": [asdict(r) for r in runs]}
-                record |= {"idle": {name: asdict(cost) for name, cost in costs.items()}}
                 chosen.json.write_text(json.dumps(record, indent=1))
     except KeyboardInterrupt:
         print("interrupted: what was measured so far", file=sys.stderr)
