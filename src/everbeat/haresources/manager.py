@@ -217,6 +217,8 @@ class HaresourcesManager:
         peer = desk.peer(fact.node)
         was_dead = NodeStatus.DEAD in {peer.status, fact.old}
         peer.status = fact.new
+        if was_dead and peer.has_left and fact.new is not NodeStatus.DEAD:
+            peer.forget()  # a new life: the one that left had fallen silent
         if fact.new is not NodeStatus.DEAD:
             text = f"{fact.node} is {fact.new.value}"
             effects: list[ManagerEffect] = [
