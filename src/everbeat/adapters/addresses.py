@@ -11,6 +11,7 @@ kernel's configuration lock.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import socket
 from concurrent.futures import ThreadPoolExecutor
@@ -103,6 +104,14 @@ class Addresses:
         except OSError as error:
             return Ending(exit_code=FAILED_EXIT, output=f"{action.value} {arguments}: {error}")
 
+    async def announce_again(self, arguments: tuple[str, ...], *, is_repeated: bool) -> None:
+        """Tell the neighbours where an address is, if it is here. Never raises."""
+        with contextlib.suppress(AddressError, NetlinkError, OSError):
+            spec = address_from_arguments(arguments)
+            announced = await self._in_thread(self._found, spec)
+            if announced is not None:
+                self._announcer.announce(announced, is_repeated=is_repeated)
+
     async def _start(self, spec: AddressSpec) -> Ending:
         announced = await self._in_thread(self._add, spec)
         self._announcer.announce(announced)
@@ -111,6 +120,7 @@ class Addresses:
     async def _stop(self, spec: AddressSpec) -> Ending:
         self._announcer.give_up(spec.address)
         interfaces = await self._in_thread(self._remove, spec)
+        self._announcer.give_up(spec.address)  # what was announced again meanwhile
         return Ending(exit_code=0, output=f"{spec.address} removed from {interfaces or 'nowhere'}")
 
     async def _status(self, spec: AddressSpec) -> Ending:
@@ -136,6 +146,12 @@ class Addresses:
             _promote_secondaries(placed.interface)
         self._add_placed(placed, link.index)
         return _announced(spec.address, placed.interface, link)
+
+    def _found(self, spec: AddressSpec) -> Announced | None:
+        held = next(iter(self._find(spec)), None)
+        if held is None:
+            return None
+        return _announced(spec.address, held.interface, self._link(held.interface))
 
     def _add_placed(self, placed: Placement, index: int) -> None:
         options: dict[str, object] = {"family": _family(placed.address)}

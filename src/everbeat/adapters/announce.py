@@ -58,7 +58,7 @@ class Announcer:
             socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, 0
         )
 
-    def announce(self, announced: Announced) -> None:
+    def announce(self, announced: Announced, *, is_repeated: bool = True) -> None:
         """Send now and repeat in the background; an earlier announcement is replaced."""
         self.give_up(announced.address)
         if len(announced.mac) != MAC_BYTES or not any(announced.mac):
@@ -67,7 +67,7 @@ class Announcer:
         self._send(announced.interface, frames)
         self._timers[announced.address] = [
             self._loop.call_later(at_ms / 1000, self._send, announced.interface, frames)
-            for at_ms in AT_MS[1:]
+            for at_ms in (AT_MS[1:] if is_repeated else ())
         ]
 
     def give_up(self, address: Address) -> None:

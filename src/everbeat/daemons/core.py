@@ -47,6 +47,7 @@ from everbeat.ipc.messages import (
 from everbeat.ipc.registries import CORE_TYPES, EXECUTOR_TYPES, LINK_TYPES
 from everbeat.model.members import Broadcast, MembershipView, RaiseGeneration
 from everbeat.model.operations import (
+    AnnounceAddresses,
     ExecutorFact,
     RunHook,
     RunOperation,
@@ -260,7 +261,7 @@ class CoreDaemon:
             match effect:
                 case Broadcast() | RaiseGeneration():
                     _send(self._link, self._for_link, effect)
-                case RunOperation() | RunHook() | StartClients():
+                case RunOperation() | RunHook() | AnnounceAddresses() | StartClients():
                     _send(self._executor, self._for_executor, effect)
                 case Reply() | Disconnect():
                     self._clients.carry_out(effect)

@@ -31,7 +31,15 @@ from everbeat.adapters.log import Log, targets_of
 from everbeat.adapters.power import reboot_now
 from everbeat.adapters.processes import Processes
 from everbeat.agents.environment import Places
-from everbeat.executor.effects import Launch, Note, Publish, Reboot, SetAddress, Signal
+from everbeat.executor.effects import (
+    AnnounceAddress,
+    Launch,
+    Note,
+    Publish,
+    Reboot,
+    SetAddress,
+    Signal,
+)
 from everbeat.ipc.channel import listen
 from everbeat.ipc.codec import Codec
 from everbeat.ipc.registries import EXECUTOR_TYPES
@@ -146,6 +154,10 @@ class ExecutorDaemon:
                 case SetAddress():
                     _log.info("address %s %s", effect.action.value, "::".join(effect.arguments))
                     self._tasks.create_task(self._set_address(effect))
+                case AnnounceAddress(arguments, is_repeated):
+                    _log.info("address announce %s", "::".join(arguments))
+                    again = self._addresses.announce_again(arguments, is_repeated=is_repeated)
+                    self._tasks.create_task(again)
                 case Signal(run, is_hard):
                     _log.warning("run %d is ended by %s", run, "KILL" if is_hard else "TERM")
                     self._processes.signal(run, is_hard=is_hard)

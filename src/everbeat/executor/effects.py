@@ -3,7 +3,7 @@
     Launch(run)       → a process starts        ⎫ each answered exactly once by
     SetAddress(run)   → netlink, no process     ⎭ on_ended(run, Ending)
     Signal(run)       → TERM or KILL to the process group of a Launch
-    Publish, Note, Reboot                        not answered
+    AnnounceAddress, Publish, Note, Reboot       not answered
 
 `run` is a number the core chose, unique for the life of the executor.
 """
@@ -46,6 +46,17 @@ class SetAddress:
 
 
 @dataclass(frozen=True, slots=True)
+class AnnounceAddress:
+    """Order: if this address is held, tell the neighbours; `is_repeated`: again for a while.
+
+    Not repeated for addresses of scripts, whose stop we do not see.
+    """
+
+    arguments: tuple[str, ...]
+    is_repeated: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Signal:
     """Order: end the process group of a run, by TERM or, if `is_hard`, by KILL."""
 
@@ -75,7 +86,7 @@ class Reboot:
     reason: str
 
 
-ExecutorEffect: TypeAlias = Launch | SetAddress | Signal | Publish | Note | Reboot
+ExecutorEffect: TypeAlias = Launch | SetAddress | AnnounceAddress | Signal | Publish | Note | Reboot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

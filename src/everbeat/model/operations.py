@@ -42,6 +42,17 @@ class RunHook:
 
 
 @dataclass(frozen=True, slots=True)
+class AnnounceAddresses:
+    """Order: tell the neighbours again where the addresses among these resources are. Unanswered.
+
+    Only what is held here at this moment is announced: another node had the same addresses, and
+    neighbours may still send to it.
+    """
+
+    resources: tuple[ResourceSpec, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class StartClients:
     """Order: communication is up, start the respawn clients."""
 
@@ -53,7 +64,7 @@ class StopClients:
     """Order: stop the respawn clients, last one first; answered by ClientsStopped."""
 
 
-ExecutorOrder: TypeAlias = RunOperation | RunHook | StartClients | StopClients
+ExecutorOrder: TypeAlias = RunOperation | RunHook | AnnounceAddresses | StartClients | StopClients
 
 
 class Outcome(StrEnum):

@@ -28,6 +28,7 @@ from everbeat.model.members import (
     fold,
 )
 from everbeat.model.operations import (
+    AnnounceAddresses,
     ClientEnded,
     ClientsStopped,
     OperationDone,
@@ -53,6 +54,7 @@ CoreEffect: TypeAlias = (
     | RaiseGeneration
     | RunOperation
     | RunHook
+    | AnnounceAddresses
     | StartClients
     | Reply
     | Disconnect

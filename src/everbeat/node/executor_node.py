@@ -11,12 +11,14 @@ from itertools import count
 from typing import TYPE_CHECKING, Protocol
 
 from everbeat.agents.environment import client_environment, script_environment
-from everbeat.agents.resolve import Installed
+from everbeat.agents.resolve import ADDRESS_NAMES, Installed
+from everbeat.executor.effects import AnnounceAddress
 from everbeat.executor.hooks import Hooks, HookScripts
 from everbeat.executor.operations import Answer, Operations
 from everbeat.executor.outbox import Outbox
 from everbeat.executor.respawn import Respawn
 from everbeat.model.operations import (
+    AnnounceAddresses,
     ClientEnded,
     ClientsStopped,
     RunHook,
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 
     from everbeat.agents.environment import Places
     from everbeat.executor.effects import Ending, ExecutorEffect
-    from everbeat.model.cluster import HaConfig
+    from everbeat.model.cluster import HaConfig, ResourceSpec
     from everbeat.model.operations import ExecutorFact, ExecutorOrder
 
 
@@ -44,6 +46,7 @@ class ExecutorNode:
     def __init__(self, config: HaConfig, places: Places, installed: InstalledScripts) -> None:
         runs = count(1)
         base = script_environment(config, places)
+        self._installed = installed
         self._operations = Operations(installed, base, runs)
         self._hooks = Hooks(installed, base, runs)
         self._respawn = Respawn(config.respawn, client_environment(config, places), runs)
@@ -66,6 +69,8 @@ class ExecutorNode:
                 return self._routed(self._operations.on_run(order, now_ms))
             case RunHook():
                 return self._routed(self._hooks.on_hook(order, now_ms))
+            case AnnounceAddresses(resources):
+                return [self._announce(r) for r in resources if r.script in ADDRESS_NAMES]
             case StartClients():
                 return self._routed(self._respawn.on_start(order.environment, now_ms))
             case StopClients():
@@ -102,6 +107,10 @@ class ExecutorNode:
     def is_busy(self) -> bool:
         """Whether operations or respawn clients run."""
         return self._operations.running_count() > 0 or self._respawn.running_count() > 0
+
+    def _announce(self, resource: ResourceSpec) -> AnnounceAddress:
+        is_builtin = self._installed.script_path(resource.script) is None
+        return AnnounceAddress(resource.arguments, is_repeated=is_builtin)
 
     def _routed(
         self, effects: Sequence[ExecutorEffect | Answer | ClientEnded | ClientsStopped]
