@@ -32,14 +32,14 @@ _TONES: Final = {
 def fetch_events(
     places: Places, *, last: int, is_followed: bool
 ) -> Iterator[tuple[ClusterEvent, ...]]:
-    """Yield the last events, then, if followed, each new one. Raises IpcError."""
+    """Yield the last events (0: all), then, if followed, each new one. Raises IpcError."""
     with CoreClient(places.run) as core:
         is_first = True
         for reply in core.stream(GetEvents(0, is_followed)):
             if not isinstance(reply, EventsReply):
                 continue
             events = reply.events
-            yield events[-last:] if is_first and last else (() if is_first else events)
+            yield events[-last:] if is_first and last else events
             is_first = False
 
 
