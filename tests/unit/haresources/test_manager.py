@@ -23,7 +23,13 @@ from everbeat.model.members import (
 )
 from everbeat.model.message import Message, message_of
 from everbeat.model.names import GroupKey, NodeName
-from everbeat.model.operations import Action, OperationDone, Outcome, RunOperation
+from everbeat.model.operations import (
+    Action,
+    AnnounceAddresses,
+    OperationDone,
+    Outcome,
+    RunOperation,
+)
 
 if TYPE_CHECKING:
     from everbeat.model.groups import ClusterEvent
@@ -67,7 +73,7 @@ class Node:
                     self.events.append(event)
                 case RunOperation():
                     queue += self.manager.on_operation(self._run(effect), self.now_ms)
-                case RaiseGeneration() | StopFinished():
+                case RaiseGeneration() | StopFinished() | AnnounceAddresses():
                     self.orders.append(effect)
                 case _:
                     pass
@@ -326,6 +332,19 @@ def test_after_a_split_a_node_that_gives_up_leaves_us_untouched() -> None:
     node.ran.clear()
     node.pass_time(OVERLAP_MS + 1)
     assert node.ran == []
+
+
+def test_after_a_split_the_node_that_keeps_a_group_announces_it_when_the_other_is_quiet() -> None:
+    node = _joined()
+    node.alpha_is(NodeStatus.DEAD, NodeStatus.ACTIVE)
+    node.fact(NodeReturned(ALPHA, node.now_ms))
+    node.alpha_is(NodeStatus.ACTIVE, NodeStatus.DEAD)
+    node.alpha_holds("all")
+    node.pass_time(OVERLAP_MS + 1)
+    node.alpha_holds("local", is_stable=False)
+    assert node.orders == []
+    node.alpha_holds("local")
+    assert node.orders == [AnnounceAddresses((WEB,))]
 
 
 def test_a_group_that_nobody_claims_is_taken_by_its_owner_after_a_while() -> None:
