@@ -1,4 +1,4 @@
-"""A usual cluster for simulations: two or three nodes, one group for each, two media."""
+"""A usual cluster for simulations: two or three nodes, one group for each, one or two media."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LOOK_MS: Final = 10_000
 QUIET_LOOKS: Final = 4  # in a row: longer than a failed start or an overlap stays unnoticed
 NAMES: Final = ("alpha", "beta", "gamma")
 TIMING: Final = Timing(
-    keepalive_ms=500,
+    keepalive_ms=1_000,
     deadtime_ms=3_000,
     warntime_ms=1_500,
     initdead_ms=6_000,
@@ -48,11 +48,11 @@ def groups_for(count: int) -> tuple[ResourceGroup, ...]:
     )
 
 
-def configs_for(count: int, mode: AutoFailback) -> list[HaConfig]:
+def configs_for(count: int, mode: AutoFailback, media_count: int = 2) -> list[HaConfig]:
     """Return the ha.cf of each node."""
     media = tuple(
         Medium(kind=MediumKind.BCAST, link=LinkName(link), interface=link)
-        for link in ("eth0", "eth1")
+        for link in ("eth0", "eth1")[:media_count]
     )
     nodes = tuple(NodeName(name) for name in NAMES[:count])
     return [
@@ -64,12 +64,14 @@ def configs_for(count: int, mode: AutoFailback) -> list[HaConfig]:
 def history(seed: int, factory: Factory | None = None) -> World:
     """Run one seeded history with its checkers and return the world; its log tells the story.
 
-    Raise BrokenPromise when a checker finds something. The seed also chooses two or three nodes
-    and auto_failback on or off.
+    Raise BrokenPromise when a checker finds something. The seed also chooses two or three nodes,
+    one or two media, and auto_failback on or off.
     """
     count = 2 + (seed % 3 == 2)
     mode = AutoFailback.OFF if seed % 2 else AutoFailback.ON
-    world = World(configs_for(count, mode), groups_for(count), seed, factory)
+    media_count = 2 if seed % 4 == 0 else 1
+    configs = configs_for(count, mode, media_count)
+    world = World(configs, groups_for(count), seed, factory)
     Trouble(world).run()
     _wait_settled(world)
     return world
