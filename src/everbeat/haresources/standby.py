@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 FAILBACK_DELAY_MS: Final = 1_000
 FAILBACK_RETRY_MS: Final = 30_000
 FAILED_START_MS: Final = 30_000
-TAKER_FIELD: Final = "to"  # who shall take, where more than one other node could
+PARTNER_FIELD: Final = "to"  # whom it is for, where more than one other node could be meant
 
 
 def refusal(desk: Desk) -> str:
@@ -81,6 +81,8 @@ def on_ask(desk: Desk, source: NodeName, message: Message, now_ms: int) -> list[
     """Take one `ask_resources` message of another node."""
     info = message.text("info") or ""
     current = desk.handover
+    if message.text(PARTNER_FIELD) not in {None, desk.own}:
+        return []
     match info:
         case "me":
             return _on_offer(desk, source, message, now_ms)
@@ -118,15 +120,15 @@ def _on_offer(desk: Desk, source: NodeName, message: Message, now_ms: int) -> li
         return []  # Heartbeat says: other side is in flux
     if order_of(message) < peer.last_order:
         return []  # sent again after a cut: the question is long settled
-    taker = message.text(TAKER_FIELD)
-    if taker is None and not desk.is_pair:
-        taker = successor(source, desk.order, desk.live() - {source})
-    if taker not in {None, desk.own}:
-        return []
+    if message.text(PARTNER_FIELD) is None and not desk.is_pair:
+        live = desk.live() - {source}
+        if successor(source, desk.order, live) != desk.own:
+            return []
     word = message.text("rsc_hold") or "all"
     desk.handover = Handover(
         HandoverStep.OFFERED, word, keys, source, f"{source} hands over", now_ms + WORK_LIMIT_MS
     )
+    peer.last_order = order_of(message)  # reports from before the offer say nothing of it
     return [_ask(desk, "other")]
 
 
@@ -223,8 +225,8 @@ def _ask(desk: Desk, info: str) -> Broadcast:
     fields = {"t": "ask_resources", "rsc_hold": current.word, "info": info}
     if not desk.is_pair:
         fields |= desk.named(current.keys)
-        if current.peer is not None and info == "me":
-            fields[TAKER_FIELD] = current.peer
+        if current.peer is not None:
+            fields[PARTNER_FIELD] = current.peer
     return Broadcast(message_of(**fields))
 
 

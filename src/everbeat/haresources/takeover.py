@@ -129,8 +129,10 @@ def _give_up_overlaps(desk: Desk, now_ms: int) -> list[ManagerEffect]:
         text = f"held twice: {shown(both)}"
         effects += desk.timeline.note("overlap", text, now_ms, severity=Severity.ERROR)
         effects.append(desk.announcement(desk.claims()))
-    if lost:
-        why = "another node holds it too and goes first"
+    why = "another node holds it too and goes first"
+    if shown(lost) == NOTHING:
+        effects += desk.runner.release(sorted(lost), why, now_ms)
+    else:
         text = f"{desk.own} gives up {shown(lost)}: {why}"
         _, events = desk.timeline.begin("give-up", text, now_ms, node=desk.own, keys=lost)
         effects += [*events, *desk.runner.release(sorted(lost), why, now_ms)]
