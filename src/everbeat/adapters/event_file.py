@@ -28,6 +28,7 @@ class EventFile:
     def __init__(self, state: Path) -> None:
         self._path = state / _NAME
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="events")
+        self._writer.submit(lambda: None)  # the thread is there before priorities are given
         self._waiting = 0
         self.dropped = 0
         """Events that were not written because the disk did not answer."""

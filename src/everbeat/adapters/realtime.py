@@ -15,11 +15,29 @@ from typing import Final
 _MCL_CURRENT: Final = 1
 _MCL_FUTURE: Final = 2
 _NICE_FALLBACK: Final = -20
+_NICE_PROMPT: Final = -15
 
 
 def become_realtime(priority: int) -> tuple[str, ...]:
     """Run all threads as SCHED_RR, children not, in locked memory; return what was refused."""
     return (*_schedule(priority), *_lock_memory())
+
+
+def become_prompt() -> tuple[str, ...]:
+    """Have all threads of now run before ordinary programs, children not; return what was refused.
+
+    For processes that decide and act while a service is away. Not real-time: what they compute
+    must never keep heartbeats waiting. Threads made later are ordinary ones: make them before, or
+    one that holds the interpreter's lock waits its turn behind busy programs.
+    """
+    try:
+        for thread in Path("/proc/self/task").iterdir():
+            tid = int(thread.name)
+            os.sched_setscheduler(tid, os.SCHED_OTHER | os.SCHED_RESET_ON_FORK, os.sched_param(0))
+            os.setpriority(os.PRIO_PROCESS, tid, _NICE_PROMPT)
+    except OSError as error:
+        return (f"nice {_NICE_PROMPT} refused ({error.strerror})",)
+    return ()
 
 
 def freeze_heap() -> None:

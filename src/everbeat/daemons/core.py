@@ -30,6 +30,7 @@ from everbeat.adapters.event_file import EventFile
 from everbeat.adapters.fifo import Fifo
 from everbeat.adapters.lease import lease_from_environment
 from everbeat.adapters.log import LOGGER_NAME, Log, targets_of
+from everbeat.adapters.realtime import become_prompt
 from everbeat.clients.orders import Disconnect, Reply
 from everbeat.haresources.effects import EventRecorded, GroupMoved, ResourceActed, StopFinished
 from everbeat.ipc.channel import connect, listen
@@ -314,6 +315,9 @@ async def serve(parsed: Parsed, folders: Folders, lease: Lease, *, is_adopting: 
     """Serve until SIGTERM and all is given up. A bug in any callback ends it as that exception."""
     loop = asyncio.get_running_loop()
     daemon = CoreDaemon(parsed, folders, is_adopting=is_adopting)
+    if parsed.config is not None and parsed.config.is_realtime:
+        for refusal in become_prompt():
+            _log.warning("decisions wait behind busy programs: %s", refusal)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, daemon.stop)
     loop.set_exception_handler(lambda _, context: _fail(daemon.finished, context))

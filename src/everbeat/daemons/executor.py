@@ -4,7 +4,8 @@
                       ◄─ ExecutorFact ──       │       ── SetAddress ─────► Addresses, Announcer
     EVERBEAT_LEASE_FD ◄─ R once ready, then . each EVERBEAT_LEASE_MS
 
-Never realtime, whatever its parent is. What it started goes on when it dies, except respawn
+Never realtime, whatever its parent is; before ordinary programs unless ha.cf says `realtime off`,
+but what it starts is ordinary. What it started goes on when it dies, except respawn
 clients, which the next executor starts again. SIGTERM: stop the clients, wait for what runs, end.
 """
 
@@ -30,6 +31,7 @@ from everbeat.adapters.lease import lease_from_environment
 from everbeat.adapters.log import Log, targets_of
 from everbeat.adapters.power import reboot_now
 from everbeat.adapters.processes import Processes
+from everbeat.adapters.realtime import become_prompt
 from everbeat.agents.environment import Places
 from everbeat.executor.effects import (
     AnnounceAddress,
@@ -201,6 +203,9 @@ async def serve(config: HaConfig, folders: Folders, lease: Lease) -> None:
     async with asyncio.TaskGroup() as tasks:
         daemon = ExecutorDaemon(config, folders, tasks)
         await daemon.open()
+        if config.is_realtime:
+            for refusal in become_prompt():
+                _log.warning("takeovers wait behind busy programs: %s", refusal)
         path = folders.run / "executor.sock"
         codec = Codec(EXECUTOR_TYPES)
         listener = await listen(path, codec, daemon.on_channel, program="executor")
