@@ -49,7 +49,7 @@ def _cost(node: Node, before: _Count) -> Cost:
     now = _count(node)
     took_s = now.at_s - before.at_s
     spent_ns = sum(ns - before.cpu_ns.get(thread, 0) for thread, ns in now.cpu_ns.items())
-    pids = _processes(node)
+    pids = processes_of(node)
     sizes = [_sizes(pid) for pid in pids]
     return Cost(
         cpu_percent=spent_ns / 1e9 / took_s * 100,
@@ -74,7 +74,7 @@ def _median(costs: list[Cost]) -> Cost:
 def _count(node: Node) -> _Count:
     cpu_ns = {
         thread: int((thread / "schedstat").read_text().split()[0])
-        for pid in _processes(node)
+        for pid in processes_of(node)
         for thread in (pid / "task").iterdir()
     }
     lines = Path(f"/proc/{node.on.pid}/net/dev").read_text().splitlines()
@@ -82,7 +82,7 @@ def _count(node: Node) -> _Count:
     return _Count(time.monotonic(), cpu_ns, (int(numbers[1]), int(numbers[9])))
 
 
-def _processes(node: Node) -> list[Path]:
+def processes_of(node: Node) -> list[Path]:
     """Return /proc/PID of everything on the node but its PID 1 and nginx."""
     space = Path(f"/proc/{node.on.pid}/ns/pid").readlink()
     found = []
