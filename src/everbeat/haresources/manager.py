@@ -195,8 +195,6 @@ class HaresourcesManager:
                 return self._on_status(fact, now_ms)
             case NodeRestarted(node):
                 peer = desk.peer(node)
-                if not peer.has_left:
-                    desk.contested |= desk.claims()  # it may have been there all the time
                 peer.forget()
                 text = f"{node} has restarted"
                 return [
@@ -219,6 +217,8 @@ class HaresourcesManager:
         peer.status = fact.new
         if was_dead and peer.has_left and fact.new is not NodeStatus.DEAD:
             peer.forget()  # a new life: the one that left had fallen silent
+        elif was_dead and fact.new is not NodeStatus.DEAD:
+            desk.contested |= desk.claims()  # it may have held them all the time
         if fact.new is not NodeStatus.DEAD:
             text = f"{fact.node} is {fact.new.value}"
             effects: list[ManagerEffect] = [
@@ -239,7 +239,6 @@ class HaresourcesManager:
         peer = desk.peer(node)
         peer.claims = frozenset()
         peer.has_reported = peer.has_left = False
-        desk.contested |= desk.claims()
         text = f"{node} returns after a partition: both sides were alive"
         return [
             *desk.timeline.note("split-healed", text, now_ms, node=node, severity=Severity.ERROR)
