@@ -76,6 +76,9 @@ PROTOCOL: Final = "1"
 OWN_TYPES: Final = frozenset({"status", "reqnodes", "repnodes"})
 """Types that membership alone sends, besides all NS_ types: orders to send them are dropped."""
 
+SUPERSEDING_TYPES: Final = frozenset({"resource"})
+"""Types of which the newest message alone counts."""
+
 _STATUSES: Final = {
     status.value: status
     for status in (NodeStatus.INIT, NodeStatus.UP, NodeStatus.ACTIVE, NodeStatus.DEAD)
@@ -99,6 +102,7 @@ class LinkNode:
         self._status = NodeStatus.INIT
         self._view = MembershipView(config.node)
         self._effects: list[LinkEffect] = []
+        self._newest: dict[str, Message] = {}  # of SUPERSEDING_TYPES, as it was sent last
 
     # -- inputs ------------------------------------------------------------------------------
 
@@ -243,6 +247,7 @@ class LinkNode:
 
     def _raise_generation(self, now_ms: int) -> None:
         self._effects += self._sender.raise_generation()
+        self._newest.clear()
         self._roster.acknowledgements.restart()
         self._send_status(now_ms)
 
@@ -278,6 +283,8 @@ class LinkNode:
         except WireError as error:
             self._reject(error.reason, "", own, now_ms)
             return
+        if kind in SUPERSEDING_TYPES:
+            self._newest[kind] = message
         destination = message.text("dest")
         if not destination or node_name_from_text(destination) == own:
             self._deliver(message, now_ms)
@@ -391,7 +398,18 @@ class LinkNode:
                 self._send_to(record.name, t="NS_nak_rexmit", firstseq=number, info=answer.reason)
             else:
                 self._effects += self._sender.again(answer)
+                self._supersede(answer)
         return ""
+
+    def _supersede(self, said_again: Message) -> None:
+        """Say the newest of its type once more, with a new number, after an older one.
+
+        3.0.6 takes a message that was missing as news, whatever came after it: an old `resource`
+        with isstable=0 would leave it waiting for us for ever.
+        """
+        newest = self._newest.get(said_again.type)
+        if newest is not None and newest is not said_again:
+            self._newest[said_again.type] = self._send(newest)
 
     def _take_numbered(
         self, record: NodeRecord, envelope: Envelope, number: int, message: Message, now_ms: int
