@@ -8,7 +8,8 @@
              <-- ask_resources done --        (finished)
     (finished)
 
-Limits: ASKING 10 s, all else one hour, as measured on Heartbeat 3.0.6.
+Limits: ASKING 10 s, all else one hour, as measured on Heartbeat 3.0.6. A taker that does not hear
+the giver begin gives up after OFFER_LIMIT_MS: the giver has not heard it, or chose another.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from everbeat.model.names import GroupKey, NodeName
 
 REPLY_LIMIT_MS: Final = 10_000
+OFFER_LIMIT_MS: Final = 20_000
 WORK_LIMIT_MS: Final = 3_600_000
 
 
@@ -48,6 +50,7 @@ class Handover:
     cause: str
     until_ms: int
     event_id: int | None = None
+    has_begun: bool = False  # taker: the giver was heard to be unstable since the offer
 
     @property
     def is_giver(self) -> bool:

@@ -230,7 +230,8 @@ class GroupRunner:
                 self._mark_held(run)
                 return []
             case _Step.START:
-                run.has_failed, run.why = True, f"start of {run.resource.text} failed"
+                if run.is_wanted:  # else it is stopped anyway, as one that was never wanted
+                    run.has_failed, run.why = True, f"start of {run.resource.text} failed"
                 return []
             case _Step.STOP:
                 self._after_stop(run, done, now_ms)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from everbeat.haresources.desk import Stage
 from everbeat.haresources.handover import (
+    OFFER_LIMIT_MS,
     REPLY_LIMIT_MS,
     WORK_LIMIT_MS,
     Handover,
@@ -74,7 +75,10 @@ def give(
     desk.handover = Handover(
         HandoverStep.ASKING, word.word, keys, taker, cause, now_ms + REPLY_LIMIT_MS, event
     )
-    return [*events, _ask(desk, "me")]
+    # What we say after the question, the other takes for its answer: say before that we are stable.
+    is_news = desk.announced != (desk.claims(), desk.is_stable_outside)
+    reports = [desk.announcement(desk.claims())] if is_news else []
+    return [*events, *reports, _ask(desk, "me")]
 
 
 def on_ask(desk: Desk, source: NodeName, message: Message, now_ms: int) -> list[ManagerEffect]:
@@ -99,7 +103,7 @@ def on_ask(desk: Desk, source: NodeName, message: Message, now_ms: int) -> list[
             return [desk.announcement(desk.claims(), "standby"), *effects]
         case "done" if current is not None and current.peer == source:
             if current.step is HandoverStep.OFFERED:
-                current.step = HandoverStep.TAKING
+                current.step, current.until_ms = HandoverStep.TAKING, now_ms + WORK_LIMIT_MS
                 why = f"handed over by {source}"
                 text = f"{desk.own} takes {shown(current.keys)}: {why}"
                 current.event_id, events = desk.timeline.begin(
@@ -126,7 +130,7 @@ def _on_offer(desk: Desk, source: NodeName, message: Message, now_ms: int) -> li
             return []
     word = message.text("rsc_hold") or "all"
     desk.handover = Handover(
-        HandoverStep.OFFERED, word, keys, source, f"{source} hands over", now_ms + WORK_LIMIT_MS
+        HandoverStep.OFFERED, word, keys, source, f"{source} hands over", now_ms + OFFER_LIMIT_MS
     )
     peer.last_order = order_of(message)  # reports from before the offer say nothing of it
     return [_ask(desk, "other")]
@@ -135,10 +139,14 @@ def _on_offer(desk: Desk, source: NodeName, message: Message, now_ms: int) -> li
 def on_peer_report(desk: Desk, peer: Peer, now_ms: int) -> list[ManagerEffect]:
     """End the hand-over if the settled partner has taken the groups, or kept them."""
     current = desk.handover
-    if current is None or current.peer != peer.node or not peer.is_settled:
+    if current is None or current.peer != peer.node:
         return []
-    if current.step is HandoverStep.OFFERED and current.keys & peer.claims:
-        return _cancel(desk, f"{peer.node} kept them", now_ms)
+    if current.step is HandoverStep.OFFERED and not peer.is_stable and not current.has_begun:
+        current.has_begun, current.until_ms = True, now_ms + WORK_LIMIT_MS
+    if not peer.is_settled:
+        return []
+    if current.step is HandoverStep.OFFERED and current.has_begun:
+        return _cancel(desk, f"{peer.node} kept them or gave them to another", now_ms)
     if current.step is HandoverStep.WAITING and current.keys <= peer.claims:
         return _finish(desk, "taken", now_ms)
     return []
@@ -249,6 +257,8 @@ def _cancel(desk: Desk, reason: str, now_ms: int) -> list[ManagerEffect]:
             current.event_id, f"cancelled: {reason}", now_ms, severity=Severity.WARNING
         )
     ]
+    if current.step is HandoverStep.ASKING:
+        effects.append(desk.announcement(desk.claims()))  # who still agrees shall know
     if current.step in {HandoverStep.RELEASING, HandoverStep.WAITING}:
         # What we let go is ours again unless somebody took it meanwhile.
         back = current.keys - desk.claimed_by_peers()
