@@ -132,12 +132,10 @@ class Supervisor:
         return self._stop(0, now_ms)
 
     def on_reload(self) -> list[SupervisionEffect]:
-        """Have link and core read again what they can read again."""
-        return [
-            SignalChild(child, ChildSignal.HUP)
-            for child in _WATCHED
-            if self.state(child) is ChildState.UP
-        ]
+        """Have link read authkeys again; nobody else has anything to read again."""
+        if self.state(Child.LINK) is not ChildState.UP:
+            return [Noted(Severity.WARNING, "link is not up: it reads authkeys when it starts")]
+        return [SignalChild(Child.LINK, ChildSignal.HUP)]
 
     def on_tick(self, now_ms: int) -> list[SupervisionEffect]:
         """Let time pass: leases, pauses, limits of starts and stops, the watchdog."""
