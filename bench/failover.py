@@ -12,30 +12,35 @@ the victim; nothing fails back. A client asks for a page every 5 ms on a new con
 
 outage   the client's last good answer of the victim to the first one of the survivor, plus any
          later gap over 50 ms in which the client did ask: it is starved at times itself
-detection   the survivor's last packet from the victim to its line `is dead` (`MASTER` for VRRP)
+detection   the victim's last sign of life at the survivor's network card to the survivor's
+         line `is dead` (keepalived: `Entering MASTER STATE`)
 address  from there (from the command, where nobody dies) to the first sign of life of the address
 web      from there to the first page
+
+`--again FILE` makes the tables of an earlier --json anew.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import random
 import re
-import statistics
 import subprocess
 import sys
 import threading
 import time
-from collections import defaultdict
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
 from contestants import CONTESTANTS, VIP, Settings, wait_settled
+from failover_report import Run, line_of, report, report_again
 from idle_cost import Cost, measure_costs
+
+from everbeat.adapters.namespaces import NamespaceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -50,26 +55,9 @@ AFTER_S: Final = 1.2
 QUIET_S: Final = 1.0
 LOOK_S: Final = 0.002
 ASK_MS: Final = 5
-PHASES: Final = ("outage", "detection", "address", "web")
 WATCH: Final = str(Path(__file__).with_name("packet_watch.py"))
 IN_WAY: Final = ("ConnectionRefusedError", "ConnectionResetError")
 """What the client gets from a machine that has the address and no web server yet."""
-
-
-@dataclass(slots=True)
-class Run:
-    """One fault. Times in ms; None: not seen or not of this scenario."""
-
-    product: str
-    scenario: str
-    load: float
-    outage: float | None = None
-    detection: float | None = None
-    address: float | None = None
-    web: float | None = None
-    later_gaps: list[int] = field(default_factory=list[int])
-    inside: dict[str, float] = field(default_factory=dict[str, float])
-    failure: str = ""
 
 
 class Bench:
@@ -128,7 +116,8 @@ class Bench:
             Tail(log, contestant.marks(victim.name)) as tail,
         ):
             probe.wait_answer(victim.name)
-            time.sleep(0.5 + random.uniform(0, self.settings.keepalive_ms / 1000))  # noqa: S311 - a phase
+            keepalive_s = self.settings.keepalive_ms / 1000
+            time.sleep(0.3 + keepalive_s + random.uniform(0, keepalive_s))  # noqa: S311 - a phase
             began_ms = time.monotonic() * 1000
             fault = threading.Thread(target=inflict, args=(victim, scenario))
             fault.start()
@@ -141,7 +130,7 @@ class Bench:
             if heard_ms is not None and scenario in {"crash", "link"}:
                 run.detection = dead_ms - heard_ms
                 self._divide(run, probe, dead_ms, survivor.name)
-        if run.address is None:
+        if scenario in {"stop", "standby"}:
             self._divide(run, probe, began_ms, survivor.name)
         run.inside = last_timeline(tail.text)
 
@@ -175,7 +164,7 @@ class Bench:
 def inflict(victim: Node, scenario: str) -> None:
     match scenario:
         case "crash":
-            cutting = threading.Thread(target=victim.cut)
+            cutting = threading.Thread(target=cut_if_there, args=(victim,))
             cutting.start()
             victim.crash()
             cutting.join()
@@ -187,6 +176,11 @@ def inflict(victim: Node, scenario: str) -> None:
             victim.standby("all")
         case _:
             raise ValueError(scenario)
+
+
+def cut_if_there(victim: Node) -> None:
+    with contextlib.suppress(NamespaceError):  # a killed machine takes its cable along
+        victim.cut()
 
 
 class Watch:
@@ -266,96 +260,6 @@ def run_all(bench: Bench, scenarios: Sequence[str], runs: int) -> Iterator[Run]:
                 yield run
 
 
-def line_of(number: int, run: Run) -> str:
-    values = " ".join(
-        f"{phase} {value:.0f}" for phase in PHASES if (value := getattr(run, phase)) is not None
-    )
-    later = f" (later gaps {run.later_gaps})" if run.later_gaps else ""
-    head = f"{number + 1:2} {run.scenario:8}{run.product:11}"
-    return f"{head}{values}{later}{run.failure}  load {run.load:.1f}"
-
-
-def report(runs: Sequence[Run], settings: Settings, costs: dict[str, Cost]) -> str:
-    """Return the tables in Markdown."""
-    by: dict[tuple[str, str], list[Run]] = defaultdict(list)
-    for run in runs:
-        by[run.scenario, run.product].append(run)
-    loads = [run.load for run in runs] or [0.0]
-    lines = [
-        (
-            f"keepalive {settings.keepalive_ms} ms, deadtime {settings.deadtime_ms} ms, keepalived"
-            f" advert_int {settings.advert_ms} ms; load average {min(loads):.1f}-{max(loads):.1f}"
-        ),
-        "",
-        "| scenario | product | runs | " + " | ".join(f"{phase} ms" for phase in PHASES) + " |",
-        "|---|---|---|" + "---|" * len(PHASES),
-    ]
-    for (scenario, product), group in by.items():
-        good = [run for run in group if not run.failure]
-        cells = [spread([getattr(run, phase) for run in good]) for phase in PHASES]
-        count = f"{len(good)}" + (f" (+{len(group) - len(good)} failed)" if good != group else "")
-        lines.append(f"| {scenario} | {product} | {count} | " + " | ".join(cells) + " |")
-    lines += ["", *ratios(by), "", *inside_lines(by), "", *cost_lines(costs)]
-    return "\n".join(lines)
-
-
-def spread(values: Sequence[float | None]) -> str:
-    """Return `median (min-max)`."""
-    known = [value for value in values if value is not None]
-    if not known:
-        return "-"
-    return f"**{statistics.median(known):.0f}** ({min(known):.0f}-{max(known):.0f})"
-
-
-def ratios(by: dict[tuple[str, str], list[Run]]) -> list[str]:
-    """Return everbeat's median outage against each other's."""
-    medians = {
-        key: statistics.median(known)
-        for key, group in by.items()
-        if (known := [run.outage for run in group if run.outage is not None])
-    }
-    others = sorted({product for _, product in medians} - {"everbeat"})
-    lines = [
-        "| median outage | " + " | ".join(f"everbeat/{other}" for other in others) + " |",
-        "|---|" + "---|" * len(others),
-    ]
-    for scenario in dict.fromkeys(scenario for scenario, _ in medians):
-        own = medians.get((scenario, "everbeat"))
-        cells = [
-            f"{own / medians[scenario, other]:.2f}" if own and (scenario, other) in medians else "-"
-            for other in others
-        ]
-        lines.append(f"| {scenario} | " + " | ".join(cells) + " |")
-    return lines
-
-
-def inside_lines(by: dict[tuple[str, str], list[Run]]) -> list[str]:
-    """Return everbeat's own account, as medians of each step."""
-    lines = []
-    for (scenario, product), group in by.items():
-        steps: dict[str, list[float]] = defaultdict(list)
-        for run in group:
-            for step, at_ms in run.inside.items():
-                steps[step].append(at_ms)
-        if steps and product == "everbeat":
-            told = ", ".join(f"{s} +{statistics.median(v):.0f}" for s, v in steps.items())
-            lines.append(f"everbeat's own account of {scenario} (median ms): {told}")
-    return lines
-
-
-def cost_lines(costs: dict[str, Cost]) -> list[str]:
-    if not costs:
-        return []
-    head = "CPU %", "RSS MB", "PSS MB", "processes", "threads", "packets/s out", "packets/s in"
-    lines = ["| idle, per node | " + " | ".join(head) + " |", "|---|" + "---|" * len(head)]
-    for product, c in costs.items():
-        lines.append(
-            f"| {product} | {c.cpu_percent:.2f} | {c.rss_mb:.0f} | {c.pss_mb:.0f} | {c.processes}"
-            f" | {c.threads} | {c.packets_out:.1f} | {c.packets_in:.1f} |"
-        )
-    return lines
-
-
 def milliseconds(text: str) -> int:
     """Read 3, 3s or 500ms as ha.cf does."""
     found = re.fullmatch(r"(\d+)(ms|s)?", text)
@@ -386,7 +290,11 @@ def main() -> None:
     parser.add_argument("--scenarios", type=words(SCENARIOS), default=list(SCENARIOS))
     parser.add_argument("--idle", type=float, default=30, help="seconds of idle cost; 0: none")
     parser.add_argument("--json", type=Path, help="write every run here")
+    parser.add_argument("--again", type=Path, help="only print the tables of this file")
     chosen = parser.parse_args()
+    if chosen.again:
+        print(report_again(json.loads(chosen.again.read_text())))
+        return
     settings = Settings(chosen.keepalive, chosen.deadtime)
     bench = Bench([c for c in CONTESTANTS if c.name in chosen.products], settings)
     runs: list[Run] = []

@@ -1,7 +1,7 @@
-"""Print when each cluster packet of a node arrives: `python -I packet_watch.py eth0 10.77.0.1`.
+"""Print when each sign of life of a node arrives: `python -I packet_watch.py eth0 10.77.0.1`.
 
-One CLOCK_MONOTONIC ms a line, for UDP to port 694 (Heartbeat) and VRRP: when the kernel got it,
-however late this program is. Standard library only.
+One CLOCK_MONOTONIC ms a line, for Heartbeat's status messages (no other one counts as a sign of
+life) and for VRRP: when the kernel got it, however late this program is. Standard library only.
 """
 
 from __future__ import annotations
@@ -24,11 +24,12 @@ def main() -> None:
     packets.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
     packets.bind((device, ETH_P_IP))
     while True:
-        head, ancillary, _, _ = packets.recvmsg(64, 64)
+        head, ancillary, _, _ = packets.recvmsg(128, 64)
         if head[12:16] != source:
             continue
         ports = 4 * (head[0] & 15)
-        if head[9] == VRRP or (head[9] == UDP and head[ports + 2 : ports + 4] == PORT):
+        is_ours = head[9] == UDP and head[ports + 2 : ports + 4] == PORT
+        if head[9] == VRRP or (is_ours and b"t=status" in head):
             print(f"{arrival_ms(ancillary):.3f}", flush=True)
 
 
