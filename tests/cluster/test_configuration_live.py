@@ -22,6 +22,8 @@ from cluster.pair_lab import (
     keeper_pid,
     now_ms,
     settled_pair,
+    signal_process,
+    wait_replaced,
 )
 from lab import wait_until
 from lab.node import TREE
@@ -120,7 +122,10 @@ def test_ipfail_hands_over_when_only_this_node_loses_its_ping_node() -> None:
         for node in (pair.alpha, pair.beta):
             node.wait_status("10.78.0.200", "ping", timeout_s=20)
             assert node.sh("cat /proc/[0-9]*/comm").split().count("ipfail") == 1
-        time.sleep(2)
+        # it loses its connection with the core, and finds the next one
+        wait_replaced(pair.alpha, "hb-core", signal_process(pair.alpha, "hb-core"))
+        pair.wait_settled()
+        time.sleep(3)
         pair.alpha.sh("ip addr del 10.78.0.200/32 dev lo")
         pair.probe.wait_answer("beta", 40)
         pair.wait_settled("none", "all")

@@ -5,8 +5,10 @@
                 │                         deaths in a row, each within QUICK_MS: given up
                 └ stop ─► last one first: TERM ─ STOP_MS ─► KILL, each waited for ─► all stopped
 
-A failfast client that ends for any reason but 100 reboots the machine. Source: measured on
-Heartbeat 3.0.6, which starts a client that dies at once 11 times.
+A client is connected to one resource manager (the core process). When that dies and another one
+takes over, clients are started anew: programs such as ipfail wait on the dead connection for ever.
+failfast clients are left alone: one that ends for any reason but 100 reboots the machine.
+Source: measured on Heartbeat 3.0.6, which starts a client that dies at once 11 times.
 """
 
 from __future__ import annotations
@@ -41,6 +43,7 @@ class _Client:
     run: int | None = None  # None: it does not run
     started_ms: int = 0
     quick_deaths: int = 0
+    is_renewed: bool = False  # ended by us, to be started again
 
     @property
     def name(self) -> str:
@@ -63,10 +66,17 @@ class Respawn:
         self._is_killed = False
         self._next_step_ms: int | None = None
 
-    def on_start(self, environment: Environment, now_ms: int) -> list[RespawnEffect]:
-        """Start all clients in file order; a second order changes nothing."""
-        if self._is_started or self._is_stopping:
+    def on_start(
+        self, environment: Environment, now_ms: int, *, is_manager_new: bool = False
+    ) -> list[RespawnEffect]:
+        """Start all clients in file order; a second order changes nothing.
+
+        `is_manager_new`: another manager than the one that gave the first order.
+        """
+        if self._is_stopping:
             return []
+        if self._is_started:
+            return self._renew() if is_manager_new else []
         self._is_started = True
         self._extra = accepted(environment)
         return [self._launch(client, now_ms) for client in self._clients]
@@ -87,6 +97,11 @@ class Respawn:
         if self._is_stopping:
             ended = self._ended(client, ending.exit_code, now_ms, "stopped")
             return [ended, *(self._stop_next(now_ms) if client is self._stopping else [])]
+        if client.is_renewed:
+            client.is_renewed = False
+            reason = "started again for the new core"
+            ended = ClientEnded(client.name, ending.exit_code, 0, reason, now_ms)
+            return [ended, self._launch(client, now_ms)]
         if ending.exit_code == RETIRE_EXIT:
             return [self._ended(client, ending.exit_code, now_ms, "it asked not to be restarted")]
         if client.spec.reboots:
@@ -127,6 +142,14 @@ class Respawn:
             user=client.spec.user,
             is_bound=True,
         )
+
+    def _renew(self) -> list[RespawnEffect]:
+        effects: list[RespawnEffect] = []
+        for client in self._clients:
+            if client.run is not None and not client.spec.reboots:
+                client.is_renewed = True
+                effects.append(Signal(client.run, is_hard=False))
+        return effects
 
     def _restart(self, client: _Client, exit_code: int, now_ms: int) -> list[RespawnEffect]:
         is_quick = now_ms - client.started_ms < QUICK_MS

@@ -51,9 +51,12 @@ class ExecutorNode:
         self._hooks = Hooks(installed, base, runs)
         self._respawn = Respawn(config.respawn, client_environment(config, places), runs)
         self._outbox = Outbox()
+        self._session = ""
+        self._clients_session = ""  # of the manager that had the clients started
 
     def on_manager(self, session: str, now_ms: int) -> list[ExecutorEffect]:
         """Take orders from this manager from now on; it hears what was kept."""
+        self._session = session
         kept = self._outbox.on_manager(session)
         return [*kept, *self._routed(self._operations.on_manager(session, now_ms))]
 
@@ -72,7 +75,10 @@ class ExecutorNode:
             case AnnounceAddresses(resources):
                 return [self._announce(r) for r in resources if r.script in ADDRESS_NAMES]
             case StartClients():
-                return self._routed(self._respawn.on_start(order.environment, now_ms))
+                is_new = self._clients_session not in {"", self._session}
+                self._clients_session = self._session
+                started = self._respawn.on_start(order.environment, now_ms, is_manager_new=is_new)
+                return self._routed(started)
             case StopClients():
                 return self._routed(self._respawn.on_stop(now_ms))
 

@@ -32,6 +32,18 @@ def test_clients_start_once_in_file_order_as_their_user() -> None:
     assert core.on_start((), 1) == []
 
 
+def test_clients_are_started_anew_for_another_manager_but_those_that_would_reboot() -> None:
+    core = respawn(IPFAIL, RespawnClient("root", ("/usr/libexec/ccm",), reboots=True))
+    core.on_start((), 0)
+    assert core.on_start((), 1) == []
+    assert core.on_start((), 2, is_manager_new=True) == [Signal(1, is_hard=False)]
+    fact, launch = ended(core, 1, 100, 5)
+    assert isinstance(fact, ClientEnded)
+    assert fact.restarts_in_ms == 0
+    assert isinstance(launch, Launch)
+    [fact] = ended(core, launch.run, 100, 9)  # as ever: it does not want to be started again
+
+
 def test_a_client_that_ends_is_started_again_at_once() -> None:
     core = respawn(DOPD)
     core.on_start((), 0)
