@@ -111,8 +111,8 @@ def starve(lab: Lab, settings: Settings, seconds: float, hogs: int) -> list[Node
         while (left_s := over_s - time.monotonic()) > 0:
             time.sleep(min(REPORT_S, left_s))
             deaths = " ".join(f"{each.node.name}: {each.deaths()}" for each in watched)
-            load = os.getloadavg()[0]
-            print(f"{seconds - left_s:5.0f} s  deaths {deaths}  load {load:.1f}", flush=True)
+            gone_s, load = seconds - over_s + time.monotonic(), os.getloadavg()[0]
+            print(f"{gone_s:5.0f} s  deaths {deaths}  load {load:.1f}", flush=True)
         return [each.result(settings) for each in watched]
     finally:
         arena.kill()

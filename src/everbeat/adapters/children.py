@@ -64,12 +64,15 @@ class ChildProcess:
 class ChildStarter:
     """Starts children. `command` is put before the child's name and words.
 
+    `lease_ms`: how often each is to renew its lease, by name.
     `held` are descriptors every child keeps open for the keeper's sake: its lock.
     """
 
-    def __init__(self, command: Sequence[str], lease_ms: int, held: Sequence[int] = ()) -> None:
+    def __init__(
+        self, command: Sequence[str], lease_ms: Mapping[str, int], held: Sequence[int] = ()
+    ) -> None:
         self._command = tuple(command)
-        self._lease_ms = lease_ms
+        self._lease_ms = dict(lease_ms)
         self._held = tuple(held)
         self._orphan_pipes = {name: os.pipe() for name in ORDER_OF_STOP}
 
@@ -110,7 +113,7 @@ class ChildStarter:
         environment = {
             **os.environ,
             LEASE_FD: str(theirs),
-            LEASE_MS: str(self._lease_ms),
+            LEASE_MS: str(self._lease_ms[name]),
             "EVERBEAT_ORPHAN_FD": str(read_end),
             "EVERBEAT_HELD_FDS": " ".join(map(str, held)),
             **extra,

@@ -51,8 +51,8 @@ if TYPE_CHECKING:
 
     from everbeat.supervision.plan import SupervisionEffect
 
-LEASE_MS: Final = 100
-"""How often children are asked to renew."""
+LEASE_MS: Final = {"link": 100, "executor": 1_000, "core": 1_000}
+"""How often children are asked to renew: four times or more within the shortest lease of each."""
 
 EXIT_ALREADY_RUNNING: Final = 1
 _RESTART_WORD: Final = {Child.LINK: "--continuing", Child.CORE: "--adopting"}

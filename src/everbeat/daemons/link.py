@@ -3,7 +3,7 @@
     media ── datagrams ──> LinkNode ── Transmit ──> media
     RUN/link.sock ── orders ──> │ ── view, then facts ──> every connected core
     exact timer ── tick ──────> │ ── PersistGeneration, ReserveSequence ──> STATE, RUN
-    EVERBEAT_LEASE_FD <── R when ready, then . each EVERBEAT_LEASE_MS
+    EVERBEAT_LEASE_FD <── R when ready, then . each EVERBEAT_LEASE_MS or more
 
 Effects are carried out in order; while a generation is being written, those behind it wait. The
 sockets are read before time is allowed to pass, so that a process that was held up judges its
@@ -66,6 +66,10 @@ EXIT_BROKEN: Final = 1
 
 TICK_MS_MIN: Final = 1
 """Ticks come no closer together, whatever the node asks for: we run with real-time priority."""
+
+LEASE_MS_MAX: Final = 1_000
+LEASE_PART: Final = 20
+"""The lease is renewed this often within a deadtime, but not more often than the keeper asks."""
 
 SURROUNDINGS_MS: Final = 500
 """How old the time and load in our messages may be."""
@@ -368,8 +372,10 @@ async def _renew(config: HaConfig) -> None:
             facility=targets.facility,
         )
     )
+    often_ms = min(config.timing.deadtime_ms // LEASE_PART, LEASE_MS_MAX)
+    every_ms = max(often_ms, lease.every_ms)
     while True:
-        await asyncio.sleep(lease.every_ms / 1000)
+        await asyncio.sleep(every_ms / 1000)
         lease.renew()
 
 
