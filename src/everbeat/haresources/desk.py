@@ -123,6 +123,8 @@ class Desk:
     def unclaimed_for_us(self) -> frozenset[GroupKey]:
         """Return the groups that nobody claims and that fall to us."""
         free = self.holdings.all() - self.claimed_by_peers() - self.claims()
+        if self.handover is not None:
+            free -= self.handover.keys  # on their way between two nodes that live
         live = self.live()
         return frozenset(
             key for key in free if successor(self.holdings.owner(key), self.order, live) == self.own
