@@ -165,7 +165,10 @@ class CoreDaemon:
             channel = await _connected(self._folders.run / "executor.sock", codec)
             self._executor = channel
             if not is_first:
-                self._for_executor.clear()  # asked again as far as it still matters
+                # Operations are asked again as far as they still matter; the rest is not.
+                once = (RunHook, AnnounceAddresses)
+                kept: list[object] = [o for o in self._for_executor if isinstance(o, once)]
+                self._for_executor = kept
                 self._perform(self._node.on_executor_lost(self._now_ms()))
             is_first = False
             self._send_pending(self._for_executor, channel)
