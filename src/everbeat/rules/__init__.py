@@ -1,0 +1,1 @@
+"""When a rule of the CIB holds: dates, durations, comparisons, and their evaluation."""
