@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -126,8 +127,20 @@ class Node:
             self.space.kill()
         self.space = None
         for process in self.processes:
+            process.send_signal(signal.SIGCONT)  # see thaw
+        for process in self.processes:
             process.wait()
         self.processes = []
+
+    def freeze(self) -> None:
+        """Stop every process, as a hypervisor may; the kernel goes on to answer ARP."""
+        self.sh("kill -STOP -1")
+
+    def thaw(self) -> None:
+        """Let every process go on."""
+        self.sh("kill -CONT -1")
+        for process in self.processes:  # nsenter stops itself when its child is stopped
+            process.send_signal(signal.SIGCONT)
 
     def cut(self, link: int = 0) -> None:
         """Pull the cable of eth<link>."""
