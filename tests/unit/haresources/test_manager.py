@@ -248,6 +248,16 @@ def test_standby_hands_over_in_three_steps() -> None:
     assert node.manager.view().holds == "none"
 
 
+def test_a_node_that_only_asks_calls_itself_stable_and_says_so_before() -> None:
+    """3.0.6 ignores the question of a node that it believes to be in flux."""
+    node = _joined()
+    node.take(node.manager.on_standby("local", node.now_ms)[1])
+    assert node.last("resource")["isstable"] == "1"
+    assert node.types()[-1] == "ask_resources"
+    node.alpha_says(t="ask_resources", rsc_hold="local", info="other")
+    assert node.last("resource")["isstable"] == "0"
+
+
 def test_a_standby_that_nobody_answers_is_cancelled() -> None:
     node = _joined()
     node.take(node.manager.on_standby("all", node.now_ms)[1])

@@ -442,6 +442,22 @@ def test_a_request_is_answered_with_the_same_fields_and_an_old_one_is_refused() 
     assert refusal.text("info") == "seqno too low"
 
 
+def test_an_old_resource_message_said_again_is_followed_by_the_newest() -> None:
+    """3.0.6 takes whatever arrives last for news."""
+    bench = Bench().join()
+    (old,) = said(bench.order(t="resource", rsc_hold="all", isstable="0"))
+    (new,) = said(bench.order(t="resource", rsc_hold="all", isstable="1"))
+    number = str(int(old.text("seq") or "", 16))
+    again, newest = said(bench.hear(t="NS_rexmit", dest="alpha", firstseq=number, lastseq=number))
+    assert again == old
+    assert newest.text("isstable") == "1"
+    assert int(newest.text("seq") or "", 16) == int(new.text("seq") or "", 16) + 1
+    number = str(int(newest.text("seq") or "", 16))
+    assert said(bench.hear(t="NS_rexmit", dest="alpha", firstseq=number, lastseq=number)) == [
+        newest
+    ]
+
+
 def test_clients_pause_without_acknowledgements_and_go_on_with_them() -> None:
     bench = Bench().join()
     effects = [effect for _ in range(251) for effect in bench.order(t="x")]
