@@ -1,0 +1,1 @@
+"""Which actions a resource needs, and how they are ordered."""

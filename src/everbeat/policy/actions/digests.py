@@ -1,0 +1,138 @@
+"""Digests of parameters: how a change of a resource's definition is seen in its history."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Final, final
+
+from everbeat.cib.tree import render_attribute
+from everbeat.policy.actions.operations import find_operation, operation_meta
+from everbeat.policy.unpack.attributes import parameters_on, take_blocks
+from everbeat.policy.unpack.operation_order import interval_of
+from everbeat.policy.unpack.rules_seam import RuleFacts
+from everbeat.policy.values import operation_key
+
+if TYPE_CHECKING:
+    from everbeat.cib.tree import Element
+    from everbeat.policy.plan.node import Node
+    from everbeat.policy.plan.plan import Plan
+    from everbeat.policy.plan.resource import Resource
+
+MATCH: Final = 0
+UNKNOWN: Final = 1
+MISMATCH: Final = 2
+RESTART: Final = 3
+
+_LEFT_OUT: Final = frozenset(
+    ("id", "crm_feature_set", "op-digest", "on_node", "on_node_uuid", "pcmk_external_ip")
+)
+
+
+@final
+class Digests:
+    """The digests of one operation on one node and how they compare with history."""
+
+    def __init__(self, every: str, restart: str | None, result: int) -> None:
+        self.every: Final = every
+        self.restart: Final = restart
+        self.result: Final = result
+
+
+def digest_of(parameters: dict[str, str]) -> str:
+    """Return the digest of a set of parameters."""
+    text = "".join(f' {name}="{render_attribute(parameters[name])}"' for name in sorted(parameters))
+    document = f" <parameters{text}/>\n"
+    return hashlib.md5(document.encode(), usedforsecurity=False).hexdigest()
+
+
+def _address(resource: Resource, parameters: dict[str, str]) -> str | None:
+    """Return the address of a connection whose container decides it."""
+    if parameters.get("addr") != "#uname" or not resource.is_remote_connection():
+        return None
+    container = resource.launcher
+    if container is None:
+        return None
+    node = container.assigned
+    if node is None:
+        node = container.active_on[0] if container.active_on else None
+    return None if node is None else node.name
+
+
+def _filtered(
+    plan: Plan, resource: Resource, node: Node, task: str, interval: int
+) -> tuple[dict[str, str], bool]:
+    parameters: dict[str, str] = {}
+    own = parameters_on(plan, resource, node)
+    address = _address(resource, own)
+    if address is not None:
+        parameters["addr"] = address
+    for name, value in own.items():
+        parameters.setdefault(name, value)
+    op = find_operation(resource, task, interval, with_disabled=False)
+    extra: dict[str, str] = {}
+    if op is not None:
+        facts = RuleFacts(node_attributes=node.attributes)
+        take_blocks(plan, op, "instance_attributes", facts, extra)
+    for name, value in extra.items():
+        parameters.setdefault(name, value)
+    timeout = None
+    if interval > 0:
+        timeout = operation_meta(plan, resource, task, interval).get("timeout")
+    kept = {
+        name: value
+        for name, value in parameters.items()
+        if name not in _LEFT_OUT and not name.startswith("CRM_meta_")
+    }
+    if timeout is not None:
+        kept["CRM_meta_timeout"] = timeout
+    return kept, bool(extra)
+
+
+def compare_digest(plan: Plan, resource: Resource, node: Node, entry: Element) -> int:
+    """Compare the parameters of now with those an operation was run with."""
+    return digests_for(plan, resource, node, entry).result
+
+
+def digests_for(plan: Plan, resource: Resource, node: Node, entry: Element) -> Digests:
+    """Return the digests of an entry's operation, computed once for each node and key."""
+    task, interval = entry.text("operation"), interval_of(entry)
+    key = operation_key(resource.id, task, interval)
+    known = node.digests.get(key)
+    if isinstance(known, Digests):
+        return known
+    filtered, has_extra = _filtered(plan, resource, node, task, interval)
+    every = digest_of(filtered)
+    restart: str | None = None
+    recorded_restart = entry.get("op-restart-digest")
+    if recorded_restart is not None:
+        names = entry.get("op-force-restart")
+        if names is None:
+            restart = digest_of(filtered)
+        else:
+            wanted = names.split()
+            restart = digest_of({n: v for n, v in filtered.items() if n in wanted})
+    recorded = entry.get("op-digest")
+    if (node.index, entry.id) in resource.expired_entries:
+        recorded_restart = "calculated-failure-timeout"
+        if restart is None:
+            restart = ""
+    if restart is not None and restart != recorded_restart and recorded_restart is not None:
+        result = RESTART
+        if recorded_restart == "calculated-failure-timeout":
+            result = MISMATCH
+    elif recorded is None:
+        result = UNKNOWN
+    elif recorded != every:
+        result = RESTART if interval == 0 and has_extra else MISMATCH
+    else:
+        result = MATCH
+    digests = Digests(every, restart, result)
+    node.digests[key] = digests
+    return digests
+
+
+def digest_for_unfencing(plan: Plan, device: Resource, node: Node) -> tuple[str, str]:
+    """Return the whole and the shareable digest of an unfencing device on a node."""
+    filtered, _ = _filtered(plan, device, node, "stonith-on", 0)
+    digest = digest_of(filtered)
+    return digest, digest

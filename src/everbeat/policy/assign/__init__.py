@@ -1,0 +1,1 @@
+"""Where every resource shall run: scores, colocations and the choice of a node."""

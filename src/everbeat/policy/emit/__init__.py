@@ -1,0 +1,1 @@
+"""What leaves the engine: graph, scores, summary, drawing, and a simulated execution."""
