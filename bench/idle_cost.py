@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import statistics
 import time
 from dataclasses import dataclass
@@ -50,12 +51,12 @@ def _cost(node: Node, before: _Count) -> Cost:
     took_s = now.at_s - before.at_s
     spent_ns = sum(ns - before.cpu_ns.get(thread, 0) for thread, ns in now.cpu_ns.items())
     pids = processes_of(node)
-    sizes = [_sizes(pid) for pid in pids]
+    sizes = [size for pid in pids if (size := _sizes(pid)) is not None]
     return Cost(
         cpu_percent=spent_ns / 1e9 / took_s * 100,
         rss_mb=sum(rss for rss, _ in sizes) / 1024,
         pss_mb=sum(pss for _, pss in sizes) / 1024,
-        processes=len(pids),
+        processes=len(sizes),
         threads=len(now.cpu_ns),
         packets_out=(now.packets[1] - before.packets[1]) / took_s,
         packets_in=(now.packets[0] - before.packets[0]) / took_s,
@@ -72,11 +73,11 @@ def _median(costs: list[Cost]) -> Cost:
 
 
 def _count(node: Node) -> _Count:
-    cpu_ns = {
-        thread: int((thread / "schedstat").read_text().split()[0])
-        for pid in processes_of(node)
-        for thread in (pid / "task").iterdir()
-    }
+    cpu_ns: dict[Path, int] = {}
+    for pid in processes_of(node):
+        with contextlib.suppress(OSError):  # it has ended, like a script that only passed by
+            for thread in (pid / "task").iterdir():
+                cpu_ns[thread] = int((thread / "schedstat").read_text().split()[0])
     lines = Path(f"/proc/{node.on.pid}/net/dev").read_text().splitlines()
     numbers = next(line.split(":")[1].split() for line in lines if "eth0:" in line)
     return _Count(time.monotonic(), cpu_ns, (int(numbers[1]), int(numbers[9])))
@@ -97,8 +98,11 @@ def processes_of(node: Node) -> list[Path]:
     return found
 
 
-def _sizes(process: Path) -> tuple[int, int]:
-    """Return RSS and PSS in kB."""
-    lines = (process / "smaps_rollup").read_text().splitlines()
+def _sizes(process: Path) -> tuple[int, int] | None:
+    """Return RSS and PSS in kB; None if it has ended."""
+    try:
+        lines = (process / "smaps_rollup").read_text().splitlines()
+    except OSError:
+        return None
     values = {line.split(":")[0]: line.split()[1] for line in lines[1:]}
     return int(values["Rss"]), int(values["Pss"])
