@@ -45,16 +45,21 @@ def digest_of(parameters: dict[str, str]) -> str:
     return hashlib.md5(document.encode(), usedforsecurity=False).hexdigest()
 
 
+def container_host(connection: Resource) -> Node | None:
+    """Return the node of the container a connection leads into: where it will run, else runs."""
+    container = connection.launcher
+    if container is None:
+        return None
+    if container.assigned is not None:
+        return container.assigned
+    return container.active_on[0] if container.active_on else None
+
+
 def _address(resource: Resource, parameters: dict[str, str]) -> str | None:
     """Return the address of a connection whose container decides it."""
     if parameters.get("addr") != "#uname" or not resource.is_remote_connection():
         return None
-    container = resource.launcher
-    if container is None:
-        return None
-    node = container.assigned
-    if node is None:
-        node = container.active_on[0] if container.active_on else None
+    node = container_host(resource)
     return None if node is None else node.name
 
 

@@ -117,7 +117,7 @@ def _apply_relation(plan: Plan, then: Action, relation: Relation) -> int:
         first.resource is not None
         and then.resource is not None
         and first.resource is not then.resource
-        and not _is_ancestor(then.resource, first.resource)
+        and not _is_ancestor(first.resource, then.resource)
     ):
         remapped = _remap(first)
     if remapped is first:

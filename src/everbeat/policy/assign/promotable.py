@@ -123,11 +123,9 @@ def set_roles(plan: Plan, clone: Resource) -> None:
     for instance in clone.children:
         node = place_of(instance)
         where = f"on {node.name}" if node is not None else "(inactive)"
-        if not instance.removed or node is not None:
-            plan.score_lines.append(
-                f"{instance.id} promotion score {where}: "
-                f"{render_score(instance.promotion_priority)}"
-            )
+        plan.score_lines.append(
+            f"{instance.id} promotion score {where}: {render_score(instance.promotion_priority)}"
+        )
         if _promote(plan, clone, instance, promoted):
             promoted += 1
 

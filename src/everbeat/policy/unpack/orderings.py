@@ -118,7 +118,7 @@ def _minimum(element: Element, first: Resource) -> int | None:
 
 
 def _point(plan: Plan, key: str, minimum: int) -> Action:
-    action = new_action(plan, None, key, key, None, optional=False)
+    action = new_action(plan, None, key, key, None, optional=True)
     action.flags |= PSEUDO
     action.allow()
     action.required_before = minimum
