@@ -154,9 +154,7 @@ def should_add_input(action: Action, relation: Relation) -> bool:
     if flags == IF_ON_SAME_NODE_OR_TARGET:
         return _is_for_node(action, relation)
     if flags == IF_REQUIRED_ON_SAME_NODE:
-        apart = (
-            first.node is not None and action.node is not None and first.node is not action.node
-        )
+        apart = first.node is not None and action.node is not None and first.node is not action.node
         if apart or first.is_optional:
             relation.flags = 0
             return False

@@ -104,8 +104,10 @@ def describe(plan: Plan, action: Action) -> tuple[str, dict[str, str]]:
                 attributes["router_node"] = router.name
     resource = action.resource
     if resource is not None and resource.lock_node is not None and node is resource.lock_node:
-        locked = action.task == "stop" if node.shutdown else (
-            action.task in ("start", "stop", "monitor") and action.interval_ms == 0
+        locked = (
+            action.task == "stop"
+            if node.shutdown
+            else (action.task in ("start", "stop", "monitor") and action.interval_ms == 0)
         )
         if locked and not action.is_pseudo:
             attributes["shutdown-lock"] = str(resource.lock_time)
@@ -157,7 +159,7 @@ def _render_action(plan: Plan, synapse: Synapse, lines: list[str]) -> None:
     tag, attributes = describe(plan, action)
     lines.append(f"      <{tag}{_attributes(attributes)}>")
     resource = action.resource
-    if resource is not None and not action.is_pseudo and tag == "rsc_op":
+    if resource is not None and not action.is_pseudo:
         lines.append(f"        <{resource.xml.tag}{_attributes(_identity(resource))}/>")
     parameters = _parameters(plan, action)
     digits = {n: v for n, v in parameters.items() if n[:1].isdigit()}
@@ -289,6 +291,8 @@ def _render_downed(plan: Plan, synapse: Synapse, lines: list[str]) -> None:
     action = synapse.action
     names: list[str] = []
     node = action.node
+    if action.is_pseudo:
+        return
     if action.task == "do_shutdown" and node is not None:
         names.append(node.id)
     elif action.task == "stonith" and node is not None:
@@ -326,5 +330,3 @@ def _render_maintenance(plan: Plan, lines: list[str]) -> None:
                 f'          <node id="{render_attribute(node.id)}" node-in-maintenance="{state}"/>'
             )
     lines.append("        </maintenance>")
-
-

@@ -203,7 +203,8 @@ def _make_replica(
     container.utilization.update(replica.child.utilization)
     replica.child.utilization.clear()
     name = f"{recipe.name}-{replica.offset}"
-    if name in plan.elements_by_id:
+    known = plan.elements_by_id.get(name)
+    if known is not None and known.tag in ("primitive", "group", "clone", "bundle"):
         name = f"pcmk-internal-{replica.child.id}-remote-{replica.offset}"
     remote_xml = connection_element(
         name,
@@ -258,7 +259,7 @@ def _settle_tables(plan: Plan, bundle: Resource, replica: Replica, node: Node) -
     child.table.put(node.index, _REPLICA_SCORE, PROBE_EXCLUSIVE, _NOT_A_HOST)
     bundle.bundle.clone.table.put(node.index, -INFINITY, PROBE_EXCLUSIVE, _NOT_A_HOST)
     for other in plan.nodes:
-        if other.is_remote:
+        if other.is_remote and remote.table.has(other.index):
             remote.table.put(other.index, -INFINITY, PROBE_NEVER, _NOT_A_HOST)
 
 
