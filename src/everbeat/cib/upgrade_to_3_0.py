@@ -63,6 +63,10 @@ DROPPED_OPTIONS: Final = frozenset(
 _OPERATION_METAS: Final = frozenset(
     {"timeout", "on-fail", "start-delay", "interval-origin", "role", "record-pending", "enabled"}
 )
+_ISOLATION_METAS: Final = frozenset(
+    {"isolation", "isolation-host", "isolation-instance", "isolation-wrapper"}
+)
+_REQUIRES_PLACES: Final = ("op", "meta_attributes", "instance_attributes")
 _OPERATION_OWNERS: Final = frozenset({"primitive", "template"})
 
 
@@ -114,28 +118,51 @@ def rename_node_type(cib: Draft, log: ChangeLog) -> None:
 
 
 def drop_resource_metas(cib: Draft, log: ChangeLog) -> None:
-    """Drop metas of resources without a successor."""
+    """Drop resource-failure-stickiness of primitives and templates."""
     for resource in within(cib, "resources", _OPERATION_OWNERS):
         for metas in resource.all("meta_attributes"):
             for pair in metas.all("nvpair"):
-                name = pair.attributes.get("name", "")
-                if name == "resource-failure-stickiness" or name.split("-")[0] == "isolation":
+                if pair.attributes.get("name") == "resource-failure-stickiness":
                     metas.children.remove(pair)
-                    log.lost(resource, f"{name} is not known any more")
+                    log.lost(resource, "resource-failure-stickiness is not known any more")
+
+
+def stop_isolated_resources(cib: Draft, log: ChangeLog) -> None:
+    """Drop isolation, and stop its resources: they must not start outside their container.
+
+    Pacemaker stops them only where isolation is the first value of its set.
+    """
+    for resource in within(cib, "resources", _OPERATION_OWNERS):
+        for metas in resource.all("meta_attributes"):
+            isolation = [
+                pair
+                for pair in metas.all("nvpair")
+                if pair.attributes.get("name") in _ISOLATION_METAS
+            ]
+            if not isolation:
+                continue
+            metas.children[:] = [child for child in metas.children if child not in isolation]
+            pair = new_pair(cib, f"{resource.id}-isolation", "target-role", "Stopped")
+            metas.children.insert(0, pair)
+            log.lost(resource, "isolation is not known any more; the resource stays stopped")
 
 
 def move_requires_to_resource(cib: Draft, log: ChangeLog) -> None:
-    """Move requires of start and promote to the resource; drop it at other operations."""
+    """Move requires of start and promote to the resource; drop it at other operations.
+
+    What an operation's attribute says beats its metas, those its parameters, and within one kind
+    the last operation wins.
+    """
     for resource in within(cib, "resources", _OPERATION_OWNERS):
+        taken: list[Draft] = []
         for operations in resource.all("operations"):
             for operation in operations.all("op"):
-                for pair in _taken_requires(cib, operation):
-                    if operation.attributes.get("name") not in ("start", "promote"):
-                        log.lost(operation, "requires had an effect at start and promote only")
-                        continue
-                    if pair_named(resource, "meta_attributes", "requires") is None:
-                        add_pair(cib, resource, "meta_attributes", pair)
-                    log.changed(operation, "requires is a meta attribute of the resource")
+                taken += _taken_requires(cib, operation, log)
+        for kind in _REQUIRES_PLACES:
+            pairs = [pair for pair in taken if pair.tag == kind]
+            if pairs and pair_named(resource, "meta_attributes", "requires") is None:
+                pairs[-1].tag = "nvpair"
+                add_pair(cib, resource, "meta_attributes", pairs[-1])
 
 
 def move_operation_parameters_to_metas(cib: Draft, log: ChangeLog) -> None:
@@ -163,19 +190,28 @@ def drop_colocation_score_attributes(cib: Draft, log: ChangeLog) -> None:
                 log.lost(colocation, f"{name} was never in effect")
 
 
-def _taken_requires(cib: Draft, operation: Draft) -> list[Draft]:
-    """Remove requires from an operation, wherever it stood, and return it as nvpairs."""
+def _taken_requires(cib: Draft, operation: Draft, log: ChangeLog) -> list[Draft]:
+    """Remove requires from an operation; return what counts, its tag telling where it stood."""
     taken: list[Draft] = []
     value = operation.attributes.pop("requires", None)
     if value is not None:
-        taken.append(new_pair(cib, f"{operation.id}-requires", "requires", value))
+        pair = new_pair(cib, f"{operation.id}-requires", "requires", value)
+        pair.tag = "op"
+        taken.append(pair)
     for values in operation.all("meta_attributes", "instance_attributes"):
-        for pair in values.all("nvpair"):
-            if pair.attributes.get("name") == "requires":
-                values.children.remove(pair)
-                taken.append(pair)
-        if taken and not values.children and "id-ref" not in values.attributes:
+        found = [pair for pair in values.all("nvpair") if pair.attributes.get("name") == "requires"]
+        values.children[:] = [child for child in values.children if child not in found]
+        for pair in found:
+            pair.tag = values.tag
+        taken += found
+        if found and not values.children:
             operation.children.remove(values)
+    if not taken:
+        return []
+    if operation.attributes.get("name") not in ("start", "promote"):
+        log.lost(operation, "requires had an effect at start and promote only")
+        return []
+    log.changed(operation, "requires is a meta attribute of the resource")
     return taken
 
 
@@ -185,6 +221,7 @@ TRANSFORMATIONS: Final = (
     Transformation("dropped-options", SCHEMA, drop_options),
     Transformation("node-types", SCHEMA, rename_node_type),
     Transformation("dropped-metas", SCHEMA, drop_resource_metas),
+    Transformation("isolation", SCHEMA, stop_isolated_resources),
     Transformation("requires", SCHEMA, move_requires_to_resource),
     Transformation("operation-parameters", SCHEMA, move_operation_parameters_to_metas),
     Transformation("colocation-score", SCHEMA, drop_colocation_score_attributes),

@@ -187,7 +187,6 @@ def _limit_location(cib: Draft, location: Draft, lifetime: Draft) -> None:
     """And the lifetime's rules with each rule of the location, or with its node and score."""
     limits = lifetime.all("rule")
     for limit in limits:
-        limit.attributes.pop("score", None)
         limit.attributes.pop("role", None)
     rules = location.all("rule")
     if not rules:
@@ -198,6 +197,7 @@ def _limit_location(cib: Draft, location: Draft, lifetime: Draft) -> None:
             "rule",
             {
                 "id": free_id(cib, f"{rule.id}-lifetime"),
+                "score": "INFINITY",  # a rule must have one; that of an inner rule means nothing
                 "boolean-op": rule.attributes.get("boolean-op", "and"),
             },
             list(rule.children),
