@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from everbeat.policy.actions.create import find_actions, new_action
 from everbeat.policy.actions.pairs import order_pair
+from everbeat.policy.actions.graphing import may_add_input
 from everbeat.policy.actions.probe_orders import order_probes
 from everbeat.policy.actions.update import block_dependents, update_action
 from everbeat.policy.assign.colocation import role_of
@@ -134,5 +135,5 @@ def _closes_loop(target: Action, first: Action) -> bool:
         if action.id in seen:
             continue
         seen.add(action.id)
-        stack.extend(relation.action for relation in action.before if relation.flags)
+        stack.extend(r.action for r in action.before if may_add_input(action, r))
     return False

@@ -54,13 +54,15 @@ def create_recurring(plan: Plan, resource: Resource) -> None:
         return
     if node is not None and (resource.next_role != STOPPED or not resource.managed):
         start = task_action(plan, resource, "start", node, optional=True)
-    seen: set[tuple[str, int]] = set()
+    counts: dict[tuple[str, int], int] = {}
+    for op in resource.operations:
+        identity = (op.text("name"), interval_ms(op.get("interval")))
+        counts[identity] = counts.get(identity, 0) + 1
     for op in resource.operations:
         interval = interval_ms(op.get("interval"))
         name = op.text("name")
-        if interval == 0 or name in _NEVER_RECURRING or (name, interval) in seen:
+        if interval == 0 or name in _NEVER_RECURRING or counts[name, interval] > 1:
             continue
-        seen.add((name, interval))
         written_role = op.get("role")
         role = role_from_text(written_role)
         if (written_role is not None and role == ROLE_UNKNOWN) or not is_enabled(op):

@@ -23,6 +23,7 @@ from everbeat.policy.assign.assign import current_node
 from everbeat.policy.assign.colocation import instances_of
 from everbeat.policy.plan.orders import record_ordering
 from everbeat.policy.plan.words import (
+    CLONE,
     FIRST_IMPLIES_THEN,
     MIGRATABLE,
     ORDERED,
@@ -147,14 +148,15 @@ def _create_instance_actions(
     running.priority = INFINITY
     if not (activity.active or activity.starting):
         running.forbid()
-    if collective.notify:
+    notifies = collective.notify and collective.variant == CLONE
+    if notifies:
         start_data = make_notify_data(plan, collective, "start", start, running)
     stop = pseudo_action(plan, collective, "stop", optional=not activity.stopping)
     stopped = pseudo_action(plan, collective, "stopped", optional=not activity.stopping)
     stopped.priority = INFINITY
     if not activity.restarting:
         stop.flags |= MIGRATABLE
-    if collective.notify:
+    if notifies:
         stop_data = make_notify_data(plan, collective, "stop", stop, stopped)
         from everbeat.policy.actions.pairs import order_pair  # noqa: PLC0415 - a cycle
 

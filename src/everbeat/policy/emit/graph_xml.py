@@ -291,7 +291,7 @@ def _render_downed(plan: Plan, synapse: Synapse, lines: list[str]) -> None:
     action = synapse.action
     names: list[str] = []
     node = action.node
-    if action.is_pseudo:
+    if action.is_pseudo and action.task != "stonith":
         return
     if action.task == "do_shutdown" and node is not None:
         names.append(node.id)

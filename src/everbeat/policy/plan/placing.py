@@ -15,12 +15,10 @@ if TYPE_CHECKING:
 
 
 def score_everywhere(plan: Plan, resource: Resource, score: int, cause: Cause) -> None:
-    """Add a score on every node, children first; a ban everywhere takes back a placement."""
-    for child in resource.children:
-        score_everywhere(plan, child, score, cause)
+    """Add a score on every node; a ban everywhere takes back a primitive's placement."""
     for node in plan.nodes:
-        _score_one(resource, node, score, cause)
-    if score <= -INFINITY and resource.is_assigned:
+        score_on(resource, node, score, cause)
+    if score <= -INFINITY and resource.is_assigned and not resource.children:
         unassign(resource)
 
 

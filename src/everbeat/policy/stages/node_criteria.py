@@ -213,7 +213,7 @@ def _ban_after_failures(plan: Plan, resource: Resource, node: Node) -> None:
 
 
 def _keep_exclusive(resource: Resource, node: Node) -> None:
-    if not (resource.exclusive_probes or resource.top().exclusive_probes):
+    if not (resource.exclusive_probes or resource.uber_parent().exclusive_probes):
         return
     for child in resource.children:
         _keep_exclusive(child, node)

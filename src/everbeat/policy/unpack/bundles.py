@@ -210,7 +210,7 @@ def _make_replica(
         name,
         {"internal_rsc": "true", "container": container.id},
         {"addr": replica.address or "#uname", "port": recipe.port},
-        "60s",
+        None,
     )
     node = _bundle_node(plan, name)
     _keep_others_away(plan, bundle, node)
@@ -242,7 +242,8 @@ def _keep_others_away(plan: Plan, bundle: Resource, node: Node) -> None:
 
 
 def _forbid(resource: Resource, node: Node) -> None:
-    resource.table.put(node.index, -INFINITY, PROBE_NEVER, _NOT_A_HOST)
+    if resource.table.has(node.index):
+        resource.table.put(node.index, -INFINITY, PROBE_NEVER, _NOT_A_HOST)
     for child in resource.children:
         _forbid(child, node)
 
@@ -293,8 +294,7 @@ def _container_element(recipe: _Recipe, replica: Replica) -> Element:
             run.append(f" -p {port}:{target}")
     if recipe.options is not None:
         run.append(f" {recipe.options}")
-    if recipe.host_entries:
-        run.append(f" {recipe.host_entries}")
+    run.append(f" {recipe.host_entries}")
     parameters = {
         "image": recipe.image,
         "allow_pull": "true",

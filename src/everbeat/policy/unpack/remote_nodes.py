@@ -78,9 +78,12 @@ def _connection(name: str, launcher: str, words: dict[str, str]) -> Element:
 
 
 def connection_element(
-    name: str, meta: dict[str, str], parameters: dict[str, str], start_timeout: str
+    name: str, meta: dict[str, str], parameters: dict[str, str], start_timeout: str | None
 ) -> Element:
     """Build the resource that connects a guest."""
+    starts = []
+    if start_timeout is not None:
+        starts.append(op_element(f"{name}-start-interval-0", "start", "0", start_timeout))
     children = [
         pairs_element("meta_attributes", f"{name}-meta_attributes", meta),
         Element(
@@ -88,7 +91,7 @@ def connection_element(
             {},
             [
                 op_element(f"{name}-monitor-interval-30s", "monitor", "30s", "30s"),
-                op_element(f"{name}-start-interval-0", "start", "0", start_timeout),
+                *starts,
             ],
         ),
     ]
