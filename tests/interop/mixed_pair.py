@@ -95,6 +95,11 @@ def pair_of(lab: Lab, alpha: Product, beta: Product) -> Pair:
     return Pair(lab, lab.node("alpha", alpha), lab.node("beta", beta))
 
 
+def held_by(lab: Lab) -> tuple[str, str]:
+    """Return on which nodes VIP_A and VIP_B are configured."""
+    return " ".join(lab.holders(VIP_A)), " ".join(lab.holders(VIP_B))
+
+
 @dataclass(frozen=True, slots=True)
 class Witness:
     """The client: tells who serves, and how long nobody did. Shown by pytest --log-cli-level."""

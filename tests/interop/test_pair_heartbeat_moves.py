@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from interop.mixed_pair import SIDES, TWO_GROUPS, VIP_A, VIP_B, WEB, Pair, Witness, pair_of
+from interop.mixed_pair import SIDES, TWO_GROUPS, VIP_A, WEB, Pair, Witness, held_by, pair_of
 from lab import Lab
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def test_standby_and_takeover_of_every_kind_end_as_between_two_heartbeats(pair: 
         pair.wait_held(alpha, beta)
         of_a = "alpha" if alpha in {"all", "local"} else "beta"
         of_b = "alpha" if alpha in {"all", "foreign"} else "beta"
-        assert (pair.lab.holders(VIP_A), pair.lab.holders(VIP_B)) == ([of_a], [of_b])
+        assert held_by(pair.lab) == (of_a, of_b)
 
 
 def test_crash_failback_stop_and_late_return_of_the_owner(
@@ -79,7 +79,7 @@ def test_without_failback_the_returned_owner_gets_nothing_until_the_holder_dies(
     pair.wait_held("none", "all")
     pair.beta.crash()
     pair.alpha.wait_rscstatus("all")
-    assert pair.lab.holders(VIP_A) == pair.lab.holders(VIP_B) == ["alpha"]
+    assert held_by(pair.lab) == ("alpha", "alpha")
     pair.beta.boot()
     pair.beta.start()
     pair.wait_held("all", "none")
@@ -88,14 +88,10 @@ def test_without_failback_the_returned_owner_gets_nothing_until_the_holder_dies(
 def test_in_legacy_mode_the_owner_asks_and_the_holder_gives(pair: Pair) -> None:
     pair.lab.configure(deadtime="1", initdead="2", resources=TWO_GROUPS, auto_failback="legacy")
     pair.start_beta_first()
-    pair.wait(lambda: held_by(pair) == ("alpha", "beta"), "the owner got its group")
+    pair.wait(lambda: held_by(pair.lab) == ("alpha", "beta"), "the owner got its group")
     pair.beta.crash()
-    pair.wait(lambda: held_by(pair) == ("alpha", "alpha"), "takeover")
+    pair.wait(lambda: held_by(pair.lab) == ("alpha", "alpha"), "takeover")
     pair.beta.boot()
     pair.beta.start()
-    pair.wait(lambda: held_by(pair) == ("alpha", "beta"), "the other owner got its group")
+    pair.wait(lambda: held_by(pair.lab) == ("alpha", "beta"), "the other owner got its group")
     assert pair.held() == ("none", "none"), "3.0.6 says none in this mode"
-
-
-def held_by(pair: Pair) -> tuple[str, str]:
-    return " ".join(pair.lab.holders(VIP_A)), " ".join(pair.lab.holders(VIP_B))
