@@ -1,6 +1,6 @@
 """Dates, durations and rules beside Pacemaker's own tools, on random input.
 
-What 2.1.5 does otherwise on purpose of nobody is left out: offsets without a blank before them,
+Faults of 2.1.5 that are not ours are left out: offsets without a blank before them,
 YYYYDDD (2005020 is 2005-01-31 there), day 366 carried into a common year with months behind it,
 and day counts of intervals.
 """

@@ -19,7 +19,6 @@ from everbeat.cib.transformation import (
     ChangeLog,
     Transformation,
     add_pair,
-    configuration_of,
     new_pair,
     pair_named,
     within,
@@ -210,11 +209,6 @@ def rename_history_attributes(cib: Draft, log: ChangeLog) -> None:
         renamed = [operation.rename(old, new) for old, new in _STATUS_DASHED.items()]
         if any(renamed):
             log.changed(operation, "attributes are written with dashes")
-    configuration = configuration_of(cib)
-    if configuration is not None and configuration is not cib:
-        for state in status.walk({"node_state"}):
-            for attributes in state.all("transient_attributes"):
-                attributes.attributes.pop("type", None)
 
 
 def _pairs(owner: Draft, set_tag: str) -> Iterator[Draft]:
