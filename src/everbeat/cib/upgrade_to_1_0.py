@@ -4,8 +4,8 @@ Names got dashes, sets lost their `attributes` element, what configures the clus
 resource moved from attributes and parameters to meta_attributes, and constraints say first/then
 and rsc/with-rsc instead of from/to.
 
-Source: the published list of changes between Pacemaker 0.6 and 1.0, and the formats of Heartbeat 2.
-No tool of today upgrades these documents, so nothing but that list judges this step.
+Source: the formats of Heartbeat 2 and Pacemaker 1.0 as known, stated by our own tests; no tool of
+today upgrades these documents, so nothing else judges this step.
 """
 
 from __future__ import annotations
