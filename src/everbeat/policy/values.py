@@ -11,7 +11,7 @@ _TRUE: Final = frozenset(("true", "on", "yes", "y", "1"))
 _FALSE: Final = frozenset(("false", "off", "no", "n", "0"))
 _DURATION: Final = re.compile(r"\s*([+-]?\d+)(?:\.\d*)?\s*([A-Za-z]*)\s*$")
 _ISO_DURATION: Final = re.compile(
-    r"P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?$"
+    r"P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?T?(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?$"
 )
 _UNIT_MS: Final = {
     "": 1000.0,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from everbeat.policy.actions.create import change_task, new_action, task_action
-from everbeat.policy.actions.digests import MISMATCH, RESTART, UNKNOWN, digests_for
+from everbeat.policy.actions.digests import MISMATCH, RESTART, UNKNOWN, compare_digest
 from everbeat.policy.actions.operations import find_operation
 from everbeat.policy.actions.unfencing import trigger_unfencing
 from everbeat.policy.plan.orders import order_tasks, record_ordering
@@ -157,15 +157,15 @@ def check_operation(plan: Plan, resource: Resource, node: Node, entry: Element) 
         if plan.options.cancel_removed:
             cancel_operation(plan, resource, entry, node, "removed")
         return True
-    digests = digests_for(plan, resource, node, entry)
+    result = compare_digest(plan, resource, node, entry)
     effective_task = task
     if interval == 0 and task in ("monitor", "migrate_from", "promote"):
         effective_task = "start"
-    if digests.result == RESTART:
+    if result == RESTART:
         _force_restart(plan, resource, effective_task, interval)
         trigger_unfencing(plan, resource, None, "Device parameters changed")
         return True
-    if digests.result not in (MISMATCH, UNKNOWN):
+    if result not in (MISMATCH, UNKNOWN):
         return False
     if interval > 0:
         key = operation_key(resource.id, effective_task, interval)

@@ -30,12 +30,13 @@ _LEFT_OUT: Final = frozenset(
 
 @final
 class Digests:
-    """The digests of one operation on one node and how they compare with history."""
+    """The digests of one operation on one node."""
 
-    def __init__(self, every: str, restart: str | None, result: int) -> None:
+    def __init__(self, every: str, secure: str, restart: str | None, *, has_extra: bool) -> None:
         self.every: Final = every
+        self.secure: Final = secure
         self.restart: Final = restart
-        self.result: Final = result
+        self.has_extra: Final = has_extra  # the operation has parameters of its own
 
 
 def digest_of(parameters: dict[str, str]) -> str:
@@ -95,10 +96,25 @@ def _filtered(
 
 def compare_digest(plan: Plan, resource: Resource, node: Node, entry: Element) -> int:
     """Compare the parameters of now with those an operation was run with."""
-    return digests_for(plan, resource, node, entry).result
+    digests = _digests_for(plan, resource, node, entry)
+    recorded = entry.get("op-digest")
+    if (node.index, entry.id) in resource.expired_entries:
+        return MISMATCH
+    result = MATCH
+    if digests.restart is not None and digests.restart != entry.get("op-restart-digest"):
+        result = RESTART
+    elif recorded is None:
+        return UNKNOWN
+    elif recorded != digests.every:
+        alters_start = interval_of(entry) == 0 and digests.has_extra
+        result = RESTART if alters_start else MISMATCH
+    if result != MATCH and entry.get("op-secure-digest") == digests.secure:
+        # The parameters that differ are secrets, which a copy of a configuration does not show.
+        return MATCH
+    return result
 
 
-def digests_for(plan: Plan, resource: Resource, node: Node, entry: Element) -> Digests:
+def _digests_for(plan: Plan, resource: Resource, node: Node, entry: Element) -> Digests:
     """Return the digests of an entry's operation, computed once for each node and key."""
     task, interval = entry.text("operation"), interval_of(entry)
     key = operation_key(resource.id, task, interval)
@@ -106,38 +122,34 @@ def digests_for(plan: Plan, resource: Resource, node: Node, entry: Element) -> D
     if isinstance(known, Digests):
         return known
     filtered, has_extra = _filtered(plan, resource, node, task, interval)
-    every = digest_of(filtered)
     restart: str | None = None
-    recorded_restart = entry.get("op-restart-digest")
-    if recorded_restart is not None:
+    if entry.get("op-restart-digest") is not None:
         names = entry.get("op-force-restart")
         if names is None:
             restart = digest_of(filtered)
         else:
             wanted = names.split()
             restart = digest_of({n: v for n, v in filtered.items() if n in wanted})
-    recorded = entry.get("op-digest")
-    if (node.index, entry.id) in resource.expired_entries:
-        recorded_restart = "calculated-failure-timeout"
-        if restart is None:
-            restart = ""
-    if restart is not None and restart != recorded_restart and recorded_restart is not None:
-        result = RESTART
-        if recorded_restart == "calculated-failure-timeout":
-            result = MISMATCH
-    elif recorded is None:
-        result = UNKNOWN
-    elif recorded != every:
-        result = RESTART if interval == 0 and has_extra else MISMATCH
-    else:
-        result = MATCH
-    digests = Digests(every, restart, result)
+    secrets = entry.text("op-secure-params").split()
+    secure = _shareable(resource, filtered, secrets)
+    digests = Digests(digest_of(filtered), digest_of(secure), restart, has_extra=has_extra)
     node.digests[key] = digests
     return digests
+
+
+def _shareable(
+    resource: Resource, parameters: dict[str, str], secrets: list[str]
+) -> dict[str, str]:
+    return {
+        name: value
+        for name, value in parameters.items()
+        if name not in secrets
+        and not name.startswith("CRM_meta_")
+        and not (resource.is_fence_device and name.startswith("pcmk_"))
+    }
 
 
 def digest_for_unfencing(plan: Plan, device: Resource, node: Node) -> tuple[str, str]:
     """Return the whole and the shareable digest of an unfencing device on a node."""
     filtered, _ = _filtered(plan, device, node, "stonith-on", 0)
-    digest = digest_of(filtered)
-    return digest, digest
+    return digest_of(filtered), digest_of(_shareable(device, filtered, []))

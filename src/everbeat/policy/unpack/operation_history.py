@@ -202,7 +202,7 @@ def _remap_by_rc(
 
 
 def _block_if_hopeless(plan: Plan, resource: Resource, node: Node, entry: Entry) -> None:
-    if entry.task == "stop" and not can_fence(plan, node):
+    if entry.task == "stop" and not entry.expired and not can_fence(plan, node):
         resource.managed = False
         resource.blocked = True
 
