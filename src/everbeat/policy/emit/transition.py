@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Final, final
 from everbeat.policy.emit.dot import render_dot
 from everbeat.policy.emit.graph import build_graph
 from everbeat.policy.emit.graph_xml import render_graph
-from everbeat.policy.schedule import schedule
+from everbeat.policy.emit.summary import date_line_of, head_lines, render_summary
+from everbeat.policy.schedule import STAGES
+from everbeat.policy.unpack.unpack import plan_from_cib
 
 if TYPE_CHECKING:
     from everbeat.cib.tree import Element
@@ -18,16 +20,21 @@ if TYPE_CHECKING:
 class Transition:
     """A plan and its renderings."""
 
-    def __init__(self, plan: Plan, graph: str, scores: str, dot: str) -> None:
+    def __init__(self, plan: Plan, graph: str, scores: str, dot: str, summary: str) -> None:
         self.plan: Final = plan
         self.graph: Final = graph
         self.scores: Final = scores
         self.dot: Final = dot
+        self.summary: Final = summary
 
 
-def transition_from_cib(cib: Element, now: int) -> Transition:
+def transition_from_cib(cib: Element, now: int, date_line: str | None = None) -> Transition:
     """Decide what should be done and write it down. `now` is in seconds since the epoch."""
-    plan = schedule(cib, now)
-    graph = render_graph(plan, build_graph(plan))
+    plan = plan_from_cib(cib, now)
+    head = head_lines(plan)
+    for _name, stage in STAGES:
+        stage(plan)
+    graph = build_graph(plan)
     scores = "".join(f"{line}\n" for line in plan.score_lines)
-    return Transition(plan, graph, scores, render_dot(plan))
+    summary = render_summary(plan, graph, head, date_line or date_line_of(cib))
+    return Transition(plan, render_graph(plan, graph), scores, render_dot(plan), summary)

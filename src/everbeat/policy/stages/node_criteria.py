@@ -85,6 +85,24 @@ def node_health(plan: Plan, node: Node) -> int:
     return total
 
 
+def node_colour(plan: Plan, node: Node) -> str | None:
+    """Return RED or YELLOW where a node's health is to be shown; None where it is well."""
+    if plan.options.health_strategy == "none":
+        return None
+    colours = health_colours(plan)
+    values = [v for n, v in node.attributes.items() if n.startswith("#health")]
+    scores = [colours.get(v.lower(), score_from_text(v)) for v in values]
+    words = [v.lower() for v in values]
+    if "red" in words:
+        return "RED"
+    numeric = [s for s, w in zip(scores, words, strict=True) if w not in colours]
+    if any(score <= colours["red"] for score in numeric) and colours["red"] < 0:
+        return "RED"
+    if "yellow" in words:
+        return "YELLOW"
+    return None
+
+
 def apply_node_criteria(plan: Plan) -> None:
     """Apply shutdown locks, location constraints, stickiness and bans after failures."""
     if plan.options.shutdown_lock:

@@ -1,0 +1,199 @@
+"""A simulated execution: every action of a graph succeeds at once, and the status shows it.
+
+Enters: a plan and its graph. Leaves: a line for each action, and the document as it is afterwards.
+Oracle: the block "Executing Cluster Transition" of every summary
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, final
+
+from everbeat.cib.tree import Element
+from everbeat.policy.emit.graph_xml import history_key
+from everbeat.policy.score import integer_prefix
+
+if TYPE_CHECKING:
+    from everbeat.policy.emit.graph import Synapse
+    from everbeat.policy.plan.action import Action
+    from everbeat.policy.plan.node import Node
+    from everbeat.policy.plan.plan import Plan
+    from everbeat.policy.plan.resource import Resource
+
+_UUID: Final = "00000000-0000-0000-0000-000000000000"
+
+
+@final
+class Execution:
+    """What a simulated execution did."""
+
+    def __init__(self, lines: list[str], cib: Element) -> None:
+        self.lines: Final = lines
+        self.cib: Final = cib
+
+
+def execute(plan: Plan, graph: list[Synapse]) -> Execution:
+    """Execute a graph in its own order, pass after pass."""
+    state = _Status(plan)
+    lines: list[str] = []
+    confirmed: set[int] = set()
+    waiting = graph
+    progress = True
+    while waiting and progress:
+        progress = False
+        left: list[Synapse] = []
+        for synapse in waiting:
+            if all(first.id in confirmed for first in synapse.inputs):
+                lines.append(_fire(plan, state, synapse.action))
+                confirmed.add(synapse.action.id)
+                progress = True
+            else:
+                left.append(synapse)
+        waiting = left
+    return Execution(lines, state.document())
+
+
+def _history_name(plan: Plan, resource: Resource) -> str:
+    """Return the name under which the simulated executor keeps a resource."""
+    xml_id = resource.xml_id if not resource.unique else resource.id
+    if resource.removed and resource.history_id is not None:
+        xml_id = resource.history_id
+    if xml_id in plan.resources_by_id or xml_id in plan.resources_by_history_id:
+        return xml_id
+    if not resource.unique:
+        long_id = resource.id
+        if resource.history_id is not None and resource.history_id != resource.xml_id:
+            long_id = resource.history_id
+        if long_id in plan.resources_by_id:
+            return long_id
+    return xml_id
+
+
+def _fire(plan: Plan, state: _Status, action: Action) -> str:
+    node, resource = action.node, action.resource
+    if action.is_pseudo:
+        where = f" on {node.name}" if action.task == "stonith" and node is not None else ""
+        return f"  * Pseudo action:   {history_key(action)[0]}{where}"
+    assert node is not None
+    if action.task == "stonith":
+        operation = action.meta.get("stonith_action", "")
+        if operation != "on":
+            state.fence(node)
+        return f"  * Fencing {node.name} ({operation})"
+    if action.task in ("do_shutdown", "clear_failcount", "lrm_delete"):
+        name = "" if resource is None else f" for {_history_name(plan, resource)}"
+        return f"  * Cluster action:  {action.task}{name} on {node.name}"
+    assert resource is not None
+    name = _history_name(plan, resource)
+    interval = action.interval_ms
+    shown = f"{action.task}={interval}" if interval > 0 else action.task
+    if action.task != "delete":
+        state.record(resource, name, action, node)
+    return f"  * Resource action: {name:<15} {shown} on {node.name}"
+
+
+@final
+class _Status:
+    """The status section while actions change it: entries by node and resource."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._cib = plan.cib
+        self._states: list[Element] = []
+        self._others: list[Element] = []
+        status = plan.cib.first("status")
+        for child in [] if status is None else status.children:
+            if child.tag == "node_state":
+                self._states.append(child)
+            else:
+                self._others.append(child)
+
+    def _index(self, node: Node) -> int:
+        for index, state in enumerate(self._states):
+            if state.id == node.id or state.text("uname").lower() == node.name.lower():
+                return index
+        attributes = {"id": node.id, "uname": node.name}
+        if node.is_remote:
+            attributes["remote_node"] = "true"
+        else:
+            attributes |= {
+                "in_ccm": "true",
+                "crmd": "online",
+                "join": "member",
+                "expected": "member",
+            }
+        self._states.append(Element("node_state", attributes, []))
+        return len(self._states) - 1
+
+    def fence(self, node: Node) -> None:
+        """Take a node away, and all that was known of what ran on it."""
+        index = self._index(node)
+        state = self._states[index]
+        kept = [c for c in state.children if c.tag not in ("lrm", "transient_attributes")]
+        down = {"in_ccm": "false", "crmd": "offline", "join": "down", "expected": "down"}
+        self._states[index] = state.with_children(kept).with_attributes(down)
+
+    def record(self, resource: Resource, name: str, action: Action, node: Node) -> None:
+        """Enter the success of an operation."""
+        index = self._index(node)
+        state = self._states[index]
+        lrm = state.first("lrm") or Element("lrm", {"id": node.id}, [])
+        block = lrm.first("lrm_resources") or Element("lrm_resources", {}, [])
+        known = [name, resource.id, resource.xml_id]
+        history = next((h for h in block.children if h.id == name), None)
+        if history is None:
+            history = next((h for h in block.children if h.id in known[:2]), None)
+        if history is None:
+            attributes = {"id": name}
+            for word in ("class", "provider", "type"):
+                if resource.xml.get(word) is not None:
+                    attributes[word] = resource.xml.text(word)
+            history = Element("lrm_resource", attributes, [])
+        changed = history.with_children(_with_entry(history, name, action, node))
+        state = _replaced(state, lrm, _replaced(lrm, block, _replaced(block, history, changed)))
+        self._states[index] = state
+
+    def document(self) -> Element:
+        """Return the whole document with the status as it is now."""
+        status = Element("status", {}, [*self._others, *self._states])
+        old = self._cib.first("status")
+        if old is None:
+            return self._cib.with_children([*self._cib.children, status])
+        return _replaced(self._cib, old, status)
+
+
+def _replaced(parent: Element, old: Element, new: Element) -> Element:
+    if any(child is old for child in parent.children):
+        return parent.with_children([new if child is old else child for child in parent.children])
+    return parent.with_children([*parent.children, new])
+
+
+def _entry_id(name: str, action: Action) -> str:
+    if action.task == "notify":
+        return history_key(action)[0]
+    if action.task in ("migrate_to", "migrate_from") or action.interval_ms > 0:
+        return f"{name}_{action.task}_{action.interval_ms}"
+    return f"{name}_last_0"
+
+
+def _with_entry(history: Element, name: str, action: Action, node: Node) -> list[Element]:
+    entry_id = _entry_id(name, action)
+    last = max((integer_prefix(e.text("call-id")) or 0 for e in history.children), default=0)
+    rc = action.meta.get("op_target_rc", "0")
+    task = "start" if action.task == "reload-agent" else action.task
+    attributes = {
+        "id": entry_id,
+        "operation_key": f"{name}_{task}_{action.interval_ms}",
+        "operation": task,
+        "transition-key": f"{action.id}:-1:{rc}:{_UUID}",
+        "transition-magic": f"0:{rc};{action.id}:-1:{rc}:{_UUID}",
+        "call-id": str(max(0, last) + 1),
+        "rc-code": rc,
+        "op-status": "0",
+        "interval": str(action.interval_ms),
+        "on_node": node.name,
+    }
+    for word in ("migrate_source", "migrate_target"):
+        if word in action.meta:
+            attributes[word] = action.meta[word]
+    entry = Element("lrm_rsc_op", attributes, [])
+    entries = [entry if known.id == entry_id else known for known in history.children]
+    return entries if entry in entries else [*entries, entry]

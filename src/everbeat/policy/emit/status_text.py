@@ -1,0 +1,348 @@
+"""The state of nodes and resources as text: the lists at the head and the foot of a summary.
+
+Reads:  a plan after unpacking
+Oracle: first and last block of every summary
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from everbeat.policy.plan.words import (
+    BUNDLE,
+    CLONE,
+    GROUP,
+    PRIMITIVE,
+    PROMOTED,
+    ROLE_NAMES,
+    STARTED,
+    STOPPED,
+    UNPROMOTED,
+    role_from_text,
+)
+from everbeat.policy.stages.node_criteria import node_colour
+from everbeat.policy.values import base_name
+
+if TYPE_CHECKING:
+    from everbeat.policy.plan.node import Node
+    from everbeat.policy.plan.plan import Plan
+    from everbeat.policy.plan.resource import Resource
+
+_EXIT_TEXTS = {
+    0: "ok",
+    1: "error",
+    2: "invalid parameter",
+    3: "unimplemented feature",
+    4: "insufficient privileges",
+    5: "not installed",
+    6: "not configured",
+    7: "not running",
+    8: "promoted",
+    9: "promoted (failed)",
+}
+
+
+def status_lines(plan: Plan) -> list[str]:
+    """Return the lists of nodes and resources."""
+    lines = ["  * Node List:", *_node_lines(plan), "", "  * Full List of Resources:"]
+    found = len(lines)
+    for resource in plan.resources:
+        if resource.removed and not resource.active_on:
+            continue
+        _resource_lines(plan, resource, "    ", lines)
+    if len(lines) == found:
+        lines.append("    * No resources")
+    return lines
+
+
+def _kind(node: Node) -> str:
+    if node.is_guest():
+        return "Guest"
+    return "Remote" if node.is_remote else ""
+
+
+def _node_state(node: Node) -> str:
+    if node.unclean:
+        if node.online:
+            return "UNCLEAN (online)"
+        return "UNCLEAN (pending)" if node.pending else "UNCLEAN (offline)"
+    if node.pending:
+        return "pending"
+    if node.standby_on_fail and node.online:
+        return "standby (on-fail)"
+    if node.standby:
+        if not node.online:
+            return "OFFLINE (standby)"
+        return "standby (with active resources)" if node.running else "standby"
+    if node.maintenance:
+        return "maintenance" if node.online else "OFFLINE (maintenance)"
+    return "online" if node.online else "OFFLINE"
+
+
+def _node_lines(plan: Plan) -> list[str]:
+    lines: list[str] = []
+    lists: dict[str, list[str]] = {}
+    for node in plan.nodes:
+        state, colour = _node_state(node), node_colour(plan, node)
+        if state in ("online", "OFFLINE") and colour is None:
+            word = "Online" if node.online else "OFFLINE"
+            lists.setdefault(_kind(node) + word, []).append(node.name)
+            continue
+        health = "" if colour is None else f" (health is {colour})"
+        lines.append(f"    * {_kind(node)}Node {node.name}: {state}{health}")
+    for title in ("Online", "OFFLINE", "RemoteOnline", "RemoteOFFLINE", "GuestOnline"):
+        if title in lists:
+            lines.append(f"    * {title}: [ {' '.join(lists[title])} ]")
+    return lines
+
+
+def _agent(resource: Resource) -> str:
+    xml = resource.xml
+    provider = xml.get("provider")
+    middle = f"{provider}:" if provider else ""
+    return f"{xml.text('class')}:{middle}{xml.text('type')}"
+
+
+def _wanted(resource: Resource) -> str | None:
+    return resource.meta.get("target-role")
+
+
+def _probe_failure(plan: Plan, name: str, node: Node | None) -> int | None:
+    for failure in plan.failed_operations:
+        if not failure.is_masked_probe:
+            continue
+        if node is not None and failure.node is not node:
+            continue
+        if name in (failure.resource_id, base_name(failure.resource_id)):
+            return failure.rc
+    return None
+
+
+def primitive_text(plan: Plan, resource: Resource, name: str, node: Node | None) -> str:
+    """Return one resource's line without its bullet."""
+    active = resource.active_on
+    if node is None and len(active) == 1:
+        node = active[0]
+    if len(active) > 1:
+        node = None if resource.parent is None or resource.parent.bundle is None else node
+    locked = resource.lock_node is not None and not active
+    if locked:
+        node = resource.lock_node
+    words: list[str] = []
+    if resource.removed:
+        words.append(" ORPHANED")
+    role = resource.role
+    if role == STARTED and resource.is_promotable_part():
+        role = UNPROMOTED
+    if resource.failed and role > STOPPED:
+        words.append(" FAILED" + (" Promoted" if role == PROMOTED else ""))
+    elif resource.failed:
+        words.append(" FAILED")
+    else:
+        words.append(" " + ROLE_NAMES[role])
+    if node is not None and (active or locked):
+        words.append(" " + node.name)
+    if role == STOPPED:
+        rc = _probe_failure(plan, resource.id, node)
+        if rc is not None:
+            words.append(f" ({_EXIT_TEXTS.get(rc, 'error')})")
+    flags = _flags(resource, node, locked=locked)
+    if flags:
+        words.append(f" ({', '.join(flags)})")
+    if len(active) > 1:
+        words.append(f" [ {' '.join(n.name for n in active)} ]")
+    return f"{name}\t({_agent(resource)}):\t{''.join(words)}"
+
+
+def _flags(resource: Resource, node: Node | None, *, locked: bool) -> list[str]:
+    flags: list[str] = []
+    if node is not None and not node.online and node.unclean:
+        flags.append("UNCLEAN")
+    if locked:
+        flags.append("LOCKED")
+    wanted = role_from_text(_wanted(resource))
+    if wanted == STOPPED:
+        flags.append("disabled")
+    elif wanted == UNPROMOTED and resource.is_promotable_part():
+        flags.append(f"target-role:{_wanted(resource)}")
+    if resource.blocked:
+        flags.append("blocked")
+    elif resource.maintenance:
+        flags.append("maintenance")
+    elif not resource.managed:
+        flags.append("unmanaged")
+    if resource.failure_ignored:
+        flags.append("failure ignored")
+    return flags
+
+
+def _resource_lines(plan: Plan, resource: Resource, indent: str, lines: list[str]) -> None:
+    match resource.variant:
+        case 1:
+            _group_lines(plan, resource, indent, lines)
+        case 2:
+            _clone_lines(plan, resource, indent, lines)
+        case 3:
+            _bundle_lines(plan, resource, indent, lines)
+        case _:
+            if not resource.is_internal:
+                text = primitive_text(plan, resource, resource.id, None)
+                lines.append(f"{indent}* {text}")
+
+
+def _state_words(resource: Resource) -> list[str]:
+    words: list[str] = []
+    if role_from_text(_wanted(resource)) == STOPPED:
+        words.append("disabled")
+    if resource.maintenance:
+        words.append("maintenance")
+    elif not resource.managed:
+        words.append("unmanaged")
+    return words
+
+
+def _in_parentheses(words: list[str]) -> str:
+    return f" ({', '.join(words)})" if words else ""
+
+
+def _group_lines(plan: Plan, group: Resource, indent: str, lines: list[str]) -> None:
+    lines.append(f"{indent}* Resource Group: {group.id}{_in_parentheses(_state_words(group))}:")
+    for member in group.children:
+        lines.append(f"{indent}  * {primitive_text(plan, member, member.id, None)}")
+
+
+def _is_unmanaged_or_failed(instance: Resource) -> bool:
+    return any(not p.managed or p.failed or p.removed for p in instance.primitives())
+
+
+def _role(instance: Resource) -> int:
+    return max(p.role for p in instance.primitives())
+
+
+def _clone_lines(plan: Plan, clone: Resource, indent: str, lines: list[str]) -> None:
+    assert clone.child_xml is not None
+    words: list[str] = []
+    if clone.promotable:
+        words.append("promotable")
+    if clone.unique:
+        words.append("unique")
+    words += _state_words(clone)
+    title = f"{indent}* Clone Set: {clone.id} [{clone.child_xml.id}]{_in_parentheses(words)}:"
+    lines.append(title)
+    inner = indent + "  "
+    promoted: list[Node] = []
+    started: list[Node] = []
+    shown = 0
+    for instance in clone.children:
+        primitives = instance.primitives()
+        some = any(p.active_on for p in primitives)
+        every = all(p.active_on for p in primitives)
+        if instance.removed and not some:
+            continue
+        if clone.unique:
+            _resource_lines(plan, instance, inner, lines)
+            shown += 1
+        elif not some:
+            continue
+        elif _is_unmanaged_or_failed(instance) or not every:
+            _resource_lines(plan, instance, inner, lines)
+            shown += 1
+        else:
+            node = primitives[0].active_on[0]
+            if not node.online and node.unclean or len(primitives[0].active_on) > 1:
+                _resource_lines(plan, instance, inner, lines)
+            elif _role(instance) > UNPROMOTED:
+                promoted.append(node)
+            else:
+                started.append(node)
+            shown += 1
+    _name_list(inner, "Promoted", promoted, lines)
+    _name_list(inner, _started_word(clone), started, lines)
+    if not clone.unique and clone.clone_max > shown:
+        _stopped_lines(plan, clone, inner, lines)
+
+
+def _started_word(clone: Resource) -> str:
+    if not clone.promotable:
+        return "Started"
+    if role_from_text(_wanted(clone)) == UNPROMOTED:
+        return "Unpromoted (target-role)"
+    return "Unpromoted"
+
+
+def _name_list(indent: str, title: str, nodes: list[Node], lines: list[str]) -> None:
+    if nodes:
+        names = " ".join(n.name for n in sorted(nodes, key=lambda n: n.order))
+        lines.append(f"{indent}* {title}: [ {names} ]")
+
+
+def _stopped_lines(plan: Plan, clone: Resource, indent: str, lines: list[str]) -> None:
+    assert clone.child_xml is not None
+    texts: dict[str, list[Node]] = {}
+    disabled = role_from_text(_wanted(clone)) == STOPPED
+    for node in plan.nodes:
+        if not clone.table.has(node.index) or node in clone.active_on:
+            continue
+        if any(node in p.active_on for p in clone.primitives()):
+            continue
+        text = "Stopped"
+        rc = _probe_failure(plan, clone.child_xml.id, node)
+        if disabled:
+            text = "Stopped (disabled)"
+        elif rc is not None:
+            text = f"Stopped ({_EXIT_TEXTS.get(rc, 'error')})"
+        texts.setdefault(text, []).append(node)
+    for text in sorted(texts):
+        _name_list(indent, text, texts[text], lines)
+
+
+def _bundle_lines(plan: Plan, bundle: Resource, indent: str, lines: list[str]) -> None:
+    parts = bundle.bundle
+    assert parts is not None
+    several = " set" if parts.replica_count > 1 else ""
+    words = ["unique"] if parts.per_host > 1 else []
+    words += _state_words(bundle)
+    title = f"{indent}* Container bundle{several}: {bundle.id} [{parts.image}]"
+    lines.append(f"{title}{_in_parentheses(words)}:")
+    for replica in parts.replicas:
+        container = replica.container
+        assert container is not None
+        shown = replica.child or container
+        name = replica.remote.id if replica.remote is not None else container.id
+        if replica.address is not None:
+            name = f"{name} ({replica.address})"
+        node = container.active_on[0] if container.active_on else None
+        text = _replica_text(plan, shown, name, node)
+        lines.append(f"{indent}  * {text}")
+
+
+def _replica_text(plan: Plan, shown: Resource, name: str, node: Node | None) -> str:
+    if shown.active_on or node is None:
+        text = primitive_text(plan, shown, name, None)
+        if node is not None and shown.active_on:
+            inside = shown.active_on[0].name
+            text = text.replace(f" {inside}", f" {node.name}", 1) if inside != node.name else text
+        return text
+    return primitive_text(plan, shown, name, None) + f" {node.name}"
+
+
+assert (PRIMITIVE, GROUP, CLONE, BUNDLE) == (0, 1, 2, 3)
+
+
+def is_disabled(resource: Resource) -> bool:
+    """Say whether the configuration wants a resource stopped."""
+    return role_from_text(_wanted(resource)) == STOPPED
+
+
+def counts(plan: Plan) -> tuple[int, int, int]:
+    """Return how many resources there are, how many are disabled, how many blocked."""
+    total = disabled = blocked = 0
+    for resource in plan.all_resources():
+        if resource.variant != PRIMITIVE:
+            continue
+        if resource.removed and resource.role <= STOPPED:
+            continue
+        total += 1
+        disabled += is_disabled(resource)
+        blocked += resource.blocked
+    return total, disabled, blocked
