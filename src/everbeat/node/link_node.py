@@ -420,6 +420,9 @@ class LinkNode:
             return ""
         match envelope.type:
             case "reqnodes":
+                # Status first: 3.0.6 is up once it has the list, and takes what it owns without
+                # asking if it does not know by then that we are active.
+                self._send_status(now_ms)
                 self._answer_node_list(record.name)
             case "repnodes":
                 self._take_node_list(message, now_ms)
