@@ -284,7 +284,7 @@ def _needs_restart(plan: Plan, resource: Resource, *, needs_stop: bool) -> tuple
             needs_promote = True
     elif resource.blocked:
         needs_stop = True
-    elif resource.role > STARTED - 1 and resource.active_on and resource.assigned is not None:
+    elif resource.role > STARTED and resource.active_on and resource.assigned is not None:
         start = task_action(plan, resource, "start", resource.assigned, optional=True)
         if start.is_required:
             needs_stop = True

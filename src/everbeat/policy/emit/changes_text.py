@@ -43,9 +43,7 @@ def change_lines(plan: Plan) -> list[str]:
         if action.resource is not None or action.is_optional or action.node is None:
             continue
         reason = f" '{action.reason}'" if action.reason else ""
-        if action.task == "do_shutdown":
-            lines.append(f"  * Shutdown {action.node.name}{reason}")
-        elif action.task == "stonith":
+        if action.task == "stonith":
             name = action.node.name
             connection = action.node.connection
             if connection is not None and connection.launcher is not None:

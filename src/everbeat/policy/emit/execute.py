@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Final, final
 
 from everbeat.cib.tree import Element
 from everbeat.policy.emit.graph_xml import history_key
+from everbeat.policy.emit.status_text import printable_id
 from everbeat.policy.score import integer_prefix
+from everbeat.policy.unpack.operation_order import interval_of
 
 if TYPE_CHECKING:
     from everbeat.policy.emit.graph import Synapse
@@ -71,6 +73,8 @@ def _history_name(plan: Plan, resource: Resource) -> str:
 def _fire(plan: Plan, state: _Status, action: Action) -> str:
     node, resource = action.node, action.resource
     if action.is_pseudo:
+        if action.task == "stonith" and node is not None:
+            state.reset(node)
         where = f" on {node.name}" if action.task == "stonith" and node is not None else ""
         return f"  * Pseudo action:   {history_key(action)[0]}{where}"
     assert node is not None
@@ -80,7 +84,7 @@ def _fire(plan: Plan, state: _Status, action: Action) -> str:
             state.fence(node)
         return f"  * Fencing {node.name} ({operation})"
     if action.task in ("do_shutdown", "clear_failcount", "lrm_delete"):
-        name = "" if resource is None else f" for {_history_name(plan, resource)}"
+        name = "" if resource is None else f" for {printable_id(resource)}"
         return f"  * Cluster action:  {action.task}{name} on {node.name}"
     assert resource is not None
     name = _history_name(plan, resource)
@@ -131,6 +135,13 @@ class _Status:
         down = {"in_ccm": "false", "crmd": "offline", "join": "down", "expected": "down"}
         self._states[index] = state.with_children(kept).with_attributes(down)
 
+    def reset(self, node: Node) -> None:
+        """Forget what ran on a guest whose container was fenced."""
+        index = self._index(node)
+        state = self._states[index]
+        kept = [c for c in state.children if c.tag not in ("lrm", "transient_attributes")]
+        self._states[index] = state.with_children(kept)
+
     def record(self, resource: Resource, name: str, action: Action, node: Node) -> None:
         """Enter the success of an operation."""
         index = self._index(node)
@@ -174,6 +185,15 @@ def _entry_id(name: str, action: Action) -> str:
     return f"{name}_last_0"
 
 
+def _is_same_pending(entry: Element, task: str, interval: int) -> bool:
+    """Say whether an entry waits for the very operation that has now succeeded."""
+    return (
+        entry.text("call-id") == "-1"
+        and entry.text("operation") == task
+        and interval_of(entry) == interval
+    )
+
+
 def _with_entry(history: Element, name: str, action: Action, node: Node) -> list[Element]:
     entry_id = _entry_id(name, action)
     last = max((integer_prefix(e.text("call-id")) or 0 for e in history.children), default=0)
@@ -195,5 +215,9 @@ def _with_entry(history: Element, name: str, action: Action, node: Node) -> list
         if word in action.meta:
             attributes[word] = action.meta[word]
     entry = Element("lrm_rsc_op", attributes, [])
-    entries = [entry if known.id == entry_id else known for known in history.children]
+    entries = [
+        entry if known.id == entry_id else known
+        for known in history.children
+        if known.id == entry_id or not _is_same_pending(known, task, action.interval_ms)
+    ]
     return entries if entry in entries else [*entries, entry]

@@ -34,11 +34,21 @@ _EXIT_TEXTS = {
     2: "invalid parameter",
     3: "unimplemented feature",
     4: "insufficient privileges",
-    5: "not installed",
+    5: "Not installed",
     6: "not configured",
     7: "not running",
     8: "promoted",
     9: "promoted (failed)",
+}
+
+
+_PENDING = {
+    "start": "Starting",
+    "stop": "Stopping",
+    "promote": "Promoting",
+    "demote": "Demoting",
+    "migrate_to": "Migrating",
+    "migrate_from": "Migrating",
 }
 
 
@@ -118,13 +128,20 @@ def _probe_failure(plan: Plan, name: str, node: Node | None) -> int | None:
     return None
 
 
+def printable_id(resource: Resource) -> str:
+    """Return a resource's name for people: without a number where instances are alike."""
+    return resource.id if resource.unique else resource.xml_id
+
+
 def primitive_text(plan: Plan, resource: Resource, name: str, node: Node | None) -> str:
     """Return one resource's line without its bullet."""
     active = resource.active_on
+    shows_other = node is not None
     if node is None and len(active) == 1:
         node = active[0]
-    if len(active) > 1:
-        node = None if resource.parent is None or resource.parent.bundle is None else node
+    elif node is None and not active and resource.pending_node is not None:
+        node = resource.pending_node
+        shows_other = True
     locked = resource.lock_node is not None and not active
     if locked:
         node = resource.lock_node
@@ -139,8 +156,8 @@ def primitive_text(plan: Plan, resource: Resource, name: str, node: Node | None)
     elif resource.failed:
         words.append(" FAILED")
     else:
-        words.append(" " + ROLE_NAMES[role])
-    if node is not None and (active or locked):
+        words.append(" " + _PENDING.get(resource.pending_task or "", ROLE_NAMES[role]))
+    if node is not None and (active or locked or shows_other):
         words.append(" " + node.name)
     if role == STOPPED:
         rc = _probe_failure(plan, resource.id, node)
@@ -149,13 +166,15 @@ def primitive_text(plan: Plan, resource: Resource, name: str, node: Node | None)
     flags = _flags(resource, node, locked=locked)
     if flags:
         words.append(f" ({', '.join(flags)})")
-    if len(active) > 1:
+    if len(active) > 1 and not shows_other:
         words.append(f" [ {' '.join(n.name for n in active)} ]")
     return f"{name}\t({_agent(resource)}):\t{''.join(words)}"
 
 
 def _flags(resource: Resource, node: Node | None, *, locked: bool) -> list[str]:
     flags: list[str] = []
+    if resource.pending_task == "monitor":
+        flags.append("Monitoring")
     if node is not None and not node.online and node.unclean:
         flags.append("UNCLEAN")
     if locked:
@@ -186,7 +205,7 @@ def _resource_lines(plan: Plan, resource: Resource, indent: str, lines: list[str
             _bundle_lines(plan, resource, indent, lines)
         case _:
             if not resource.is_internal:
-                text = primitive_text(plan, resource, resource.id, None)
+                text = primitive_text(plan, resource, printable_id(resource), None)
                 lines.append(f"{indent}* {text}")
 
 
@@ -208,7 +227,7 @@ def _in_parentheses(words: list[str]) -> str:
 def _group_lines(plan: Plan, group: Resource, indent: str, lines: list[str]) -> None:
     lines.append(f"{indent}* Resource Group: {group.id}{_in_parentheses(_state_words(group))}:")
     for member in group.children:
-        lines.append(f"{indent}  * {primitive_text(plan, member, member.id, None)}")
+        lines.append(f"{indent}  * {primitive_text(plan, member, printable_id(member), None)}")
 
 
 def _is_unmanaged_or_failed(instance: Resource) -> bool:
@@ -232,7 +251,6 @@ def _clone_lines(plan: Plan, clone: Resource, indent: str, lines: list[str]) -> 
     inner = indent + "  "
     promoted: list[Node] = []
     started: list[Node] = []
-    shown = 0
     for instance in clone.children:
         primitives = instance.primitives()
         some = any(p.active_on for p in primitives)
@@ -241,12 +259,10 @@ def _clone_lines(plan: Plan, clone: Resource, indent: str, lines: list[str]) -> 
             continue
         if clone.unique:
             _resource_lines(plan, instance, inner, lines)
-            shown += 1
         elif not some:
             continue
         elif _is_unmanaged_or_failed(instance) or not every:
             _resource_lines(plan, instance, inner, lines)
-            shown += 1
         else:
             node = primitives[0].active_on[0]
             if not node.online and node.unclean or len(primitives[0].active_on) > 1:
@@ -255,10 +271,9 @@ def _clone_lines(plan: Plan, clone: Resource, indent: str, lines: list[str]) -> 
                 promoted.append(node)
             else:
                 started.append(node)
-            shown += 1
     _name_list(inner, "Promoted", promoted, lines)
     _name_list(inner, _started_word(clone), started, lines)
-    if not clone.unique and clone.clone_max > shown:
+    if not clone.unique and clone.clone_max > len(promoted) + len(started):
         _stopped_lines(plan, clone, inner, lines)
 
 
@@ -281,7 +296,7 @@ def _stopped_lines(plan: Plan, clone: Resource, indent: str, lines: list[str]) -
     texts: dict[str, list[Node]] = {}
     disabled = role_from_text(_wanted(clone)) == STOPPED
     for node in plan.nodes:
-        if not clone.table.has(node.index) or node in clone.active_on:
+        if (clone.table.nodes() and not clone.table.has(node.index)) or node in clone.active_on:
             continue
         if any(node in p.active_on for p in clone.primitives()):
             continue
@@ -312,18 +327,8 @@ def _bundle_lines(plan: Plan, bundle: Resource, indent: str, lines: list[str]) -
         if replica.address is not None:
             name = f"{name} ({replica.address})"
         node = container.active_on[0] if container.active_on else None
-        text = _replica_text(plan, shown, name, node)
+        text = primitive_text(plan, shown, name, node)
         lines.append(f"{indent}  * {text}")
-
-
-def _replica_text(plan: Plan, shown: Resource, name: str, node: Node | None) -> str:
-    if shown.active_on or node is None:
-        text = primitive_text(plan, shown, name, None)
-        if node is not None and shown.active_on:
-            inside = shown.active_on[0].name
-            text = text.replace(f" {inside}", f" {node.name}", 1) if inside != node.name else text
-        return text
-    return primitive_text(plan, shown, name, None) + f" {node.name}"
 
 
 assert (PRIMITIVE, GROUP, CLONE, BUNDLE) == (0, 1, 2, 3)
