@@ -12,8 +12,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from everbeat.policy.actions.create import find_actions, new_action
-from everbeat.policy.actions.pairs import order_pair
 from everbeat.policy.actions.graphing import may_add_input
+from everbeat.policy.actions.pairs import order_pair
 from everbeat.policy.actions.probe_orders import order_probes
 from everbeat.policy.actions.update import block_dependents, update_action
 from everbeat.policy.assign.colocation import role_of

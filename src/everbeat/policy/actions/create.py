@@ -83,7 +83,7 @@ def _match(candidates: list[Action] | tuple[()], node: Node | None) -> Action | 
 
 
 def find_actions(resource: Resource, key: str, node: Node | None) -> list[Action]:
-    """Find a resource's actions by key, oldest first; one without a node takes the node asked for."""
+    """Find a resource's actions by key, oldest first; one without a node takes this one."""
     found: list[Action] = []
     for action in resource.actions_by_key.get(key.lower(), ()):
         if node is not None:

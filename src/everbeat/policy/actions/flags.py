@@ -39,8 +39,7 @@ def base_task(action: Action) -> str:
         if parsed is not None:
             task = parsed[1]
             for head in _NOTIFY_HEADS:
-                if task.startswith(head):
-                    task = task[len(head) :]
+                task = task.removeprefix(head)
     return _BASE.get(task, task)
 
 

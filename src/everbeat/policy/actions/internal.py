@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from everbeat.policy.actions.unfencing_orders import order_unfencing
 from everbeat.policy.assign.instances import instance_number
+from everbeat.policy.plan import words
 from everbeat.policy.plan.constraint import Colocation, record_colocation
 from everbeat.policy.plan.orders import order_tasks, record_ordering
 from everbeat.policy.plan.table import Cause
@@ -51,11 +52,11 @@ def order_internally(plan: Plan) -> None:
 def order_resource(plan: Plan, resource: Resource) -> None:
     """Give one resource the orderings of its kind."""
     match resource.variant:
-        case 1:
+        case words.GROUP:
             _order_group(plan, resource)
-        case 2:
+        case words.CLONE:
             _order_clone(plan, resource)
-        case 3:
+        case words.BUNDLE:
             _order_bundle(plan, resource)
         case _:
             _order_primitive(plan, resource)
@@ -132,9 +133,9 @@ def _order_with_launcher(plan: Plan, resource: Resource, launcher: Resource) -> 
     else:
         remote = next((r for r in launcher.launched if r.is_remote_connection()), None)
     if remote is not None and remote is not resource:
-        node = plan.node_named(remote.id)
+        remote_node = plan.node_named(remote.id)
         for index in resource.table.nodes():
-            if node is None or index != node.index:
+            if remote_node is None or index != remote_node.index:
                 resource.table.set(index, -INFINITY, _WITH_LAUNCHER)
         return
     flags = FIRST_IMPLIES_THEN | UNRUNNABLE_FIRST_BLOCKS

@@ -1,8 +1,8 @@
 """Notifications: telling the instances of a clone what its other instances are about to do or did.
 
 Reads:  actions of a clone's instances
-Writes: notification points around the clone's own actions, and at graph creation one action for each
-        instance to be told
+Writes: notification points around the clone's own actions, and at graph creation one action
+        for each instance to be told
 Oracle: cases with notify
 """
 

@@ -1,4 +1,4 @@
-"""What the configuration says about an operation: its meta table, on-fail, the role after failure."""
+"""An operation as configured: its meta table, what its failure asks for and leads to."""
 
 from __future__ import annotations
 

@@ -21,6 +21,7 @@ from everbeat.policy.actions.recurring import create_recurring
 from everbeat.policy.actions.unfencing import unfence_before
 from everbeat.policy.assign.assign import current_node
 from everbeat.policy.assign.colocation import instances_of
+from everbeat.policy.plan import words
 from everbeat.policy.plan.orders import record_ordering
 from everbeat.policy.plan.words import (
     CLONE,
@@ -40,6 +41,7 @@ from everbeat.policy.unpack.failcounts import fail_count
 from everbeat.policy.values import is_true, operation_key
 
 if TYPE_CHECKING:
+    from everbeat.policy.actions.notify import NotifyData
     from everbeat.policy.plan.node import Node
     from everbeat.policy.plan.plan import Plan
     from everbeat.policy.plan.resource import Resource
@@ -84,13 +86,13 @@ def _clear_removed(plan: Plan, resource: Resource) -> None:
 def create_actions(plan: Plan, resource: Resource) -> None:
     """Create the actions of one resource of any kind."""
     match resource.variant:
-        case 1:
+        case words.GROUP:
             _create_group_actions(plan, resource)
-        case 2:
+        case words.CLONE:
             _create_instance_actions(plan, resource)
             if resource.promotable:
                 _create_promotion_actions(plan, resource)
-        case 3:
+        case words.BUNDLE:
             _create_bundle_actions(plan, resource)
         case _:
             _create_primitive_actions(plan, resource)
@@ -149,6 +151,7 @@ def _create_instance_actions(
     if not (activity.active or activity.starting):
         running.forbid()
     notifies = collective.notify and collective.variant == CLONE
+    start_data: NotifyData | None = None
     if notifies:
         start_data = make_notify_data(plan, collective, "start", start, running)
     stop = pseudo_action(plan, collective, "stop", optional=not activity.stopping)
@@ -156,7 +159,7 @@ def _create_instance_actions(
     stopped.priority = INFINITY
     if not activity.restarting:
         stop.flags |= MIGRATABLE
-    if notifies:
+    if start_data is not None:
         stop_data = make_notify_data(plan, collective, "stop", stop, stopped)
         from everbeat.policy.actions.pairs import order_pair  # noqa: PLC0415 - a cycle
 

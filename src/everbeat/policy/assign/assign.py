@@ -18,6 +18,7 @@ from everbeat.policy.assign.compare import sort_nodes
 from everbeat.policy.assign.lists import this_with, with_this
 from everbeat.policy.assign.utilization import ban_insufficient, sort_for_utilization
 from everbeat.policy.assign.wishes import add_dependent_scores
+from everbeat.policy.plan import words
 from everbeat.policy.plan.placing import assign_resource, score_everywhere
 from everbeat.policy.plan.table import Cause
 from everbeat.policy.plan.words import BUNDLE, CLONE, GROUP, PRIMITIVE, STOPPED
@@ -49,12 +50,12 @@ def assign(
 ) -> Node | None:
     """Place one resource of any kind; return its node, if it has one."""
     match resource.variant:
-        case 1:
+        case words.GROUP:
             return _assign_group(plan, resource, prefer, stop_if_fail=stop_if_fail)
-        case 2:
+        case words.CLONE:
             assign_clone(plan, resource, prefer, stop_if_fail=stop_if_fail)
             return None
-        case 3:
+        case words.BUNDLE:
             assign_bundle(plan, resource, prefer, stop_if_fail=stop_if_fail)
             return None
         case _:
@@ -156,7 +157,7 @@ def _apply_colocations(plan: Plan, resource: Resource) -> None:
 
 
 def current_node(resource: Resource) -> Node | None:
-    """Return the node a resource counts as running on: the source of a migration, else a clean one."""
+    """Return where a resource counts as running: a migration's source, else a clean node."""
     if resource.partial_source is not None:
         return resource.partial_source
     if not resource.active_on:

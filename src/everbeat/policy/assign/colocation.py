@@ -1,7 +1,7 @@
 """What a colocation does to its dependent: to where it may run, or to whether it is promoted.
 
-`apply_colocation` asks the primary's kind. "Colocation with a promoted role" is decided here for the
-dependent's side (`effect`, `_to_priority`) and in `promotable.py` for a promotable primary.
+`apply_colocation` asks the primary's kind. "Colocation with a promoted role" is decided here for
+the dependent's side (`effect`, `_to_priority`), in `promotable.py` for a promotable primary.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from everbeat.policy.assign.compare import any_available, sort_nodes
+from everbeat.policy.plan import words
 from everbeat.policy.plan.placing import assign_resource
 from everbeat.policy.plan.table import Cause
 from everbeat.policy.plan.words import (
@@ -57,11 +58,11 @@ def apply_colocation(
         if dependent.variant in (CLONE, BUNDLE):
             return 0
     match primary.variant:
-        case 1:
+        case words.GROUP:
             return _group_as_primary(plan, dependent, primary, record)
-        case 2:
+        case words.CLONE:
             return _clone_as_primary(plan, dependent, primary, record)
-        case 3:
+        case words.BUNDLE:
             from everbeat.policy.assign.bundle import bundle_as_primary  # noqa: PLC0415
 
             return bundle_as_primary(plan, dependent, primary, record)
@@ -104,14 +105,12 @@ def _inside(resource: Resource) -> Resource:
 def _primitive_as_primary(
     plan: Plan, dependent: Resource, primary: Resource, record: Colocation
 ) -> int:
-    match effect(dependent, primary, record, preview=False):
-        case 1:
-            _to_scores(plan, dependent, primary, record)
-            return 0
-        case 2:
-            return _to_priority(dependent, primary, record)
-        case _:
-            return 0
+    spoken = effect(dependent, primary, record, preview=False)
+    if spoken == LOCATION:
+        _to_scores(plan, dependent, primary, record)
+    elif spoken == ROLE:
+        return _to_priority(dependent, primary, record)
+    return 0
 
 
 def _to_scores(plan: Plan, dependent: Resource, primary: Resource, record: Colocation) -> None:

@@ -27,7 +27,7 @@ def with_this(resource: Resource) -> list[Colocation]:
 
 
 def _merge_this(into: list[Colocation], added: list[Colocation]) -> None:
-    """Join two lists; into one that has something, only the first of the others goes, repeatedly."""
+    """Join two lists; into a filled one only the first of the others goes, repeatedly."""
     if not into:
         into.extend(added)
         return

@@ -1,6 +1,6 @@
-"""What dependents would like: sums of their scores, and of theirs in turn, onto a primary's table.
+"""What dependents would like: their scores, and those of theirs, added to a primary's table.
 
-Factors are single-precision numbers, as the reference engine has them; the rounding shows in scores.
+Factors are single-precision numbers, as in the reference engine; rounding shows in scores.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The drawing of a transition, in the dot language: what runs, what cannot, and what waits for what.
+"""The drawing of a transition in the dot language: what runs, what cannot, what waits.
 
 Reads:  actions and relations after the graph was built
 Oracle: dot files
@@ -42,9 +42,7 @@ def render_dot(plan: Plan) -> str:
         font = "orange" if action.is_pseudo else "black"
         if action.in_graph:
             style, color = "bold", "green"
-        elif action.resource is not None and not action.resource.managed:
-            continue
-        elif action.is_optional:
+        elif (action.resource is not None and not action.resource.managed) or action.is_optional:
             continue
         else:
             color = "red"

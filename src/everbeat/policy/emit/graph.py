@@ -13,11 +13,10 @@ from everbeat.policy.actions.create import new_action
 from everbeat.policy.actions.flags import action_flags
 from everbeat.policy.actions.graphing import should_add, should_add_input
 from everbeat.policy.actions.notify import create_notifications
-from everbeat.policy.plan.action import Relation
 from everbeat.policy.plan.words import BUNDLE, CLONE
 
 if TYPE_CHECKING:
-    from everbeat.policy.plan.action import Action
+    from everbeat.policy.plan.action import Action, Relation
     from everbeat.policy.plan.plan import Plan
     from everbeat.policy.plan.resource import Resource
 

@@ -69,7 +69,7 @@ def _render_synapse(plan: Plan, synapse: Synapse, number: int, lines: list[str])
     else:
         lines.append("    <inputs>")
         for first in synapse.inputs:
-            tag, attributes = describe(plan, first)
+            tag, attributes = describe(first)
             lines.append("      <trigger>")
             lines.append(f"        <{tag}{_attributes(attributes)}/>")
             lines.append("      </trigger>")
@@ -77,7 +77,7 @@ def _render_synapse(plan: Plan, synapse: Synapse, number: int, lines: list[str])
     lines.append("  </synapse>")
 
 
-def describe(plan: Plan, action: Action) -> tuple[str, dict[str, str]]:
+def describe(action: Action) -> tuple[str, dict[str, str]]:
     """Return the element name of an action and the attributes that identify it."""
     attributes: dict[str, str] = {}
     tag = "rsc_op"
@@ -156,7 +156,7 @@ def router_of(action: Action) -> Node | None:
 
 def _render_action(plan: Plan, synapse: Synapse, lines: list[str]) -> None:
     action = synapse.action
-    tag, attributes = describe(plan, action)
+    tag, attributes = describe(action)
     lines.append(f"      <{tag}{_attributes(attributes)}>")
     resource = action.resource
     if resource is not None and not action.is_pseudo:

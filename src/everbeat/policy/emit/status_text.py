@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from everbeat.policy.plan import words
 from everbeat.policy.plan.words import (
-    BUNDLE,
-    CLONE,
-    GROUP,
     PRIMITIVE,
     PROMOTED,
     ROLE_NAMES,
@@ -100,9 +98,11 @@ def _node_lines(plan: Plan) -> list[str]:
             continue
         health = "" if colour is None else f" (health is {colour})"
         lines.append(f"    * {_kind(node)}Node {node.name}: {state}{health}")
-    for title in ("Online", "OFFLINE", "RemoteOnline", "RemoteOFFLINE", "GuestOnline"):
-        if title in lists:
-            lines.append(f"    * {title}: [ {' '.join(lists[title])} ]")
+    lines.extend(
+        f"    * {title}: [ {' '.join(lists[title])} ]"
+        for title in ("Online", "OFFLINE", "RemoteOnline", "RemoteOFFLINE", "GuestOnline")
+        if title in lists
+    )
     return lines
 
 
@@ -197,11 +197,11 @@ def _flags(resource: Resource, node: Node | None, *, locked: bool) -> list[str]:
 
 def _resource_lines(plan: Plan, resource: Resource, indent: str, lines: list[str]) -> None:
     match resource.variant:
-        case 1:
+        case words.GROUP:
             _group_lines(plan, resource, indent, lines)
-        case 2:
+        case words.CLONE:
             _clone_lines(plan, resource, indent, lines)
-        case 3:
+        case words.BUNDLE:
             _bundle_lines(plan, resource, indent, lines)
         case _:
             if not resource.is_internal:
@@ -226,8 +226,10 @@ def _in_parentheses(words: list[str]) -> str:
 
 def _group_lines(plan: Plan, group: Resource, indent: str, lines: list[str]) -> None:
     lines.append(f"{indent}* Resource Group: {group.id}{_in_parentheses(_state_words(group))}:")
-    for member in group.children:
-        lines.append(f"{indent}  * {primitive_text(plan, member, printable_id(member), None)}")
+    lines.extend(
+        f"{indent}  * {primitive_text(plan, member, printable_id(member), None)}"
+        for member in group.children
+    )
 
 
 def _is_unmanaged_or_failed(instance: Resource) -> bool:
@@ -265,7 +267,7 @@ def _clone_lines(plan: Plan, clone: Resource, indent: str, lines: list[str]) -> 
             _resource_lines(plan, instance, inner, lines)
         else:
             node = primitives[0].active_on[0]
-            if not node.online and node.unclean or len(primitives[0].active_on) > 1:
+            if (not node.online and node.unclean) or len(primitives[0].active_on) > 1:
                 _resource_lines(plan, instance, inner, lines)
             elif _role(instance) > UNPROMOTED:
                 promoted.append(node)
@@ -329,9 +331,6 @@ def _bundle_lines(plan: Plan, bundle: Resource, indent: str, lines: list[str]) -
         node = container.active_on[0] if container.active_on else None
         text = primitive_text(plan, shown, name, node)
         lines.append(f"{indent}  * {text}")
-
-
-assert (PRIMITIVE, GROUP, CLONE, BUNDLE) == (0, 1, 2, 3)
 
 
 def is_disabled(resource: Resource) -> bool:

@@ -98,7 +98,7 @@ def record_colocation(colocation: Colocation) -> None:
 
 @final
 class OrderRecord:
-    """One ordering before it is spread over actions: a resource and a key, or an action, per side."""
+    """One ordering before it is spread over actions: per side a resource and key, or an action."""
 
     def __init__(
         self,

@@ -28,7 +28,7 @@ def order_tasks(
     )
 
 
-def record_ordering(  # noqa: PLR0913 - two sides of three parts each
+def record_ordering(
     plan: Plan,
     *,
     flags: int,

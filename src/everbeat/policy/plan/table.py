@@ -1,7 +1,7 @@
 """The nodes a resource may run on, with a score each and the ledger of where it came from.
 
-Invariant: for every node, the last ledger entry's `after` is its score, every entry's `before` is the
-entry before it, and `after` is `before` plus `amount` unless the entry is a replacement.
+Invariant: for every node, the last ledger entry's `after` is its score, every entry's `before`
+is the entry before it, and `after` is `before` plus `amount` unless the entry is a replacement.
 """
 
 from __future__ import annotations

@@ -10,12 +10,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from everbeat.policy.actions.create import new_action
+from everbeat.policy.plan import words
 from everbeat.policy.plan.constraint import LocationRecord
 from everbeat.policy.plan.placing import score_on
 from everbeat.policy.plan.table import Cause
 from everbeat.policy.plan.words import (
-    BUNDLE,
-    CLONE,
     GROUP,
     PRIMITIVE,
     PROBE_ALWAYS,
@@ -153,14 +152,14 @@ def _lock(plan: Plan, resource: Resource) -> None:
 def apply_location(resource: Resource, record: LocationRecord) -> None:
     """Add a location record to a resource's table and to those of its parts."""
     match resource.variant:
-        case 1:
+        case words.GROUP:
             _apply_own(resource, record)
             _apply_to_members(resource, record)
-        case 2:
+        case words.CLONE:
             _apply_own(resource, record)
             for instance in resource.children:
                 apply_location(instance, record)
-        case 3:
+        case words.BUNDLE:
             _apply_to_bundle(resource, record)
         case _:
             _apply_own(resource, record)
@@ -238,6 +237,3 @@ def _keep_exclusive(resource: Resource, node: Node) -> None:
     table = resource.table
     if table.has(node.index) and table.mode(node.index) != PROBE_EXCLUSIVE:
         table.set(node.index, -INFINITY, _EXCLUSIVE)
-
-
-assert (GROUP, CLONE, BUNDLE) == (1, 2, 3)

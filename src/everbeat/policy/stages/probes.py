@@ -15,6 +15,7 @@ from everbeat.policy.actions.resource_actions import check_deferred
 from everbeat.policy.actions.unfencing import unfence_before
 from everbeat.policy.assign.colocation import place_of
 from everbeat.policy.assign.instances import instance_number
+from everbeat.policy.plan import words
 from everbeat.policy.plan.orders import record_ordering
 from everbeat.policy.plan.words import (
     CLONE,
@@ -55,14 +56,21 @@ def schedule_probes(plan: Plan) -> None:
 def probe(plan: Plan, resource: Resource, node: Node) -> bool:
     """Probe one resource on one node; say whether that made a probe."""
     match resource.variant:
-        case 1:
-            return any([probe(plan, member, node) for member in resource.children])
-        case 2:
+        case words.GROUP:
+            return _probe_each(plan, resource.children, node)
+        case words.CLONE:
             return _probe_clone(plan, resource, node)
-        case 3:
+        case words.BUNDLE:
             return _probe_bundle(plan, resource, node)
         case _:
             return _probe_primitive(plan, resource, node)
+
+
+def _probe_each(plan: Plan, resources: list[Resource], node: Node) -> bool:
+    made = False
+    for resource in resources:
+        made |= probe(plan, resource, node)
+    return made
 
 
 def _probe_clone(plan: Plan, clone: Resource, node: Node) -> bool:
@@ -73,9 +81,9 @@ def _probe_clone(plan: Plan, clone: Resource, node: Node) -> bool:
             table.scores[node.index] = -(1 << 60)
         return False
     if clone.unique:
-        return any([probe(plan, instance, node) for instance in clone.children])
+        return _probe_each(plan, clone.children, node)
     for instance in clone.children:
-        if any(node in primitive.probed_nodes for primitive in [instance]):
+        if node in instance.probed_nodes:
             return probe(plan, instance, node)
     for instance in clone.children:
         if place_of(instance) is node:

@@ -1,7 +1,7 @@
 """Sets of name-value pairs: which set speaks first, and which of its pairs count.
 
-Among sets of equal score the last one of the document is asked first; whoever is asked first about a
-name decides it.
+Among sets of equal score the last one of the document is asked first; whoever is asked first about
+a name decides it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Bundles: for every replica a container, perhaps an address and a connection, and what runs inside.
+"""Bundles: for every replica a container, maybe an address, a connection and a resource inside.
 
 Reads:  a bundle element
 Writes: its replicas as resources of their own, the nodes the containers become

@@ -111,7 +111,7 @@ def _find(plan: Plan, node: Node, history: Element) -> Resource | None:
         return None
     clone = resource.uber_parent()
     if clone.variant == CLONE and not clone.unique and not resource.unique:
-        resource = _find_instance(plan, node, clone, resource, name)
+        resource = _find_instance(plan, node, clone, name)
     if resource is not None and name not in (resource.id, resource.history_id):
         resource.history_id = name
         plan.resources_by_history_id.setdefault(name, []).append(resource)
@@ -137,9 +137,7 @@ def _places(instance: Resource) -> list[Node]:
     return places
 
 
-def _find_instance(
-    plan: Plan, node: Node, clone: Resource, resource: Resource, name: str
-) -> Resource | None:
+def _find_instance(plan: Plan, node: Node, clone: Resource, name: str) -> Resource | None:
     if clone.parent is not None and clone.parent.bundle is not None:
         for replica in clone.parent.bundle.replicas:
             if replica.node is node:

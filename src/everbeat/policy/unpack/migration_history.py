@@ -107,7 +107,7 @@ def _unknown_on(plan: Plan, resource: Resource, node: str) -> bool:
     return all(e.text("rc-code") == "193" for e in entries_of(plan, resource.id, node))
 
 
-def _ends(plan: Plan, entry: Element) -> tuple[str, str] | None:
+def _ends(entry: Element) -> tuple[str, str] | None:
     source, target = entry.get("migrate_source"), entry.get("migrate_target")
     if source is None or target is None:
         return None
@@ -130,7 +130,7 @@ def migrate_to_succeeded(plan: Plan, resource: Resource, node: Node, entry: Elem
     """Take a migration that left this node well."""
     from everbeat.policy.unpack.resource_state import add_running  # noqa: PLC0415 - a cycle
 
-    ends = _ends(plan, entry)
+    ends = _ends(entry)
     if ends is None or ends[0].lower() != node.name.lower():
         return
     source, target_name = ends
@@ -169,7 +169,7 @@ def migrate_to_failed(plan: Plan, resource: Resource, node: Node, entry: Element
     """Take a migration that did not leave this node."""
     from everbeat.policy.unpack.resource_state import add_running  # noqa: PLC0415 - a cycle
 
-    ends = _ends(plan, entry)
+    ends = _ends(entry)
     if ends is None or ends[0].lower() != node.name.lower():
         return
     source, target_name = ends
@@ -187,7 +187,7 @@ def migrate_to_failed(plan: Plan, resource: Resource, node: Node, entry: Element
 
 def migrate_from_failed(plan: Plan, resource: Resource, node: Node, entry: Element) -> None:
     """Take a migration that did not arrive on this node."""
-    ends = _ends(plan, entry)
+    ends = _ends(entry)
     if ends is None or ends[1].lower() != node.name.lower():
         return
     source_name, target = ends

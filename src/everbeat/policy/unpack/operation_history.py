@@ -279,9 +279,7 @@ def _take_success(
     masked: bool,
 ) -> None:
     clears = False
-    if masked:
-        resource.role = STOPPED
-    elif rc == 5:
+    if masked or rc == 5:
         resource.role = STOPPED
     elif rc == 7:
         clears = True

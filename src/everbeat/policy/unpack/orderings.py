@@ -113,7 +113,7 @@ def _minimum(element: Element, first: Resource) -> int | None:
     written = first.meta.get("clone-min")
     if written is not None:
         value = integer_prefix(written)
-        return value if value else None
+        return value or None
     return 1 if boolean_from_text(element.get("require-all")) is False else None
 
 

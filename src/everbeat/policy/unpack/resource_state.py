@@ -10,21 +10,15 @@ from typing import TYPE_CHECKING
 
 from everbeat.policy.actions.create import find_task_actions, task_action
 from everbeat.policy.actions.fence import fence_node
+from everbeat.policy.plan import words
 from everbeat.policy.plan.placing import score_everywhere, score_on
 from everbeat.policy.plan.table import Cause
 from everbeat.policy.plan.words import (
     BUNDLE,
     GROUP,
-    ON_FAIL_BAN,
     ON_FAIL_BLOCK,
     ON_FAIL_DEMOTE,
-    ON_FAIL_FENCE,
     ON_FAIL_IGNORE,
-    ON_FAIL_RESET_REMOTE,
-    ON_FAIL_RESTART,
-    ON_FAIL_RESTART_CONTAINER,
-    ON_FAIL_STANDBY,
-    ON_FAIL_STOP,
     PRIMITIVE,
     PROMOTED,
     ROLE_UNKNOWN,
@@ -57,7 +51,7 @@ def apply_state(plan: Plan, resource: Resource, node: Node, told: HistoryState) 
         if remote is not None and remote.unclean:
             remote.unseen = False
     if resource.role > STOPPED:
-        failed = told.on_fail not in (ON_FAIL_IGNORE,)
+        failed = told.on_fail != ON_FAIL_IGNORE
         add_running(plan, resource, node, failed=False, counts=not failed)
         if on_fail in (ON_FAIL_DEMOTE, ON_FAIL_BLOCK):
             resource.failed = True
@@ -101,43 +95,29 @@ def _fence_for_active(plan: Plan, resource: Resource, node: Node) -> None:
 
 def _answer_failure(plan: Plan, resource: Resource, node: Node, on_fail: int) -> None:
     match on_fail:
-        case 1:
+        case words.ON_FAIL_DEMOTE:
             resource.failed = True
             task_action(plan, resource, "demote", node, optional=False)
-        case 9:
+        case words.ON_FAIL_FENCE:
             fence_node(plan, node, f"{resource.id} failed there", priority_delay=False)
-        case 8:
+        case words.ON_FAIL_STANDBY:
             node.standby = True
             node.standby_on_fail = True
-        case 6:
+        case words.ON_FAIL_BLOCK:
             resource.managed = False
             resource.blocked = True
-        case 5:
+        case words.ON_FAIL_BAN:
             score_on(resource, node, -INFINITY, _FAILED)
-        case 7:
+        case words.ON_FAIL_STOP:
             resource.next_role = STOPPED
-        case 2:
+        case words.ON_FAIL_RESTART:
             _restart(plan, resource, node)
-        case 4:
+        case words.ON_FAIL_RESTART_CONTAINER:
             _restart_container(plan, resource, node)
-        case 3:
+        case words.ON_FAIL_RESET_REMOTE:
             _reset_remote(plan, resource, node)
         case _:
             assert on_fail == ON_FAIL_IGNORE
-
-
-_CASES = (
-    ON_FAIL_DEMOTE,
-    ON_FAIL_RESTART,
-    ON_FAIL_RESET_REMOTE,
-    ON_FAIL_RESTART_CONTAINER,
-    ON_FAIL_BAN,
-    ON_FAIL_BLOCK,
-    ON_FAIL_STOP,
-    ON_FAIL_STANDBY,
-    ON_FAIL_FENCE,
-)
-assert tuple(range(1, 10)) == _CASES
 
 
 def _restart(plan: Plan, resource: Resource, node: Node) -> None:

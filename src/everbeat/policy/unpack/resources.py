@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from everbeat.cib.tree import Element
+from everbeat.policy.plan import words
 from everbeat.policy.plan.placing import score_everywhere
 from everbeat.policy.plan.resource import Resource
 from everbeat.policy.plan.table import Cause
@@ -29,11 +30,11 @@ from everbeat.policy.unpack.attributes import fill_meta, parameters_on, take_blo
 from everbeat.policy.unpack.bundles import unpack_bundle
 from everbeat.policy.unpack.nodes import take_utilization
 from everbeat.policy.unpack.remote_nodes import join_connections, resources_with_connections
-from everbeat.policy.unpack.rules_seam import RuleFacts
 from everbeat.policy.values import boolean_from_text, interval_ms, is_true
 
 if TYPE_CHECKING:
     from everbeat.policy.plan.plan import Plan
+    from everbeat.policy.unpack.rules_seam import RuleFacts
 
 _VARIANTS = {
     "primitive": PRIMITIVE,
@@ -107,9 +108,7 @@ def unpack_resource(
     apply_meta(plan, resource)
     if not _unpack_variant(plan, resource, instance):
         return None
-    if plan.options.symmetric:
-        allow_all_nodes(plan, resource)
-    elif resource.is_remote_connection() and "container" in resource.meta:
+    if plan.options.symmetric or (resource.is_remote_connection() and "container" in resource.meta):
         allow_all_nodes(plan, resource)
     take_utilization(plan, xml, resource.utilization)
     return resource
@@ -232,11 +231,11 @@ def _wanted_role(resource: Resource) -> int:
 
 def _unpack_variant(plan: Plan, resource: Resource, instance: int | None) -> bool:
     match resource.variant:
-        case 0:
+        case words.PRIMITIVE:
             return True
-        case 1:
+        case words.GROUP:
             return _unpack_group(plan, resource, instance)
-        case 2:
+        case words.CLONE:
             return unpack_clone(plan, resource)
         case _:
             return unpack_bundle(plan, resource, unpack_resource)
