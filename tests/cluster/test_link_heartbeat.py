@@ -116,7 +116,7 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    made = module.Lab(tag="ebmh")
+    made = module.Lab(tag=f"ebh{os.getpid()}")
     cluster = Cluster(made, getattr(request, "param", HA_CF))
     yield cluster
     cluster.close()
