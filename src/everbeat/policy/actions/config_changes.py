@@ -153,7 +153,7 @@ def make_cancel(plan: Plan, resource: Resource, task: str, interval: int, node: 
 def check_operation(plan: Plan, resource: Resource, node: Node, entry: Element) -> bool:
     """Compare one entry's parameters with those of now; say whether they changed."""
     task, interval = entry.text("operation"), interval_of(entry)
-    if interval > 0 and find_operation(resource, task, interval, with_disabled=True) is None:
+    if interval > 0 and find_operation(resource, task, interval, with_disabled=False) is None:
         if plan.options.cancel_removed:
             cancel_operation(plan, resource, entry, node, "removed")
         return True

@@ -121,7 +121,7 @@ def _bundle_shares(bundle: Resource, asking: Resource) -> bool:
         return False
     if asking is clone:
         return clone.promotion_sorted
-    return asking.parent is clone and clone.is_assigned
+    return asking.parent is clone and asking.is_assigned
 
 
 def has_influence(record: Colocation) -> bool:

@@ -181,14 +181,15 @@ def _entry_id(name: str, action: Action) -> str:
     if action.task == "notify":
         return history_key(action)[0]
     if action.task in ("migrate_to", "migrate_from") or action.interval_ms > 0:
-        return f"{name}_{action.task}_{action.interval_ms}"
+        task = action.cancelled_task or action.task
+        return f"{name}_{task}_{action.interval_ms}"
     return f"{name}_last_0"
 
 
 def _is_same_pending(entry: Element, task: str, interval: int) -> bool:
     """Say whether an entry waits for the very operation that has now succeeded."""
     return (
-        entry.text("call-id") == "-1"
+        entry.text("op-status") == "-1"
         and entry.text("operation") == task
         and interval_of(entry) == interval
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from everbeat.policy.actions.create import is_active
 from everbeat.policy.plan import words
 from everbeat.policy.plan.words import (
     PRIMITIVE,
@@ -255,8 +256,8 @@ def _clone_lines(plan: Plan, clone: Resource, indent: str, lines: list[str]) -> 
     started: list[Node] = []
     for instance in clone.children:
         primitives = instance.primitives()
-        some = any(p.active_on for p in primitives)
-        every = all(p.active_on for p in primitives)
+        some = any(is_active(p) for p in primitives)
+        every = all(is_active(p) for p in primitives)
         if instance.removed and not some:
             continue
         if clone.unique:

@@ -277,7 +277,7 @@ def _container_element(recipe: _Recipe, replica: Replica) -> Element:
         run.append(f" --net={recipe.network_name}")
     if recipe.control_port is not None:
         run.append(f" -e PCMK_remote_port={recipe.control_port}")
-    elif recipe.has_child or recipe.range_start is not None:
+    else:
         run.append(f" -e PCMK_remote_port={_DEFAULT_PORT}")
     subdirectories: list[str] = []
     for mount in recipe.mounts:

@@ -187,7 +187,11 @@ def apply_meta(plan: Plan, resource: Resource) -> None:
 def _apply_clone_meta(resource: Resource) -> None:
     meta = resource.meta
     resource.promotable = resource.variant == CLONE and is_true(meta.get("promotable"))
-    if resource.uber_parent().variant != CLONE:
+    clone = resource.uber_parent()
+    if clone.variant != CLONE:
+        return
+    if clone is not resource:
+        resource.unique = clone.unique
         return
     unique = boolean_from_text(meta.get("globally-unique"))
     if unique is None:
@@ -262,7 +266,8 @@ def unpack_clone(plan: Plan, clone: Resource) -> bool:
     if child is None:
         return False
     clone.child_xml = child
-    if child.tag == "primitive" and expand_template(plan, child).get("class") in _SINGLE_CLASSES:
+    members = [child] if child.tag == "primitive" else child.all("primitive")
+    if any(expand_template(plan, m).get("class") in _SINGLE_CLASSES for m in members):
         if clone.promotable:
             return False
         clone.unique = False

@@ -16,6 +16,7 @@ from everbeat.policy.plan.words import STARTED, STOPPED
 from everbeat.policy.score import INFINITY, integer_prefix
 from everbeat.policy.unpack.attributes import take_blocks
 from everbeat.policy.unpack.history import unpack_node_history
+from everbeat.policy.unpack.nodes import take_utilization
 from everbeat.policy.unpack.rules_seam import RuleFacts
 from everbeat.policy.values import boolean_from_text, is_true
 
@@ -57,11 +58,20 @@ def _unpack_ticket(plan: Plan, element: Element) -> None:
     ticket.standby = is_true(element.get("standby"))
 
 
+def _take_capacities(plan: Plan, node: Node, block: Element) -> None:
+    """Take over capacities that were measured rather than configured."""
+    measured: dict[str, int] = {}
+    take_utilization(plan, block, measured)
+    node.utilization.update(measured)
+    node.free.update(measured)
+
+
 def _take_transient(plan: Plan, node: Node, element: Element) -> None:
     found: dict[str, str] = {}
     facts = RuleFacts(node_attributes=node.attributes)
     for block in element.all("transient_attributes"):
         take_blocks(plan, block, "instance_attributes", facts, found)
+        _take_capacities(plan, node, block)
     node.attributes.update(found)
 
 
