@@ -273,7 +273,7 @@ class MembershipView:
         return tuple(n for n in self.nodes if n.kind is NodeKind.NORMAL and n.node != self.own)
 
 
-def fold(view: MembershipView, fact: MembershipFact) -> MembershipView:  # noqa: PLR0911 - one per fact
+def fold(view: MembershipView, fact: MembershipFact) -> MembershipView:
     """Return the view after one more fact."""
     match fact:
         case NodeAdded(node, kind, weight, site, uuid):
