@@ -17,6 +17,7 @@ from everbeat.policy.actions.create import (
 )
 from everbeat.policy.actions.migration import can_migrate, create_migration
 from everbeat.policy.actions.notify import make_notify_data
+from everbeat.policy.actions.pairs import order_pair
 from everbeat.policy.actions.recurring import create_recurring
 from everbeat.policy.actions.unfencing import unfence_before
 from everbeat.policy.assign.assign import current_node
@@ -41,7 +42,6 @@ from everbeat.policy.unpack.failcounts import fail_count
 from everbeat.policy.values import is_true, operation_key
 
 if TYPE_CHECKING:
-    from everbeat.policy.actions.notify import NotifyData
     from everbeat.policy.plan.node import Node
     from everbeat.policy.plan.plan import Plan
     from everbeat.policy.plan.resource import Resource
@@ -150,19 +150,14 @@ def _create_instance_actions(
     running.priority = INFINITY
     if not (activity.active or activity.starting):
         running.forbid()
-    notifies = collective.notify and collective.variant == CLONE
-    start_data: NotifyData | None = None
-    if notifies:
-        start_data = make_notify_data(plan, collective, "start", start, running)
     stop = pseudo_action(plan, collective, "stop", optional=not activity.stopping)
     stopped = pseudo_action(plan, collective, "stopped", optional=not activity.stopping)
     stopped.priority = INFINITY
     if not activity.restarting:
         stop.flags |= MIGRATABLE
-    if start_data is not None:
+    if collective.notify and collective.variant == CLONE:
+        start_data = make_notify_data(plan, collective, "start", start, running)
         stop_data = make_notify_data(plan, collective, "stop", stop, stopped)
-        from everbeat.policy.actions.pairs import order_pair  # noqa: PLC0415 - a cycle
-
         order_pair(stop_data.post_done, start_data.pre, ORDERED)
 
 
@@ -396,7 +391,6 @@ def _stop(plan: Plan, resource: Resource, *, optional: bool) -> None:
             stop.forbid()
         if resource.needs_unfencing:
             from everbeat.policy.actions.fence import fence_action  # noqa: PLC0415 - a cycle
-            from everbeat.policy.actions.pairs import order_pair  # noqa: PLC0415 - a cycle
 
             unfence = fence_action(plan, node, "on", None, optional=True, priority_delay=False)
             order_pair(stop, unfence, THEN_IMPLIES_FIRST)
