@@ -33,7 +33,7 @@ def assign_bundle(plan: Plan, bundle: Resource, prefer: Node | None, *, stop_if_
 
     parts = bundle.bundle
     assert parts is not None
-    if bundle.is_assigned or bundle.assigning:
+    if bundle.assigning:
         return
     bundle.assigning = True
     show_scores(plan, bundle)

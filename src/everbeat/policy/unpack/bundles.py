@@ -303,11 +303,9 @@ def _container_element(recipe: _Recipe, replica: Replica) -> Element:
         "run_opts": "".join(run),
         "mount_points": ",".join(subdirectories),
     }
-    if recipe.has_child:
+    if recipe.has_child or recipe.command is not None:
         parameters["run_cmd"] = recipe.command or _DAEMON
-        parameters["monitor_cmd"] = "/bin/true"
-    elif recipe.command is not None:
-        parameters["run_cmd"] = recipe.command
+    parameters["monitor_cmd"] = "/bin/true"
     return Element(
         "primitive",
         {"id": name, "class": "ocf", "provider": "heartbeat", "type": recipe.agent},
