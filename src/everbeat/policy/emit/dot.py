@@ -8,12 +8,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from everbeat.policy.emit.graph_xml import history_key
 from everbeat.policy.plan.words import IF_ON_SAME_NODE_OR_TARGET
+from everbeat.policy.values import operation_key
 
 if TYPE_CHECKING:
     from everbeat.policy.plan.action import Action
     from everbeat.policy.plan.plan import Plan
+
+
+def _key_for_people(action: Action, history_id: str | None) -> str:
+    """Return an action's name under the name the resource has in history."""
+    if history_id is None:
+        return action.key
+    if action.task in ("notify", "notified"):
+        kind = action.meta.get("notify_key_type", "")
+        task = action.meta.get("notify_key_operation", "")
+        return operation_key(history_id, f"{kind}_notify_{task}", 0)
+    return operation_key(history_id, action.cancelled_task or action.task, action.interval_ms)
 
 
 def action_name(action: Action) -> str:
@@ -27,7 +38,7 @@ def action_name(action: Action) -> str:
     if action.task == "stonith":
         return f"{prefix}stonith '{action.meta.get('stonith_action', '')}' {host}"
     if action.resource is not None:
-        key = history_key(action)[0]
+        key = _key_for_people(action, action.resource.history_id)
         return f"{prefix}{key} {host}" if host is not None else f"{prefix}{key}"
     if host is not None:
         return f"{prefix}{action.task} {host}"
