@@ -50,6 +50,7 @@ class Handover:
     cause: str
     until_ms: int
     event_id: int | None = None
+    asked_order: tuple[int, int] = (0, 0)  # taker: of the question; an older `done` is not its end
     has_begun: bool = False  # taker: the giver was heard to be unstable since the offer
 
     @property

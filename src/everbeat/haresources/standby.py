@@ -102,6 +102,8 @@ def on_ask(desk: Desk, source: NodeName, message: Message, now_ms: int) -> list[
             ]
             return [desk.announcement(desk.claims(), "standby"), *effects]
         case "done" if current is not None and current.peer == source:
+            if order_of(message) < current.asked_order:
+                return []  # of an earlier hand-over, sent again after a cut
             if current.step is HandoverStep.OFFERED:
                 current.step, current.until_ms = HandoverStep.TAKING, now_ms + WORK_LIMIT_MS
                 why = f"handed over by {source}"
@@ -132,6 +134,7 @@ def _on_offer(desk: Desk, source: NodeName, message: Message, now_ms: int) -> li
     desk.handover = Handover(
         HandoverStep.OFFERED, word, keys, source, f"{source} hands over", now_ms + OFFER_LIMIT_MS
     )
+    desk.handover.asked_order = order_of(message)
     peer.last_order = order_of(message)  # reports from before the offer say nothing of it
     return [_ask(desk, "other")]
 
