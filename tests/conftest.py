@@ -1,14 +1,20 @@
-"""Options and the one gate for tests that run real peers."""
+"""The gate for tests that run real peers: skipped where they cannot run, failed under CI=true."""
 
 from __future__ import annotations
 
 import os
 import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from everbeat.adapters.namespaces import can_make_spaces
 
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+SHARED = Path(os.environ.get("EVERBEAT_SHARED", Path(__file__).parents[2] / "shared"))
 HEARTBEAT_PROGRAM = "/usr/libexec/heartbeat/heartbeat"
 
 
@@ -30,6 +36,24 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     marker = item.get_closest_marker("real")
     if marker is not None:
         require_real(*marker.kwargs.get("programs", ()))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Fail a `real` test that skipped itself under CI=true, whatever way it did so.
+
+    One thing excuses it: it needs the facts beside the tree (`shared`), and they are not there.
+    """
+    report = yield
+    is_excused = item.get_closest_marker("shared") is not None and not SHARED.is_dir()
+    is_real = item.get_closest_marker("real") is not None
+    if os.environ.get("CI") == "true" and is_real and report.skipped and not is_excused:
+        why = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.outcome = "failed"
+        report.longrepr = f"under CI=true nothing may be skipped: {why}"
+    return report
 
 
 @pytest.fixture

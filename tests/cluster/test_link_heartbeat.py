@@ -33,6 +33,7 @@ LABORATORY = SHARED / "bench/heartbeat/hblab.py"
 
 pytestmark = [
     pytest.mark.real,
+    pytest.mark.shared,
     # The laboratory leaves its files to the garbage collector.
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),

@@ -34,7 +34,7 @@ mount --bind "$NODE/hosts" /etc/hosts
 mount -t tmpfs tmpfs /run -o mode=755
 mkdir -p /run/heartbeat/ccm /run/heartbeat/crm /run/heartbeat/dopd
 chown -R hacluster:haclient /run/heartbeat
-mount --bind /bin/true /bin/systemctl
+[ ! -e /bin/systemctl ] || mount --bind /bin/true /bin/systemctl
 for device in /proc/sysrq-trigger /dev/watchdog; do
   [ ! -e $device ] || mount --bind /dev/null $device
 done
