@@ -150,7 +150,16 @@ def on_peer_report(desk: Desk, peer: Peer, now_ms: int) -> list[ManagerEffect]:
         return []
     if current.step is HandoverStep.OFFERED and current.has_begun:
         return _cancel(desk, f"{peer.node} kept them or gave them to another", now_ms)
-    if current.step is HandoverStep.WAITING and current.keys <= peer.claims:
+    return _finish_if_taken(desk, now_ms)
+
+
+def _finish_if_taken(desk: Desk, now_ms: int) -> list[ManagerEffect]:
+    """End it where the partner says that it holds them: it may have thought us dead meanwhile."""
+    current = desk.handover
+    if current is None or current.step is not HandoverStep.WAITING or current.peer is None:
+        return []
+    peer = desk.peer(current.peer)
+    if peer.is_settled and current.keys <= peer.claims:
         return _finish(desk, "taken", now_ms)
     return []
 
@@ -173,7 +182,8 @@ def progress(desk: Desk, now_ms: int) -> list[ManagerEffect]:
     busy = current.keys & (desk.runner.touched() | desk.runner.moving())
     if current.step is HandoverStep.RELEASING and not busy:
         current.step = HandoverStep.WAITING
-        return [_ask(desk, "done")]
+        done: list[ManagerEffect] = [_ask(desk, "done")]
+        return done + (_finish_if_taken(desk, now_ms) if current.keys else [])
     if current.step is HandoverStep.TAKING and not current.keys & desk.runner.moving():
         done = _ask(desk, "done")
         return [done, *_finish(desk, "announced", now_ms)]
