@@ -182,8 +182,8 @@ def progress(desk: Desk, now_ms: int) -> list[ManagerEffect]:
     busy = current.keys & (desk.runner.touched() | desk.runner.moving())
     if current.step is HandoverStep.RELEASING and not busy:
         current.step = HandoverStep.WAITING
-        done: list[ManagerEffect] = [_ask(desk, "done")]
-        return done + (_finish_if_taken(desk, now_ms) if current.keys else [])
+        done = _ask(desk, "done")
+        return [done, *(_finish_if_taken(desk, now_ms) if current.keys else [])]
     if current.step is HandoverStep.TAKING and not current.keys & desk.runner.moving():
         done = _ask(desk, "done")
         return [done, *_finish(desk, "announced", now_ms)]
