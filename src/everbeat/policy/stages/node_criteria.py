@@ -175,7 +175,10 @@ def _apply_own(resource: Resource, record: LocationRecord) -> None:
             table.add(node.index, score, cause)
         else:
             table.put(node.index, score, PROBE_ALWAYS, cause)
-        table.modes[node.index] = max(table.modes[node.index], record.mode)
+        if table.modes[node.index] < record.mode:
+            table.modes[node.index] = record.mode
+            if record.mode == PROBE_EXCLUSIVE:
+                resource.exclusive_probes = True  # so for each part the record reaches
 
 
 def _apply_to_members(group: Resource, record: LocationRecord) -> None:
