@@ -105,6 +105,7 @@ def _before_stop(plan: Plan, action: Action, then: Resource, extra: int = 0) -> 
 
 
 _MOVES = ("migrate_to", "migrate_from")
+_STOPS_AND_MOVES = ("stop", "demote", "migrate_to", "migrate_from")
 
 
 def _order_guest(plan: Plan, action: Action, node: Node) -> None:
@@ -117,7 +118,7 @@ def _order_guest(plan: Plan, action: Action, node: Node) -> None:
     if action.task in ("start", "promote"):
         _after_start(plan, launcher, action, FIRST_IMPLIES_THEN)
         _after_start(plan, connection, action)
-    elif action.task in ("stop", "demote", *_MOVES):
+    elif action.task in _STOPS_AND_MOVES:
         if not launcher.failed:
             _before_stop(plan, action, connection)
     elif action.interval_ms > 0:
