@@ -212,7 +212,7 @@ def _resource_lines(plan: Plan, resource: Resource, indent: str, lines: list[str
 
 def _state_words(resource: Resource) -> list[str]:
     words: list[str] = []
-    if role_from_text(_wanted(resource)) == STOPPED:
+    if is_disabled(resource):
         words.append("disabled")
     if resource.maintenance:
         words.append("maintenance")
@@ -283,7 +283,7 @@ def _clone_lines(plan: Plan, clone: Resource, indent: str, lines: list[str]) -> 
 def _started_word(clone: Resource) -> str:
     if not clone.promotable:
         return "Started"
-    if role_from_text(_wanted(clone)) == UNPROMOTED:
+    if _wanted_of_instances(clone) == UNPROMOTED:
         return "Unpromoted (target-role)"
     return "Unpromoted"
 
@@ -297,9 +297,9 @@ def _name_list(indent: str, title: str, nodes: list[Node], lines: list[str]) -> 
 def _stopped_lines(plan: Plan, clone: Resource, indent: str, lines: list[str]) -> None:
     assert clone.child_xml is not None
     texts: dict[str, list[Node]] = {}
-    disabled = role_from_text(_wanted(clone)) == STOPPED
-    for node in plan.nodes:
-        if (clone.table.nodes() and not clone.table.has(node.index)) or node in clone.active_on:
+    disabled = _wanted_of_instances(clone) == STOPPED
+    for node in _possible_nodes(plan, clone):
+        if node in clone.active_on:
             continue
         if any(node in p.active_on for p in clone.primitives()):
             continue
@@ -312,6 +312,21 @@ def _stopped_lines(plan: Plan, clone: Resource, indent: str, lines: list[str]) -
         texts.setdefault(text, []).append(node)
     for text in sorted(texts):
         _name_list(indent, text, texts[text], lines)
+
+
+def _wanted_of_instances(clone: Resource) -> int:
+    """Return the role the clone, or where it says nothing its first instance, shall have."""
+    text = _wanted(clone)
+    if text is None and clone.children:
+        text = _wanted(clone.children[0])
+    return role_from_text(text)
+
+
+def _possible_nodes(plan: Plan, clone: Resource) -> list[Node]:
+    """Return the nodes of a clone's table; those probed where it is empty (asymmetric clusters)."""
+    if clone.table.nodes():
+        return [node for node in plan.nodes if clone.table.has(node.index)]
+    return [node for node in plan.nodes if node in clone.probed_nodes]
 
 
 def _bundle_lines(plan: Plan, bundle: Resource, indent: str, lines: list[str]) -> None:
@@ -335,8 +350,9 @@ def _bundle_lines(plan: Plan, bundle: Resource, indent: str, lines: list[str]) -
 
 
 def is_disabled(resource: Resource) -> bool:
-    """Say whether the configuration wants a resource stopped."""
-    return role_from_text(_wanted(resource)) == STOPPED
+    """Say whether a resource shall be stopped, or, where it could be promoted, never be so."""
+    wanted = role_from_text(_wanted(resource))
+    return wanted == STOPPED or (wanted == UNPROMOTED and resource.is_promotable_part())
 
 
 def counts(plan: Plan) -> tuple[int, int, int]:

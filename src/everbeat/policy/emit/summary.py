@@ -30,6 +30,8 @@ def render_summary(
     if date_line is not None:
         lines.append(date_line)
     after = plan_from_cib(execution.cib, plan.now)
+    for resource in after.all_resources():
+        resource.pending_task = None  # what is under way is shown in the first list only
     lines += ["", "Revised Cluster Status:", *status_lines(after)]
     return "\n".join(lines) + "\n"
 
