@@ -104,7 +104,6 @@ def _before_stop(plan: Plan, action: Action, then: Resource, extra: int = 0) -> 
     )
 
 
-_MOVES = ("migrate_to", "migrate_from")
 _STOPS_AND_MOVES = ("stop", "demote", "migrate_to", "migrate_from")
 
 
@@ -121,10 +120,10 @@ def _order_guest(plan: Plan, action: Action, node: Node) -> None:
     elif action.task in _STOPS_AND_MOVES:
         if not launcher.failed:
             _before_stop(plan, action, connection)
-    elif action.interval_ms > 0:
-        _after_start(plan, connection, action, FIRST_IMPLIES_THEN)
-    else:
+    elif action.interval_ms == 0:
         _after_start(plan, connection, action)
+    elif action.task != "cancel":
+        _after_start(plan, connection, action, FIRST_IMPLIES_THEN)
 
 
 def _reach(connection: Resource, node: Node) -> Reach:
