@@ -12,7 +12,6 @@ from everbeat.cib.tree import Element
 from everbeat.policy.emit.graph_xml import history_key
 from everbeat.policy.emit.status_text import printable_id
 from everbeat.policy.score import integer_prefix
-from everbeat.policy.unpack.operation_order import interval_of
 
 if TYPE_CHECKING:
     from everbeat.policy.emit.graph import Synapse
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from everbeat.policy.plan.plan import Plan
     from everbeat.policy.plan.resource import Resource
 
-_UUID: Final = "00000000-0000-0000-0000-000000000000"
+_UUID: Final = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx"  # of injected operations in stored CIBs, too
 
 
 @final
@@ -101,6 +100,7 @@ class _Status:
 
     def __init__(self, plan: Plan) -> None:
         self._cib = plan.cib
+        self._now = plan.now
         self._states: list[Element] = []
         self._others: list[Element] = []
         status = plan.cib.first("status")
@@ -158,7 +158,7 @@ class _Status:
                 if resource.xml.get(word) is not None:
                     attributes[word] = resource.xml.text(word)
             history = Element("lrm_resource", attributes, [])
-        changed = history.with_children(_with_entry(history, name, action, node))
+        changed = history.with_children(_with_entry(history, name, action, node, self._now))
         state = _replaced(state, lrm, _replaced(lrm, block, _replaced(block, history, changed)))
         self._states[index] = state
 
@@ -186,18 +186,10 @@ def _entry_id(name: str, action: Action) -> str:
     return f"{name}_last_0"
 
 
-def _is_same_pending(entry: Element, task: str, interval: int) -> bool:
-    """Say whether an entry waits for the very operation that has now succeeded."""
-    return (
-        entry.text("op-status") == "-1"
-        and entry.text("operation") == task
-        and interval_of(entry) == interval
-    )
-
-
-def _with_entry(history: Element, name: str, action: Action, node: Node) -> list[Element]:
+def _with_entry(history: Element, name: str, action: Action, node: Node, now: int) -> list[Element]:
     entry_id = _entry_id(name, action)
     last = max((integer_prefix(e.text("call-id")) or 0 for e in history.children), default=0)
+    changes = (integer_prefix(e.text("last-rc-change")) or 0 for e in history.children)
     rc = action.meta.get("op_target_rc", "0")
     task = "start" if action.task == "reload-agent" else action.task
     attributes = {
@@ -210,15 +202,12 @@ def _with_entry(history: Element, name: str, action: Action, node: Node) -> list
         "rc-code": rc,
         "op-status": "0",
         "interval": str(action.interval_ms),
+        "last-rc-change": str(max([now, *changes])),
         "on_node": node.name,
     }
     for word in ("migrate_source", "migrate_target"):
         if word in action.meta:
             attributes[word] = action.meta[word]
     entry = Element("lrm_rsc_op", attributes, [])
-    entries = [
-        entry if known.id == entry_id else known
-        for known in history.children
-        if known.id == entry_id or not _is_same_pending(known, task, action.interval_ms)
-    ]
+    entries = [entry if old.id == entry_id else old for old in history.children]
     return entries if entry in entries else [*entries, entry]
