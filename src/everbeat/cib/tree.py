@@ -26,11 +26,16 @@ _ESCAPES: Final = str.maketrans(
 )
 
 
+DEPTH_MAX: Final = 256
+"""Elements inside each other; a CIB needs about a dozen. Beyond it the document is refused."""
+
+
 class TreeError(Exception):
-    """The text is not well-formed XML; `line` counts from 1."""
+    """The text is not well-formed XML, or more than we take; `line` counts from 1."""
 
     def __init__(self, message: str, line: int) -> None:
         super().__init__(f"line {line}: {message}")
+        self.message: Final = message
         self.line: Final = line
 
 
@@ -78,6 +83,15 @@ class Element:
         return Element(self.tag, {**self.attributes, **changes}, self.children)
 
 
+class _Refused(Exception):  # noqa: N818 - leaves expat's handlers, never this module
+    """Well-formed so far, but nothing we take."""
+
+
+def _refuse_doctype(*_: object) -> None:
+    """Refuse a document type: a CIB has none, and entities can grow without bound."""
+    raise _Refused("a document type declaration (<!DOCTYPE ...>) is not allowed in a CIB")
+
+
 @final
 class _Builder:
     """Receives expat's events; `root` is the finished tree."""
@@ -88,6 +102,8 @@ class _Builder:
         self._heads: list[tuple[str, dict[str, str]]] = []
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
+        if len(self._heads) >= DEPTH_MAX:
+            raise _Refused(f"elements lie more than {DEPTH_MAX} deep in each other")
         self._heads.append((tag, attributes))
         self._open.append([])
 
@@ -107,10 +123,13 @@ def tree_from_text(text: bytes | str) -> Element:
     parser.buffer_text = True
     parser.StartElementHandler = builder.start
     parser.EndElementHandler = builder.end
+    parser.StartDoctypeDeclHandler = _refuse_doctype
     try:
         parser.Parse(text, True)  # noqa: FBT003 - expat's own signature: this is the last piece
     except expat.ExpatError as error:
         raise TreeError(expat.ErrorString(error.code), error.lineno) from error
+    except (_Refused, LookupError, ValueError) as error:  # the two last: expat's own, of encodings
+        raise TreeError(str(error), parser.CurrentLineNumber) from error
     assert builder.root is not None
     return builder.root
 

@@ -1,0 +1,1 @@
+"""What might happen: events put into a document before the engine decides."""
