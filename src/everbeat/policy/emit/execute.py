@@ -12,28 +12,35 @@ from everbeat.cib.tree import Element
 from everbeat.policy.emit.graph_xml import history_key
 from everbeat.policy.emit.status_text import printable_id
 from everbeat.policy.score import integer_prefix
+from everbeat.policy.simulation.inject import with_result
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from everbeat.policy.emit.graph import Synapse
     from everbeat.policy.plan.action import Action
     from everbeat.policy.plan.node import Node
     from everbeat.policy.plan.plan import Plan
     from everbeat.policy.plan.resource import Resource
+    from everbeat.policy.simulation.injections import OperationResult
 
 _UUID: Final = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx"  # of injected operations in stored CIBs, too
 
 
 @final
 class Execution:
-    """What a simulated execution did."""
+    """What a simulated execution did; `failed` is the action it ended at, if it was to fail."""
 
-    def __init__(self, lines: list[str], cib: Element) -> None:
+    def __init__(self, lines: list[str], cib: Element, failed: Action | None = None) -> None:
         self.lines: Final = lines
         self.cib: Final = cib
+        self.failed: Final = failed
 
 
-def execute(plan: Plan, graph: list[Synapse]) -> Execution:
-    """Execute a graph in its own order, pass after pass."""
+def execute(
+    plan: Plan, graph: list[Synapse], failures: Sequence[OperationResult] = ()
+) -> Execution:
+    """Execute a graph in its own order, pass after pass; one of `failures` ends it."""
     state = _Status(plan)
     lines: list[str] = []
     confirmed: set[int] = set()
@@ -45,12 +52,44 @@ def execute(plan: Plan, graph: list[Synapse]) -> Execution:
         for synapse in waiting:
             if all(first.id in confirmed for first in synapse.inputs):
                 lines.append(_fire(plan, state, synapse.action))
+                failure = _failure_of(plan, synapse.action, failures)
+                if failure is not None:
+                    return _failed(plan, state, synapse.action, failure, lines)
                 confirmed.add(synapse.action.id)
                 progress = True
             else:
                 left.append(synapse)
         waiting = left
     return Execution(lines, state.document())
+
+
+def _failure_of(
+    plan: Plan, action: Action, failures: Sequence[OperationResult]
+) -> OperationResult | None:
+    """Return the result an action is to fail with, whatever name its resource was given by."""
+    resource, node = action.resource, action.node
+    if resource is None or node is None or action.is_pseudo:
+        return None
+    names = (_history_name(plan, resource), resource.id)
+    for failure in failures:
+        if (
+            failure.resource in names
+            and failure.task == action.task
+            and failure.interval_ms == action.interval_ms
+            and failure.node.lower() == node.name.lower()
+        ):
+            return failure
+    return None
+
+
+def _failed(
+    plan: Plan, state: _Status, action: Action, failure: OperationResult, lines: list[str]
+) -> Execution:
+    lines.append(f"Pretending action {action.id} failed with rc={failure.rc}")
+    changes: list[str] = []
+    cib = with_result(plan, state.document(), failure, plan.now, changes)
+    lines += [f"  * {change}" for change in changes]
+    return Execution(lines, cib, action)
 
 
 def _history_name(plan: Plan, resource: Resource) -> str:

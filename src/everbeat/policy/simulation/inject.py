@@ -72,7 +72,7 @@ def inject(plan: Plan, injections: Sequence[Injection], now: int) -> Injected:
     cib = plan.cib
     lines: list[str] = []
     refused: list[str] = []
-    ordered = sorted(injections, key=lambda event: _rank(event))
+    ordered = sorted(injections, key=_rank)
     for event in ordered:
         match event:
             case QuorumEvent(text):
