@@ -1,4 +1,4 @@
-"""Every regression case against its expected files; failures are listed, and the list shrinks.
+"""Every regression and random case against its expected files; failures are listed, and only fewer.
 
 `EVERBEAT_WRITE_GAPS=1 pytest tests/scheduler/test_cases.py` writes the list anew (no new gaps).
 """

@@ -16,16 +16,25 @@ if TYPE_CHECKING:
     from everbeat.policy.plan.plan import Plan
 
 
+_NOT_VALIDATED: Final = (
+    'Schema validation of configuration is disabled (support for validate-with set to "none" is '
+    "deprecated and will be removed in a future release)"
+)
+
+
 @final
 class Transition:
-    """A plan and its renderings."""
+    """A plan, its renderings, and what a tool has to say on standard error first."""
 
-    def __init__(self, plan: Plan, graph: str, scores: str, dot: str, summary: str) -> None:
+    def __init__(
+        self, plan: Plan, graph: str, scores: str, dot: str, summary: str, warnings: list[str]
+    ) -> None:
         self.plan: Final = plan
         self.graph: Final = graph
         self.scores: Final = scores
         self.dot: Final = dot
         self.summary: Final = summary
+        self.warnings: Final = warnings
 
 
 def transition_from_cib(cib: Element, now: int, date_line: str | None = None) -> Transition:
@@ -37,4 +46,5 @@ def transition_from_cib(cib: Element, now: int, date_line: str | None = None) ->
     graph = build_graph(plan)
     scores = "".join(f"{line}\n" for line in plan.score_lines)
     summary = render_summary(plan, graph, head, date_line or date_line_of(cib))
-    return Transition(plan, render_graph(plan, graph), scores, render_dot(plan), summary)
+    warnings = [_NOT_VALIDATED] if cib.get("validate-with") == "none" else []
+    return Transition(plan, render_graph(plan, graph), scores, render_dot(plan), summary, warnings)
