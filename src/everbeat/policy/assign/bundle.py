@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from everbeat.policy.assign.colocation import (
     apply_colocation,
+    host_of,
     instance_on,
     intersect,
     place_of,
@@ -125,13 +126,12 @@ def bundle_as_primary(plan: Plan, dependent: Resource, bundle: Resource, record:
 def _compatible_container(plan: Plan, dependent: Resource, bundle: Resource) -> Resource | None:
     node = place_of(dependent)
     if node is not None:
-        if node.is_guest() and node.connection is not None:
-            launcher = node.connection.launcher
-            if launcher is not None and launcher.assigned is not None:
-                node = launcher.assigned
+        node = host_of(node)
+    if node is not None:
         return instance_on(bundle, node, 0, current=False)
     for candidate in sort_nodes(plan, dependent.table.nodes(), dependent.table, None):
-        found = instance_on(bundle, candidate, 0, current=False)
+        host = host_of(candidate)
+        found = None if host is None else instance_on(bundle, host, 0, current=False)
         if found is not None:
             return found
     return None

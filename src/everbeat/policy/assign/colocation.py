@@ -124,11 +124,11 @@ def _to_scores(plan: Plan, dependent: Resource, primary: Resource, record: Coloc
             add_scores(s, -record.score) if table.has(i) else s for i, s in enumerate(table.scores)
         ]
     else:
-        wanted = _value(primary, node, record.attribute)
+        wanted = node_value(primary, node, record.attribute)
         changed = table.scores.copy()
         for index in table.nodes():
             other = plan.nodes_by_index[index]
-            if _value(dependent, other, record.attribute) == wanted:
+            if node_value(dependent, other, record.attribute) == wanted:
                 if record.score < INFINITY:
                     changed[index] = add_scores(changed[index], record.score)
             elif record.score >= INFINITY:
@@ -143,21 +143,41 @@ def _any_open(plan: Plan, row: list[int]) -> bool:
     )
 
 
-def _value(resource: Resource, node: Node, attribute: str) -> str | None:
-    value = node_attribute_for(resource, node, attribute)
+def node_value(resource: Resource, node: Node, attribute: str) -> str | None:
+    """Return a node's value as a colocation of a resource sees it, in lower case.
+
+    Nothing but what is inside a bundle can run on its nodes, so that their hosts count there.
+    """
+    bundle = resource.top().bundle
+    if bundle is not None and bundle.clone is resource.uber_parent() and node.is_in_bundle():
+        host = host_of(node)
+        value = None if host is None else host.attributes.get(attribute)
+    else:
+        value = node_attribute_for(resource, node, attribute)
     return None if value is None else value.lower()
+
+
+def host_of(node: Node) -> Node | None:
+    """Return where the container of a bundle's node was put; any other node is its own host."""
+    if not node.is_in_bundle():
+        return node
+    connection = node.connection
+    assert connection is not None
+    assert connection.launcher is not None
+    return connection.launcher.assigned
 
 
 def _to_priority(dependent: Resource, primary: Resource, record: Colocation) -> int:
     if dependent.assigned is None:
         return 0
     factor = 1
-    if primary.assigned is not None and record.primary_role not in (0, primary.next_role):
-        return 0
-    mine = _value(dependent, dependent.assigned, record.attribute)
+    if primary.assigned is not None:
+        if record.primary_role not in (0, _inside(primary).next_role):
+            return 0
+    mine = node_value(dependent, dependent.assigned, record.attribute)
     theirs = None
     if primary.assigned is not None:
-        theirs = _value(primary, primary.assigned, record.attribute)
+        theirs = node_value(primary, primary.assigned, record.attribute)
     if primary.assigned is None or mine != theirs:
         if record.score < INFINITY or record.dependent_role != PROMOTED:
             return 0

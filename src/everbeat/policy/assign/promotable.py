@@ -14,6 +14,7 @@ from everbeat.policy.assign.colocation import (
     apply_colocation,
     compatible_instance,
     intersect,
+    node_value,
     place_of,
 )
 from everbeat.policy.assign.instances import compare_instances
@@ -170,6 +171,7 @@ def _sort(plan: Plan, clone: Resource) -> None:
         if node is not None and instance.promotion_priority >= 0 and clone.table.has(node.index):
             clone.table.add(node.index, instance.promotion_priority, _PROMOTION)
     flags = SumFlags(active=True, nonnegative=True, forward=False)
+    clone.updating = True
     for record in with_this(clone):
         if record.primary_role != PROMOTED or not has_influence(record):
             continue
@@ -178,6 +180,7 @@ def _sort(plan: Plan, clone: Resource) -> None:
             plan, record.dependent, clone, clone.table.scores, record, factor, flags
         )
         clone.table.take(row, Cause("colocation", record.id))
+    clone.updating = False
     for use in clone.tickets:
         if use.role == PROMOTED and (not use.ticket.granted or use.ticket.standby):
             score_everywhere(plan, clone, -INFINITY, Cause("ticket", use.ticket.id))
@@ -261,11 +264,10 @@ def dependent_of_role(plan: Plan, dependent: Resource, clone: Resource, record: 
         if node is None or role != record.primary_role:
             continue
         if record.score < INFINITY:
-            wanted = node_attribute_for(dependent, node, record.attribute)
+            wanted = node_value(clone, node, record.attribute)
             for index in dependent.table.nodes():
                 other = plan.nodes_by_index[index]
-                value = node_attribute_for(dependent, other, record.attribute)
-                if (value or "").lower() == (wanted or "").lower():
+                if node_value(dependent, other, record.attribute) == wanted:
                     dependent.table.add(index, record.score, Cause("colocation", record.id))
         places.append(node)
         first = instance.primitives()[0]

@@ -8,11 +8,11 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Final, final
 
+from everbeat.policy.assign.colocation import node_value
 from everbeat.policy.assign.lists import has_influence, this_with, with_this
 from everbeat.policy.plan.table import Cause
 from everbeat.policy.plan.words import GROUP
 from everbeat.policy.score import ABSENT, INFINITY, UNUSABLE_FOR_NOW, add_scores
-from everbeat.policy.unpack.locations import node_attribute_for
 
 if TYPE_CHECKING:
     from everbeat.policy.plan.constraint import Colocation
@@ -135,7 +135,7 @@ def _merge(
         if score == ABSENT:
             continue
         node = plan.nodes_by_index[index]
-        wish = best.get(_fold(node_attribute_for(target, node, attribute)), -INFINITY)
+        wish = best.get(node_value(target, node, attribute), -INFINITY)
         if factor < 0 and wish < 0:
             if stickiness >= -wish or not record.influence or not _is_single(record.dependent):
                 continue
@@ -153,10 +153,6 @@ def _merge(
             if score == 0:
                 continue
         work[index] = total
-
-
-def _fold(value: str | None) -> str | None:
-    return None if value is None else value.lower()
 
 
 def _is_single(dependent: Resource) -> bool:
@@ -187,7 +183,7 @@ def _best_scores(plan: Plan, source: Resource, record: Colocation) -> dict[str |
         node = plan.nodes_by_index[index]
         if not node.is_available():
             continue
-        value = _fold(node_attribute_for(source, node, record.attribute))
+        value = node_value(source, node, record.attribute)
         if score > best.get(value, -INFINITY):
             best[value] = score
     return best

@@ -64,3 +64,9 @@ class Node:
     def is_guest(self) -> bool:
         """Say whether the node lives inside a resource of the cluster."""
         return self.connection is not None and self.connection.launcher is not None
+
+    def is_in_bundle(self) -> bool:
+        """Say whether the node is the inside of a bundle's container."""
+        if self.connection is None or self.connection.launcher is None:
+            return False
+        return self.connection.top().bundle is not None
