@@ -12,8 +12,11 @@ from everbeat.rules.calendar import Moment, fields_of
 
 if TYPE_CHECKING:
     from everbeat.cib.tree import Element
+    from everbeat.policy.emit.execute import Execution
     from everbeat.policy.emit.graph import Synapse
     from everbeat.policy.plan.plan import Plan
+
+_EPOCH_DIGITS_MAX = 12  # later dates than any calendar here; longer is no time
 
 
 def render_summary(
@@ -29,11 +32,16 @@ def render_summary(
     lines += ["", "Executing Cluster Transition:", *execution.lines]
     if date_line is not None:
         lines.append(date_line)
+    lines += ["", "Revised Cluster Status:", *revised_lines(plan, execution)]
+    return "\n".join(lines) + "\n"
+
+
+def revised_lines(plan: Plan, execution: Execution) -> list[str]:
+    """Write the state as it is after an execution."""
     after = plan_from_cib(execution.cib, plan.now)
     for resource in after.all_resources():
         resource.pending_task = None  # what is under way is shown in the first list only
-    lines += ["", "Revised Cluster Status:", *status_lines(after)]
-    return "\n".join(lines) + "\n"
+    return status_lines(after)
 
 
 def head_lines(plan: Plan) -> list[str]:
@@ -53,8 +61,8 @@ def head_lines(plan: Plan) -> list[str]:
 
 def date_line_of(cib: Element) -> str | None:
     """Return the line that names the time a document was made for."""
-    text = cib.get("execution-date")
-    if text is None:
+    text = cib.text("execution-date")
+    if not text.isascii() or not text.isdigit() or len(text) > _EPOCH_DIGITS_MAX:
         return None
     at = fields_of(Moment(int(text)))
     hour, rest = divmod(int(text) % 86400, 3600)
