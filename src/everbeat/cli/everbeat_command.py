@@ -21,8 +21,20 @@ SUB_COMMANDS: Final = {
     "events": ("everbeat.cli.look:events_command", "Show what happened, phase by phase."),
     "standby": ("everbeat.cli.move:standby_command", "Hand groups of this node over."),
     "takeover": ("everbeat.cli.move:takeover_command", "Take groups from the other node."),
-    "check": ("everbeat.cli.check:check_command", "Check ha.cf, authkeys and haresources."),
+    "check": (
+        "everbeat.cli.check:check_command",
+        "Check ha.cf, authkeys and haresources, or a CIB.",
+    ),
     "propagate": ("everbeat.cli.setup:propagate_command", "Copy the configuration to all nodes."),
+    "simulate": (
+        "everbeat.cli.policy:simulate_command",
+        "Show what a cluster would do, and why.",
+    ),
+    "why": ("everbeat.cli.policy:why_command", "Explain where a resource runs, or why not."),
+    "crm_simulate": (
+        "everbeat.cli.policy:crm_simulate_command",
+        "Show what a cluster would do, as Pacemaker's tool does.",
+    ),
     "tools": ("everbeat.cli.setup:tools_command", "Make links for the old names of the tools."),
     "demo": ("everbeat.cli.demo:demo_command", "Show a cluster failing over on this machine."),
     "completion": ("everbeat.cli.setup:completion_command", "Print shell completion code."),

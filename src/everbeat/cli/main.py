@@ -89,6 +89,12 @@ def _ha_propagate(program: str, words: Sequence[str]) -> int:
     return ha_propagate(Path(program).name, words, sys.stdout, sys.stderr)
 
 
+def _crm_simulate(_program: str, words: Sequence[str]) -> int:
+    from everbeat.commands.crm_simulate import crm_simulate  # noqa: PLC0415 - only this tool's
+
+    return crm_simulate(words, sys.stdout, sys.stderr)
+
+
 OLD_TOOLS: Final[dict[str, Callable[[str, Sequence[str]], int]]] = {
     "cl_status": _cl_status,
     "hb_standby": _hb_standby,
@@ -96,4 +102,5 @@ OLD_TOOLS: Final[dict[str, Callable[[str, Sequence[str]], int]]] = {
     "hb_addnode": _hb_addnode,
     "hb_delnode": _hb_delnode,
     "ha_propagate": _ha_propagate,
+    "crm_simulate": _crm_simulate,
 }

@@ -30,10 +30,10 @@ def propagate_command(places: Places, words: tuple[str, ...]) -> int:
 
 @click.group("tools", short_help="Make links for the old names of the tools.")
 def tools_command() -> None:
-    """Provide the tools of Heartbeat under their old names.
+    """Provide the tools of Heartbeat and Pacemaker under their old names.
 
-    cl_status, hb_standby, hb_takeover, hb_addnode, hb_delnode and ha_propagate become symbolic
-    links to everbeat.
+    cl_status, hb_standby, hb_takeover, hb_addnode, hb_delnode, ha_propagate and crm_simulate
+    become symbolic links to everbeat.
     """
 
 

@@ -18,6 +18,7 @@ OLD_NAMES: Final = (
     "hb_addnode",
     "hb_delnode",
     "ha_propagate",
+    "crm_simulate",
 )
 
 

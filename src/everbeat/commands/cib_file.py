@@ -1,0 +1,99 @@
+"""A CIB from a file, a compressed file or standard input: read within limits, and upgraded.
+
+What cannot be read is a `Report` that names the file and, where there is one, the line.
+"""
+
+from __future__ import annotations
+
+import bz2
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from everbeat.cib.tree import Element, TreeError, tree_from_text
+from everbeat.cib.upgrade import upgrade_cib
+from everbeat.model.reports import Place, Report, Severity
+
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
+CIB_BYTES_MAX: Final = 64 * 1024 * 1024
+"""More is refused, also when a small compressed file would become so much."""
+STDIN: Final = "-"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CibFile:
+    """A document: as bytes, as written, and in the form the policy engine reads."""
+
+    name: str
+    text: bytes
+    written: Element
+    cib: Element
+    upgrade: tuple[Report, ...]
+
+    @property
+    def lines(self) -> list[str]:
+        """The lines of the text, for showing them beside a problem."""
+        return self.text.decode(errors="replace").splitlines()
+
+
+def read_cib(source: str, stdin: BinaryIO | None = None) -> CibFile | Report:
+    """Read a CIB from a path (`.bz2`: compressed) or, for `-`, from standard input."""
+    name = "stdin" if source == STDIN else source
+    try:
+        text = _bytes_of(source, stdin or sys.stdin.buffer)
+    except (OSError, EOFError, ValueError) as error:
+        # ValueError: a path with a NUL byte; EOFError: a compressed file that ends too soon.
+        reason = getattr(error, "strerror", None) or str(error)
+        return _report("file-missing", name, 0, f"cannot be read: {reason}", "a CIB as XML")
+    if len(text) > CIB_BYTES_MAX:
+        megabytes = CIB_BYTES_MAX // 1024 // 1024
+        return _report("cib-too-large", name, 0, f"more than {megabytes} MiB: no CIB is that large")
+    return cib_from_text(name, text)
+
+
+def cib_from_text(name: str, text: bytes) -> CibFile | Report:
+    """Parse and upgrade a document."""
+    try:
+        written = tree_from_text(text)
+    except TreeError as error:
+        lines = text.decode(errors="replace").splitlines()
+        shown = lines[error.line - 1].strip()[:200] if 0 < error.line <= len(lines) else ""
+        place = Place(name, error.line, shown)
+        return Report(
+            code="xml-malformed",
+            severity=Severity.ERROR,
+            summary=f"not XML that we read: {error.message}",
+            place=place,
+        )
+    if written.tag != "cib":
+        summary = f"the document is <{written.tag}>, not <cib>"
+        return _report("cib-missing", name, 1, summary, "<cib> with <configuration> and <status>")
+    upgraded = upgrade_cib(written)
+    return CibFile(
+        name=name, text=text, written=written, cib=upgraded.root, upgrade=tuple(upgraded.reports)
+    )
+
+
+def _bytes_of(source: str, stdin: BinaryIO) -> bytes:
+    """Read one byte more than allowed, so that too much is seen."""
+    if source == STDIN:
+        return stdin.read(CIB_BYTES_MAX + 1)
+    path = Path(source)
+    if source.endswith(".bz2"):
+        with bz2.open(path, "rb") as packed:
+            return packed.read(CIB_BYTES_MAX + 1)
+    with path.open("rb") as file:
+        return file.read(CIB_BYTES_MAX + 1)
+
+
+def _report(code: str, name: str, line: int, summary: str, remedy: str = "") -> Report:
+    return Report(
+        code=code,
+        severity=Severity.ERROR,
+        summary=summary,
+        remedy=remedy,
+        place=Place(name, line),
+    )
