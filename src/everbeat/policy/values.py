@@ -27,6 +27,7 @@ _UNIT_MS: Final = {
     "hr": 3_600_000.0,
 }
 DEFAULT_TIMEOUT_MS: Final = 20_000
+INTERVAL_MS_MAX: Final = 0xFFFF_FFFF  # as crm_simulate writes them: longer ones are cut to this
 
 
 def boolean_from_text(text: str | None) -> bool | None:
@@ -71,7 +72,7 @@ def _iso_duration_ms(text: str) -> int | None:
 def interval_ms(text: str | None) -> int:
     """Read an operation's interval; anything invalid counts as 0."""
     value = duration_ms(text)
-    return value if value is not None and value > 0 else 0
+    return min(value, INTERVAL_MS_MAX) if value is not None and value > 0 else 0
 
 
 def seconds_from_ms(ms: int) -> int:
