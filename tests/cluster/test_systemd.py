@@ -1,0 +1,88 @@
+"""everbeat under the real systemd: our unit file, and units as resources."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lab.systemd_machine import SystemdMachine
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.real(programs=["systemctl", "nsenter", "ip"])
+
+TREE = Path(__file__).parents[2]
+UNIT = (TREE / "packaging/systemd/everbeat.service").read_text()
+PROGRAM = str(Path(sys.executable).parent / "everbeat")
+VIP = "10.99.0.50"
+
+FILES = {
+    "etc/systemd/system/everbeat.service": UNIT.replace("/usr/bin/everbeat", PROGRAM),
+    "etc/systemd/system/page.service": f"""[Service]
+ExecStart={sys.executable} -m http.server 80
+""",
+    "etc/ha.d/ha.cf": """keepalive 200ms
+deadtime 1
+initdead 1
+ucast eth0 10.99.0.2
+node alpha beta
+""",
+    "etc/ha.d/authkeys": "auth 1\n1 sha1 laboratory\n",
+    "etc/ha.d/haresources": f"alpha {VIP}/24/eth0 page\n",
+}
+
+
+@pytest.fixture
+def machine() -> Iterator[SystemdMachine]:
+    with SystemdMachine(FILES) as booted:
+        booted.run("ip", "link", "add", "eth0", "type", "veth", "peer", "name", "far")
+        booted.run("ip", "link", "set", "far", "up")
+        booted.run("ip", "address", "add", "10.99.0.1/24", "dev", "eth0")
+        booted.run("ip", "link", "set", "eth0", "up")
+        yield booted
+
+
+def is_active(machine: SystemdMachine, unit: str) -> bool:
+    return machine.run("systemctl", "is-active", unit, is_checked=False).strip() == "active"
+
+
+def has_address(machine: SystemdMachine) -> bool:
+    return VIP in machine.run("ip", "-br", "address", "show", "dev", "eth0")
+
+
+def main_pid(machine: SystemdMachine) -> str:
+    return machine.run("systemctl", "show", "-p", "MainPID", "--value", "everbeat").strip()
+
+
+def test_a_unit_is_a_resource_and_everbeat_a_unit(machine: SystemdMachine) -> None:
+    machine.run("systemctl", "start", "everbeat")  # Type=notify: returns when it is ready
+    assert is_active(machine, "everbeat")
+    machine.wait("the resources", lambda: is_active(machine, "page") and has_address(machine))
+
+    before = main_pid(machine)
+    machine.run("kill", "-9", before)
+    machine.wait("a new keeper", lambda: main_pid(machine) not in {"0", before})
+    machine.wait("the resources again", lambda: is_active(machine, "page") and has_address(machine))
+
+    machine.run("systemctl", "stop", "everbeat")  # returns when all is given up
+    assert not is_active(machine, "page")
+    assert not has_address(machine)
+    assert machine.run("systemctl", "show", "-p", "Result", "--value", "everbeat") == "success\n"
+
+
+def test_a_wrong_configuration_is_not_tried_again(machine: SystemdMachine) -> None:
+    machine.run("sh", "-c", "echo nonsense >> /etc/ha.d/ha.cf")
+    machine.run("systemctl", "start", "everbeat", is_checked=False)
+    machine.wait(
+        "the unit to fail",
+        lambda: (
+            machine.run("systemctl", "show", "-p", "ActiveState", "--value", "everbeat")
+            == "failed\n"
+        ),
+    )
+    assert machine.run("systemctl", "show", "-p", "NRestarts", "--value", "everbeat") == "0\n"
+    assert "nonsense" in machine.run("journalctl", "-u", "everbeat", "--no-pager")
