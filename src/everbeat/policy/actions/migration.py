@@ -49,7 +49,6 @@ def create_migration(plan: Plan, resource: Resource, current: Node | None) -> No
     stop.flags |= MIGRATABLE
     start.make_pseudo()
     move_in.flags |= MIGRATABLE
-    move_in.needs = start.needs
     if move_out is not None:
         move_out.flags |= MIGRATABLE
         move_out.needs = start.needs
@@ -57,6 +56,7 @@ def create_migration(plan: Plan, resource: Resource, current: Node | None) -> No
         flags = ORDERED | UNMIGRATABLE_THEN_BLOCKS
         order_tasks(plan, resource, "migrate_to", resource, "migrate_from", flags)
     else:
+        move_in.needs = start.needs
         order_tasks(plan, resource, "monitor", resource, "migrate_from", ORDERED)
     flags = ORDERED | UNMIGRATABLE_THEN_BLOCKS
     order_tasks(plan, resource, "migrate_from", resource, "stop", flags)
