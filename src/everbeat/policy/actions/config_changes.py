@@ -10,12 +10,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from everbeat.policy.actions.create import change_task, new_action, task_action
-from everbeat.policy.actions.digests import MISMATCH, RESTART, UNKNOWN, compare_digest
+from everbeat.policy.actions.digests import (
+    MISMATCH,
+    RESTART,
+    UNKNOWN,
+    compare_digest,
+    waits_for_address,
+)
 from everbeat.policy.actions.operations import find_operation
 from everbeat.policy.actions.unfencing import trigger_unfencing
 from everbeat.policy.plan.orders import order_tasks, record_ordering
+from everbeat.policy.plan.plan import DeferredCheck
 from everbeat.policy.plan.words import ORDERED, THEN_CANCELS_FIRST
-from everbeat.policy.unpack.expiry import clear_fail_count
+from everbeat.policy.unpack.expiry import PARAMETERS_CHANGED, clear_fail_count
 from everbeat.policy.unpack.failcounts import fail_count
 from everbeat.policy.unpack.operation_order import (
     interval_of,
@@ -104,14 +111,26 @@ def _check_entry(plan: Plan, resource: Resource, node: Node, entry: Element) -> 
         return
     if interval == 0 and task not in ("monitor", "start", "promote", "migrate_from"):
         return
-    if resource.parent is not None and resource.parent.bundle is not None:
-        if resource.is_remote_connection() and resource.launcher is not None:
-            plan.deferred_checks.append((resource, node, entry))
-            return
+    if waits_for_address(plan, resource):
+        plan.deferred_checks.append(DeferredCheck(resource, node, entry, of_failure=False))
+    else:
+        _check_running(plan, resource, node, entry)
+
+
+def _check_running(plan: Plan, resource: Resource, node: Node, entry: Element) -> None:
     if check_operation(plan, resource, node, entry):
         count, _ = fail_count(plan, resource, node, effective=True)
         if count:
             clear_fail_count(plan, resource, node, "action definition changed")
+
+
+def check_deferred(plan: Plan) -> None:
+    """Compare the parameters of connections whose address was not known before placement."""
+    for check in plan.deferred_checks:
+        if not check.of_failure:
+            _check_running(plan, check.resource, check.node, check.entry)
+        elif compare_digest(plan, check.resource, check.node, check.entry) in (MISMATCH, RESTART):
+            clear_fail_count(plan, check.resource, check.node, PARAMETERS_CHANGED)
 
 
 def _clean_up(plan: Plan, resource: Resource, node: Node) -> None:

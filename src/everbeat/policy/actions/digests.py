@@ -56,6 +56,13 @@ def container_host(connection: Resource) -> Node | None:
     return container.active_on[0] if container.active_on else None
 
 
+def waits_for_address(plan: Plan, resource: Resource) -> bool:
+    """Say whether a connection's address is known only once its container was placed."""
+    if not resource.is_remote_connection():
+        return False
+    return parameters_on(plan, resource, None).get("addr", "").lower() == "#uname"
+
+
 def _address(resource: Resource, parameters: dict[str, str]) -> str | None:
     """Return the address of a connection whose container decides it."""
     if parameters.get("addr") != "#uname" or not resource.is_remote_connection():

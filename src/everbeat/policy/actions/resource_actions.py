@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, final
 
-from everbeat.policy.actions.config_changes import check_operation
 from everbeat.policy.actions.create import (
     find_task_actions,
     pseudo_action,
@@ -55,15 +54,6 @@ def create_all_actions(plan: Plan) -> None:
                 _clear_removed(plan, resource)
     for resource in list(plan.resources):
         create_actions(plan, resource)
-
-
-def check_deferred(plan: Plan) -> None:
-    """Compare the parameters of connections whose address was not known before placement."""
-    for resource, node, entry in plan.deferred_checks:
-        if check_operation(plan, resource, node, entry):
-            count, _ = fail_count(plan, resource, node, effective=True)
-            if count:
-                clear_fail_count(plan, resource, node, "action definition changed")
 
 
 def _clear_removed(plan: Plan, resource: Resource) -> None:

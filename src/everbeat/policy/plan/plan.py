@@ -30,6 +30,17 @@ class FailedOperation:
 
 
 @final
+class DeferredCheck:
+    """A history entry to compare with the parameters of now once containers are placed."""
+
+    def __init__(self, resource: Resource, node: Node, entry: Element, *, of_failure: bool) -> None:
+        self.resource: Final = resource
+        self.node: Final = node
+        self.entry: Final = entry
+        self.of_failure: Final = of_failure  # the entry of the last failure, not of what runs
+
+
+@final
 class Plan:
     """Nodes, resources, constraints, actions and what they came to."""
 
@@ -55,7 +66,7 @@ class Plan:
         self.actions_by_key: dict[str, list[Action]] = {}  # those without a resource
         self.failed_operations: list[FailedOperation] = []
         self.containers_to_stop: list[Resource] = []
-        self.deferred_checks: list[tuple[Resource, Node, Element]] = []
+        self.deferred_checks: list[DeferredCheck] = []
         self.have_quorum = cib.get("have-quorum") in ("1", "true", "yes")
         self.have_fencing = False
         self.have_remote_nodes = False

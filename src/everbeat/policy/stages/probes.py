@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from everbeat.policy.actions.config_changes import check_deferred
 from everbeat.policy.actions.create import is_active, task_action
 from everbeat.policy.actions.fence import fence_node
-from everbeat.policy.actions.resource_actions import check_deferred
 from everbeat.policy.actions.unfencing import unfence_before
 from everbeat.policy.assign.colocation import place_of
 from everbeat.policy.assign.instances import instance_number

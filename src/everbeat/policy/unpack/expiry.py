@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from everbeat.policy.actions.create import new_action
 from everbeat.policy.plan.orders import record_ordering
+from everbeat.policy.plan.plan import DeferredCheck
 from everbeat.policy.plan.words import ORDERED
 from everbeat.policy.score import integer_prefix
 from everbeat.policy.unpack.failcounts import fail_count, raw_fail_count
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from everbeat.policy.plan.resource import Resource
 
 _NOT_INSTALLED = 7
+PARAMETERS_CHANGED = "resource parameters have changed"
 
 
 def judge_expiry(
@@ -56,7 +58,7 @@ def judge_expiry(
             elif entry.id.endswith("_last_failure_0") and resource.reconnect_ms:
                 clear_reason = "reconnect interval is set"
     if not expired and _parameters_changed(plan, resource, node, entry):
-        clear_reason = "resource parameters have changed"
+        clear_reason = PARAMETERS_CHANGED
     if clear_reason is not None:
         clear_fail_count(plan, resource, node, clear_reason)
     if (
@@ -83,13 +85,17 @@ def _parameters_changed(plan: Plan, resource: Resource, node: Node, entry: Eleme
         return False
     if entry.text("operation") not in ("start", "monitor"):
         return False
-    from everbeat.policy.actions.digests import MATCH, UNKNOWN, compare_digest  # noqa: PLC0415
+    from everbeat.policy.actions.digests import (  # noqa: PLC0415 - a cycle
+        MATCH,
+        UNKNOWN,
+        compare_digest,
+        waits_for_address,
+    )
 
-    if resource.parent is not None and resource.parent.bundle is not None:
-        plan.deferred_checks.append((resource, node, entry))
+    if waits_for_address(plan, resource):
+        plan.deferred_checks.append(DeferredCheck(resource, node, entry, of_failure=True))
         return False
-    result = compare_digest(plan, resource, node, entry)
-    return result not in (MATCH, UNKNOWN)
+    return compare_digest(plan, resource, node, entry) not in (MATCH, UNKNOWN)
 
 
 def clear_fail_count(plan: Plan, resource: Resource, node: Node, reason: str) -> Action:
