@@ -68,9 +68,10 @@ def assign_resource(
     previous = resource.assigned
     was_assigned = resource.is_assigned
     score = -INFINITY if node is None else resource.table.get(node.index)
-    if not force and node is not None and not node.is_guest():
-        in_table = resource.table.has(node.index)
-        if (in_table and score < 0) or not node.is_available():
+    if not force and node is not None:
+        is_banned = resource.table.has(node.index) and score < 0
+        # A guest is expected to come up in time.
+        if is_banned or (not node.is_available() and not node.is_guest()):
             node = None
             if stop_if_fail:
                 resource.next_role = STOPPED
