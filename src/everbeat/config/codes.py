@@ -126,6 +126,13 @@ HA_CF: Final = (
     Code("log-directory-missing", _W, "The directory of the log file does not exist."),
     Code("path-not-absolute", _W, "A relative path depends on where the program is started."),
     Code("coreroot-missing", _W, "The directory for core files does not exist."),
+    Code("monitor-malformed", _E, "A monitor line is a time, or a resource and a time."),
+    Code("monitor-resource-unknown", _W, "The resource named stands nowhere in haresources."),
+    Code(
+        "operation-timeout-malformed",
+        _E,
+        "An operation_timeout line is start, stop or monitor, and a time; a resource may precede.",
+    ),
     Code("env-malformed", _W, "Not NAME=VALUE; Heartbeat exports an empty value."),
 )
 

@@ -11,6 +11,7 @@ from everbeat.config.files import ConfigFile, ConfigFiles
 from everbeat.config.ha_cf import crm_from_word, read_ha_cf
 from everbeat.config.haresources import read_haresources
 from everbeat.config.host_facts import HostFacts
+from everbeat.config.monitoring import check_monitored
 from everbeat.model.names import node_name_from_text
 from everbeat.model.reports import Place, Report
 
@@ -42,6 +43,7 @@ def config_from_files(files: ConfigFiles, host: HostLookup) -> Parsed:
         own = node_name_from_text(host.node_name())
         owners = tuple(dict.fromkeys((*draft.nodes, own))) if draft.nodes else ()
         groups, group_reports = read_haresources(files.haresources, owners, host)
+        check_monitored(draft, groups)
     elif files.haresources.text is not None:
         summary = "with a cluster resource manager this file is ignored"
         place = Place(files.haresources.name)

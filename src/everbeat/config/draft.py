@@ -6,11 +6,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from everbeat.config.codes import report_of
+from everbeat.model.cluster import Monitoring
 from everbeat.model.reports import Place, Severity
 
 if TYPE_CHECKING:
     from everbeat.config.files import Line
-    from everbeat.model.cluster import ApiAuthorization, Medium, RespawnClient, StonithDevice
+    from everbeat.model.cluster import (
+        ApiAuthorization,
+        Medium,
+        OwnTimes,
+        RespawnClient,
+        StonithDevice,
+    )
     from everbeat.model.names import NodeName
     from everbeat.model.reports import Report
     from everbeat.ports.host import HostLookup
@@ -32,6 +39,9 @@ class Draft:
     apiauth: list[ApiAuthorization] = field(default_factory=list)
     stonith: list[tuple[Line, StonithDevice]] = field(default_factory=list)
     environment: list[tuple[str, str]] = field(default_factory=list)
+    monitoring: Monitoring = field(default_factory=Monitoring)
+    own_times: dict[str, OwnTimes] = field(default_factory=dict)  # by resource or script
+    own_times_lines: dict[str, Line] = field(default_factory=dict)  # first line of each name
     reports: list[Report] = field(default_factory=list)
 
     def report(self, code: str, line: Line, summary: str, remedy: str = "") -> None:

@@ -17,6 +17,7 @@ from everbeat.config.draft import Draft
 from everbeat.config.files import ConfigFile, Line, first_word_and_rest, lines_of, without_comment
 from everbeat.config.media import MEDIA
 from everbeat.config.members import DEFAULT_APIAUTH, MEMBERS
+from everbeat.config.monitoring import MONITORING, monitoring_of
 from everbeat.config.options import CRM, OPTIONS
 from everbeat.config.suggestions import nearest
 from everbeat.config.timing import timing_of
@@ -31,7 +32,7 @@ _SEPARATOR: Final = re.compile("([=:,])")
 LINE_BYTES_MAX: Final = 5_119
 CONTROL_CHARACTERS: Final = frozenset(map(chr, range(32))) - set("\t\r\v\f")
 
-TABLE: Final = (*OPTIONS, CRM, *MEDIA, *MEMBERS)
+TABLE: Final = (*OPTIONS, CRM, *MEDIA, *MEMBERS, *MONITORING)
 """Every directive, one row each."""
 
 DIRECTIVES: Final = {directive.name: directive for directive in TABLE} | {"crm": CRM}
@@ -159,6 +160,7 @@ def _config(draft: Draft, timing: Timing) -> HaConfig:
         is_log_badpack=bool(boolean_from_word(words["log_badpack"])),
         cluster=words["cluster"],
         environment=tuple(draft.environment),
+        monitoring=monitoring_of(draft),
         parameters=tuple(sorted(words.items())),
     )
 

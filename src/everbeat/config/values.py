@@ -19,6 +19,8 @@ FALSE_WORDS: Final = ("false", "off", "no", "n", "0")
 BOOLEAN_REMEDY: Final = "on or off"
 
 _TIME: Final = re.compile(r"(-?)([0-9]*\.?[0-9]*)(ms|us)?(.*)", re.IGNORECASE | re.DOTALL)
+_DURATION: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|)", re.IGNORECASE | re.ASCII)
+_DURATION_UNITS_MS: Final = {"ms": 1, "s": 1_000, "": 1_000, "m": 60_000, "h": 3_600_000}
 _LEADING: Final = re.compile(r"[+-]?[0-9]+", re.ASCII)
 _UNITS_US: Final = {"": 1_000_000, "ms": 1_000, "us": 1}
 
@@ -36,6 +38,14 @@ def time_ms_from_word(word: str) -> int | None:
     if milliseconds > TIME_MS_MAX:
         return None
     return -milliseconds if sign else milliseconds
+
+
+def duration_ms_from_word(word: str) -> int | None:
+    """Return whole milliseconds of `10`, `1.5`, `10s`, `500ms`, `5m`, `1h`: of our directives."""
+    match = _DURATION.fullmatch(word)
+    if match is None or len(word) > NUMBER_CHARACTERS_MAX:
+        return None
+    return int(Decimal(match.group(1)) * _DURATION_UNITS_MS[match.group(2).lower()])
 
 
 def is_sloppy_time(word: str) -> bool:

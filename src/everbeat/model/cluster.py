@@ -108,6 +108,58 @@ class StonithDevice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ActionTimes:
+    """How often a resource is monitored, and how long its scripts may take, in milliseconds."""
+
+    interval_ms: int = 10_000  # 0: not monitored
+    start_ms: int = 300_000
+    stop_ms: int = 300_000
+    monitor_ms: int = 60_000  # also of the status before a start
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnTimes:
+    """What ha.cf says of one resource alone; None: as all the others.
+
+    `name`: the word of haresources, or a script's name for all resources of that script.
+    """
+
+    name: str
+    interval_ms: int | None = None
+    start_ms: int | None = None
+    stop_ms: int | None = None
+    monitor_ms: int | None = None
+
+    def over(self, usual: ActionTimes) -> ActionTimes:
+        """Return the usual times with what is said here instead."""
+        return ActionTimes(
+            interval_ms=usual.interval_ms if self.interval_ms is None else self.interval_ms,
+            start_ms=usual.start_ms if self.start_ms is None else self.start_ms,
+            stop_ms=usual.stop_ms if self.stop_ms is None else self.stop_ms,
+            monitor_ms=usual.monitor_ms if self.monitor_ms is None else self.monitor_ms,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Monitoring:
+    """How resources are watched, how long their scripts may take, when a node has failed one."""
+
+    usual: ActionTimes = field(default_factory=ActionTimes)
+    own: tuple[OwnTimes, ...] = ()
+    max_failures: int = 3  # 0: a failed monitor never moves a group
+    failure_window_ms: int = 3_600_000
+
+    def times(self, resource: ResourceSpec) -> ActionTimes:
+        """Return the times of a resource; what names its word goes before its script's name."""
+        times = self.usual
+        for name in (resource.script, resource.text):
+            for entry in self.own:
+                if entry.name == name:
+                    times = entry.over(times)
+        return times
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HaConfig:
     """Everything ha.cf says, with 3.0.6's defaults."""
 
@@ -140,6 +192,7 @@ class HaConfig:
     is_log_badpack: bool = True
     cluster: str = "linux-ha"
     environment: tuple[tuple[str, str], ...] = ()  # `env NAME=VALUE`
+    monitoring: Monitoring = field(default_factory=Monitoring)
     parameters: tuple[tuple[str, str], ...] = ()
     """Every recorded parameter as written in ha.cf, defaults included: what `getparm` answers
     and what respawned clients and hooks see as HA_<name>."""

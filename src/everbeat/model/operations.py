@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from everbeat.model.cluster import ResourceSpec
+from everbeat.model.failures import Failures
 from everbeat.model.names import GroupKey
 
 
@@ -64,7 +65,45 @@ class StopClients:
     """Order: stop the respawn clients, last one first; answered by ClientsStopped."""
 
 
-ExecutorOrder: TypeAlias = RunOperation | RunHook | AnnounceAddresses | StartClients | StopClients
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watch:
+    """One resource to be monitored: each interval, and at once when something gives cause."""
+
+    resource: ResourceSpec
+    interval_ms: int
+    timeout_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class WatchResources:
+    """Order: from now on monitor exactly these resources of a group; none ends it.
+
+    Answered by MonitorFailed as often as one of them is found not to run, and once for each by
+    MonitorUnheard if its status never says that it runs. A monitor under way when its resource is
+    not watched any more is ended unheard.
+    """
+
+    group: GroupKey
+    watches: tuple[Watch, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetFailures:
+    """Order: set fail counts to zero, of one resource (its word) or all; Failures follows."""
+
+    resource: str = ""
+
+
+ExecutorOrder: TypeAlias = (
+    RunOperation
+    | RunHook
+    | AnnounceAddresses
+    | StartClients
+    | StopClients
+    | WatchResources
+    | ForgetFailures
+    | Failures
+)
 
 
 class Outcome(StrEnum):
@@ -98,6 +137,52 @@ class OperationDone:
         return self.outcome is Outcome.DONE and self.exit_code == 0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MonitorFailed:
+    """A resource that was seen running does not run, or its status hung twice in a row.
+
+    The fail count was raised before: Failures comes first.
+    """
+
+    group: GroupKey
+    resource: ResourceSpec
+    outcome: Outcome
+    exit_code: int
+    output: str
+    served_by: str
+    cause: str  # what made us look: `interval`, `process 815 ended`, `address 10.0.0.50 removed`
+    noticed_ms: int  # when the cause came, or when the monitor began
+    ended_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MonitorUnheard:
+    """The status of a started resource has never said that it runs: its death will not be seen."""
+
+    group: GroupKey
+    resource: ResourceSpec
+    output: str
+    served_by: str
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperationHung:
+    """An operation or monitor is ended at its limit; how it was found, for people (flight record).
+
+    `lines`: processes with state, wait channel and stack, pressure, load, last output; bounded.
+    """
+
+    group: GroupKey
+    resource: ResourceSpec
+    action: Action
+    served_by: str
+    limit_ms: int
+    is_monitor: bool
+    lines: tuple[str, ...]
+    at_ms: int
+
+
 @dataclass(frozen=True, slots=True)
 class ClientsStopped:
     """All respawn clients have ended."""
@@ -116,4 +201,12 @@ class ClientEnded:
     at_ms: int
 
 
-ExecutorFact: TypeAlias = OperationDone | ClientsStopped | ClientEnded
+ExecutorFact: TypeAlias = (
+    OperationDone
+    | MonitorFailed
+    | MonitorUnheard
+    | OperationHung
+    | Failures
+    | ClientsStopped
+    | ClientEnded
+)
