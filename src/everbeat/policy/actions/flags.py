@@ -32,7 +32,10 @@ _NOTIFY_HEADS = (
 
 
 def base_task(action: Action) -> str:
-    """Return the task of members a collective's action stands for."""
+    """Return the task of members a collective's action stands for.
+
+    Groups in a clone have points of their own: there `running` stands for `running`.
+    """
     task = action.task
     if task in ("notify", "notified"):
         parsed = parse_operation_key(action.key)
@@ -40,6 +43,9 @@ def base_task(action: Action) -> str:
             task = parsed[1]
             for head in _NOTIFY_HEADS:
                 task = task.removeprefix(head)
+    resource = action.resource
+    if resource is not None and resource.children and resource.children[0].variant != PRIMITIVE:
+        return task
     return _BASE.get(task, task)
 
 
