@@ -38,7 +38,6 @@ from everbeat.policy.unpack.migration_history import (
     migrate_to_succeeded,
 )
 from everbeat.policy.unpack.operation_order import (
-    compare_age,
     interval_of,
     transition_key,
 )
@@ -231,16 +230,19 @@ def _set_active(resource: Resource) -> None:
     resource.role = _active_role(resource)
 
 
+def _has_failed_since(entry: Entry, last: Element | None) -> bool:
+    """Say whether the last failure is that of a pending entry's operation, and not older."""
+    if last is None or last.text("operation") != entry.task or interval_of(last) != entry.interval:
+        return False
+    failed = integer_prefix(last.text("last-rc-change"))
+    began = integer_prefix(entry.xml.text("last-rc-change"))
+    return failed is not None and began is not None and failed >= began
+
+
 def _take_pending(
     plan: Plan, resource: Resource, node: Node, entry: Entry, told: HistoryState
 ) -> None:
-    last = told.last_failure
-    if (
-        last is not None
-        and last.text("operation") == entry.task
-        and interval_of(last) == entry.interval
-        and compare_age(last, entry.xml) >= 0
-    ):
+    if _has_failed_since(entry, told.last_failure):
         return
     if entry.task == "start":
         resource.start_pending = True
