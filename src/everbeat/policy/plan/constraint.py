@@ -59,7 +59,7 @@ class Colocation:
         self.explicit: Final = explicit
 
 
-def _goes_before(a: Resource, b: Resource, a_id: str, b_id: str) -> bool:
+def _goes_before(a: Resource, b: Resource) -> bool:
     """Compare two records of a list by the resource at their far end; equals go in front."""
     if a.priority != b.priority:
         return a.priority > b.priority
@@ -67,13 +67,13 @@ def _goes_before(a: Resource, b: Resource, a_id: str, b_id: str) -> bool:
         return a.variant > b.variant
     if a.variant == CLONE and a.promotable != b.promotable:
         return a.promotable
-    return a_id <= b_id
+    return a.id <= b.id
 
 
 def insert_this_with(records: list[Colocation], record: Colocation) -> None:
     """Enter a record, by its primary, into a list of what a resource wants to be with."""
     for index, other in enumerate(records):
-        if _goes_before(record.primary, other.primary, record.id, other.id):
+        if _goes_before(record.primary, other.primary):
             records.insert(index, record)
             return
     records.append(record)
@@ -82,7 +82,7 @@ def insert_this_with(records: list[Colocation], record: Colocation) -> None:
 def insert_with_this(records: list[Colocation], record: Colocation) -> None:
     """Enter a record, by its dependent, into a list of what wants to be with a resource."""
     for index, other in enumerate(records):
-        if _goes_before(record.dependent, other.dependent, record.id, other.id):
+        if _goes_before(record.dependent, other.dependent):
             records.insert(index, record)
             return
     records.append(record)
