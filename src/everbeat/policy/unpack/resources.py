@@ -266,20 +266,19 @@ def unpack_clone(plan: Plan, clone: Resource) -> bool:
     if child is None:
         return False
     clone.child_xml = child
-    at_most: int | None = None
     members = [child] if child.tag == "primitive" else child.all("primitive")
-    if any(expand_template(plan, m).get("class") in _SINGLE_CLASSES for m in members):
-        if clone.promotable:
-            return False
-        at_most = len(plan.nodes) if clone.unique else None
-        clone.unique = False
+    is_single = any(expand_template(plan, m).get("class") in _SINGLE_CLASSES for m in members)
+    if is_single and clone.promotable:
+        return False
+    is_forced = is_single and clone.unique
+    clone.unique = clone.unique and not is_single
     node_max = integer_prefix(meta.get("clone-node-max", "1")) or 1
     clone.clone_node_max = node_max if clone.unique else 1
     written_max = meta.get("clone-max")
     clone_max = integer_prefix(written_max) if written_max is not None else None
     clone.clone_max = max(1, len(plan.nodes)) if clone_max is None or clone_max < 0 else clone_max
-    if at_most is not None:  # there can be no two instances on a node
-        clone.clone_max = min(clone.clone_max, at_most)
+    if is_forced:  # there can be no two instances on a node
+        clone.clone_max = min(clone.clone_max, len(plan.nodes))
     if clone.promotable:
         clone.promoted_max = _count(meta, "promoted-max", "master-max")
         clone.promoted_node_max = _count(meta, "promoted-node-max", "master-node-max")
@@ -294,7 +293,19 @@ def unpack_clone(plan: Plan, clone: Resource) -> bool:
         instance = add_instance(plan, clone, 0)
         if instance is not None:
             mark_removed(instance)
+    if is_forced and clone.children:
+        _leave_unique(clone.children[-1])
     return True
+
+
+def _leave_unique(part: Resource) -> None:
+    """Leave what could be unique so, in the last instance of a clone that cannot be unique.
+
+    The reference engine takes uniqueness back from earlier instances as it makes a later one.
+    """
+    part.unique = part.xml.get("class") not in _SINGLE_CLASSES
+    for child in part.children:
+        _leave_unique(child)
 
 
 def _count(meta: dict[str, str], name: str, old_name: str) -> int:
