@@ -11,8 +11,8 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from everbeat.policy.actions.fence import fence_node
-from everbeat.policy.assign.assign import current_node
 from everbeat.policy.plan.orders import record_ordering
+from everbeat.policy.plan.placing import current_node
 from everbeat.policy.plan.words import (
     FIRST_IMPLIES_THEN,
     GUEST_ALLOWED,

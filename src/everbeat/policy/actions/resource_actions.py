@@ -19,10 +19,10 @@ from everbeat.policy.actions.notify import make_notify_data
 from everbeat.policy.actions.pairs import order_pair
 from everbeat.policy.actions.recurring import create_recurring
 from everbeat.policy.actions.unfencing import unfence_before
-from everbeat.policy.assign.assign import current_node
 from everbeat.policy.assign.colocation import instances_of
 from everbeat.policy.plan import words
 from everbeat.policy.plan.orders import record_ordering
+from everbeat.policy.plan.placing import current_node
 from everbeat.policy.plan.words import (
     CLONE,
     FIRST_IMPLIES_THEN,

@@ -19,7 +19,7 @@ from everbeat.policy.assign.lists import this_with, with_this
 from everbeat.policy.assign.utilization import ban_insufficient, sort_for_utilization
 from everbeat.policy.assign.wishes import add_dependent_scores
 from everbeat.policy.plan import words
-from everbeat.policy.plan.placing import assign_resource, score_everywhere
+from everbeat.policy.plan.placing import assign_resource, current_node, score_everywhere
 from everbeat.policy.plan.table import Cause
 from everbeat.policy.plan.words import BUNDLE, CLONE, GROUP, PRIMITIVE, STOPPED
 from everbeat.policy.score import INFINITY, render_score
@@ -154,19 +154,6 @@ def _apply_colocations(plan: Plan, resource: Resource) -> None:
         for record in wanted_by:
             if _is_mandatory(record) == mandatory:
                 add_dependent_scores(plan, record, resource)
-
-
-def current_node(resource: Resource) -> Node | None:
-    """Return where a resource counts as running: a migration's source, else a clean node."""
-    if resource.partial_source is not None:
-        return resource.partial_source
-    if not resource.active_on:
-        return None
-    if not resource.needs_fencing:
-        for node in resource.active_on:
-            if node.online and not node.unclean:
-                return node
-    return resource.active_on[0]
 
 
 def _choose(plan: Plan, resource: Resource, prefer: Node | None, *, stop_if_fail: bool) -> None:

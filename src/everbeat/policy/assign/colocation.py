@@ -178,7 +178,7 @@ def _to_priority(dependent: Resource, primary: Resource, record: Colocation) -> 
     theirs = None
     if primary.assigned is not None:
         theirs = node_value(primary, primary.assigned, record.attribute)
-    if primary.assigned is None or mine != theirs:
+    if mine != theirs:
         if record.score < INFINITY or record.dependent_role != PROMOTED:
             return 0
         factor = -1

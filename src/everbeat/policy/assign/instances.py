@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from everbeat.policy.assign.colocation import place_of
 from everbeat.policy.assign.lists import has_influence, this_with, with_this
 from everbeat.policy.assign.wishes import SumFlags, add_colocated, single
-from everbeat.policy.plan.placing import unassign
+from everbeat.policy.plan.placing import current_node, unassign
 from everbeat.policy.plan.table import Cause, ScoreTable
 from everbeat.policy.score import ABSENT, INFINITY, integer_prefix
 
@@ -41,9 +41,9 @@ def has_failed(resource: Resource) -> bool:
 
 
 def _node_if_allowed(instance: Resource) -> Node | None:
-    if not instance.active_on:
+    node = current_node(instance)
+    if node is None:
         return None
-    node = instance.active_on[0]
     if not instance.table.has(node.index) or instance.table.scores[node.index] < 0:
         return None
     return node
@@ -147,9 +147,9 @@ def _ban_all(plan: Plan, instance: Resource) -> None:
 
 
 def _may_stay(collective: Resource, instance: Resource, optimal: int) -> Node | None:
-    if not instance.active_on or has_failed(instance):
+    node = current_node(instance)
+    if node is None or instance.failed:
         return None
-    node = instance.active_on[0]
     if not node.is_available() or node.base_score < 0:
         return None
     if collective.table.count(node.index) >= optimal:

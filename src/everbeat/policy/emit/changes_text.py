@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, final
 
 from everbeat.policy.actions.create import find_task_actions
-from everbeat.policy.assign.assign import current_node
+from everbeat.policy.plan.placing import current_node
 from everbeat.policy.plan.words import (
     BUNDLE,
     PRIMITIVE,

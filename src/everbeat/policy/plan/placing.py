@@ -14,6 +14,19 @@ if TYPE_CHECKING:
     from everbeat.policy.plan.table import Cause
 
 
+def current_node(resource: Resource) -> Node | None:
+    """Return where a resource counts as running: a migration's source, else a clean node."""
+    if resource.partial_source is not None:
+        return resource.partial_source
+    if not resource.active_on:
+        return None
+    if not resource.needs_fencing:
+        for node in resource.active_on:
+            if node.online and not node.unclean:
+                return node
+    return resource.active_on[0]
+
+
 def score_everywhere(plan: Plan, resource: Resource, score: int, cause: Cause) -> None:
     """Add a score on every node; a ban everywhere takes back a primitive's placement."""
     for node in plan.nodes:
