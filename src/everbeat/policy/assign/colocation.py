@@ -153,7 +153,7 @@ def node_value(resource: Resource, node: Node, attribute: str) -> str | None:
         host = host_of(node)
         value = None if host is None else host.attributes.get(attribute)
     else:
-        value = node_attribute_for(resource, node, attribute)
+        value = node_attribute_for(resource, node, attribute, assigned=True)
     return None if value is None else value.lower()
 
 

@@ -73,9 +73,12 @@ def promotion_score(plan: Plan, instance: Resource, node: Node | None) -> tuple[
     if not _score_applies(instance, node):
         return 0, False
     name = instance.name_in_history()
-    value = node_attribute_for(instance, node, f"master-{name}")
-    if value is None and not instance.unique:
-        value = node_attribute_for(instance, node, f"master-{base_name(name)}")
+    names = [name] if instance.unique else [name, base_name(name)]
+    value: str | None = None
+    for possible in names:
+        if value is None:
+            assigned = instance.is_assigned
+            value = node_attribute_for(instance, node, f"master-{possible}", assigned=assigned)
     if value is None:
         return 0, False
     return score_from_text(value), True

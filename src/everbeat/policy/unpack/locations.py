@@ -129,23 +129,26 @@ def _apply_rule(
         if attribute is None:
             record.add(node, score_from_text(rule.get("score")))
             continue
-        value = node_attribute_for(resource, node, attribute)
+        value = node_attribute_for(resource, node, attribute, assigned=False)
         if value is not None:
             record.nodes.insert(0, (node, score_from_text(value)))
     if record.nodes:
         _enter(plan, record)
 
 
-def node_attribute_for(resource: Resource, node: Node, name: str) -> str | None:
-    """Return a node attribute as a resource sees it: of the host where it says so."""
+def node_attribute_for(resource: Resource, node: Node, name: str, *, assigned: bool) -> str | None:
+    """Return a node attribute as a resource sees it: of the guest's host where it says so.
+
+    With `assigned` the host is where the guest was put, else where it runs now.
+    """
     if node.is_guest() and resource.meta.get("container-attribute-target") == "host":
         connection = node.connection
         assert connection is not None
         assert connection.launcher is not None
         launcher = connection.launcher
-        host = launcher.assigned if launcher.is_assigned else None
-        if host is None and launcher.active_on:
-            host = launcher.active_on[0]
+        host = launcher.assigned
+        if not assigned:
+            host = launcher.active_on[0] if launcher.active_on else None
         return None if host is None else host.attributes.get(name)
     return node.attributes.get(name)
 
