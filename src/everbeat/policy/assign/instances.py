@@ -185,9 +185,10 @@ def _assign_early(
             break
         for resource, table in saved:
             resource.table.restore(table, _RETRY)
-        unassign(instance)
         if chosen is None:
+            instance.is_assigned = False  # its members stay settled on no node
             break
+        unassign(instance)
         reserved += 1
     collective.table.counts = counts
     return done
