@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         OwnTimes,
         RespawnClient,
         StonithDevice,
+        WitnessPlace,
     )
     from everbeat.model.names import NodeName
     from everbeat.model.reports import Report
@@ -42,6 +43,7 @@ class Draft:
     monitoring: Monitoring = field(default_factory=Monitoring)
     own_times: dict[str, OwnTimes] = field(default_factory=dict)  # by resource or script
     own_times_lines: dict[str, Line] = field(default_factory=dict)  # first line of each name
+    witness: WitnessPlace | None = None
     reports: list[Report] = field(default_factory=list)
 
     def report(self, code: str, line: Line, summary: str, remedy: str = "") -> None:

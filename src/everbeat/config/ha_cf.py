@@ -19,10 +19,11 @@ from everbeat.config.media import MEDIA
 from everbeat.config.members import DEFAULT_APIAUTH, MEMBERS
 from everbeat.config.monitoring import MONITORING, monitoring_of
 from everbeat.config.options import CRM, OPTIONS
+from everbeat.config.quorum import QUORUM, quorum_of
 from everbeat.config.suggestions import nearest
 from everbeat.config.timing import timing_of
 from everbeat.config.values import FALSE_WORDS, TRUE_WORDS, boolean_from_word, leading_number
-from everbeat.model.cluster import AutoFailback, Autojoin, HaConfig, Timing
+from everbeat.model.cluster import AutoFailback, Autojoin, HaConfig, Quorum, Timing
 from everbeat.model.names import node_name_from_text
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ _SEPARATOR: Final = re.compile("([=:,])")
 LINE_BYTES_MAX: Final = 5_119
 CONTROL_CHARACTERS: Final = frozenset(map(chr, range(32))) - set("\t\r\v\f")
 
-TABLE: Final = (*OPTIONS, CRM, *MEDIA, *MEMBERS, *MONITORING)
+TABLE: Final = (*OPTIONS, CRM, *MEDIA, *MEMBERS, *QUORUM, *MONITORING)
 """Every directive, one row each."""
 
 DIRECTIVES: Final = {directive.name: directive for directive in TABLE} | {"crm": CRM}
@@ -53,7 +54,8 @@ def read_ha_cf(file: ConfigFile, host: HostLookup) -> tuple[Draft, HaConfig | No
         _read_line(draft, line)
     timing = timing_of(draft)
     check_ha_cf(draft)
-    return draft, None if draft.has_errors else _config(draft, timing)
+    quorum = quorum_of(draft, timing)
+    return draft, None if draft.has_errors else _config(draft, timing, quorum)
 
 
 def _read_line(draft: Draft, line: Line) -> None:
@@ -125,7 +127,7 @@ def _set_option(draft: Draft, directive: Directive, statement: Statement) -> Non
     draft.lines[name] = line
 
 
-def _config(draft: Draft, timing: Timing) -> HaConfig:
+def _config(draft: Draft, timing: Timing, quorum: Quorum) -> HaConfig:
     """Turn the checked words into values."""
     words = draft.parameters
     named = {entry.client for entry in draft.apiauth}
@@ -141,6 +143,8 @@ def _config(draft: Draft, timing: Timing) -> HaConfig:
         respawn=tuple(draft.respawn),
         apiauth=(*draft.apiauth, *defaults),
         stonith=tuple(device for _, device in draft.stonith),
+        quorum=quorum,
+        witness=draft.witness,
         watchdog=words.get("watchdog", ""),
         hopfudge=leading_number(words["hopfudge"]),
         logfile=words.get("logfile", ""),

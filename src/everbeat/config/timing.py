@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from everbeat.config.quorum import stoptime_ms_of
 from everbeat.config.values import time_ms_from_word
 from everbeat.model.cluster import Timing
 
@@ -33,6 +34,7 @@ def timing_of(draft: Draft) -> Timing:
         warntime_ms=_filled(draft, "warntime", deadtime // 2),
         initdead_ms=_filled(draft, "initdead", default_initdead_ms(deadtime)),
         deadping_ms=_filled(draft, "deadping", deadtime),
+        stoptime_ms=stoptime_ms_of(draft, deadtime, keepalive),
     )
     if all(_is_readable(draft, name) for name in TIMES):
         _check(draft, timing)

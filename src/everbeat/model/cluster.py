@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from everbeat.model.names import GroupKey, LinkName, NodeName
+from everbeat.model.quorum import WITNESS_PORT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,6 +63,39 @@ class Timing:
     warntime_ms: int = 15_000
     initdead_ms: int = 30_000
     deadping_ms: int = 30_000
+    stoptime_ms: int = 10_000
+    """What giving up everything may take when the right to hold is lost."""
+
+
+DRIFT_PERMILLE: Final = 10
+"""How far the rates of two machines' clocks may differ: a hundred times what quartz does."""
+
+
+def lease_ms(dead_ms: int, stop_ms: int) -> int:
+    """Return how long a lease may last so that all is given up when it may be taken.
+
+    The largest L with L (1 + r) + S <= D (1 - r); negative where stopping takes too long.
+    """
+    room_ms = dead_ms * (1_000 - DRIFT_PERMILLE) - stop_ms * 1_000
+    return room_ms // (1_000 + DRIFT_PERMILLE)
+
+
+class Quorum(StrEnum):
+    """What decides, after a split, who may hold groups (ADR 0010)."""
+
+    NONE = "none"  # nothing: as Heartbeat, both sides would hold
+    VOTES = "votes"  # the nodes' own votes: three and more nodes
+    WITNESS = "witness"  # a third voter for two nodes
+    PING = "ping"  # the ping nodes stand in for it: not exclusive
+    FENCING = "fencing"  # two nodes: nothing is taken before the other is confirmed off
+
+
+@dataclass(frozen=True, slots=True)
+class WitnessPlace:
+    """Where the witness listens: a host name or address as written, and a UDP port."""
+
+    host: str
+    port: int = WITNESS_PORT
 
 
 class AutoFailback(StrEnum):
@@ -173,6 +207,8 @@ class HaConfig:
     respawn: tuple[RespawnClient, ...] = ()
     apiauth: tuple[ApiAuthorization, ...] = ()
     stonith: tuple[StonithDevice, ...] = ()
+    quorum: Quorum = Quorum.NONE
+    witness: WitnessPlace | None = None
     watchdog: str = ""
     hopfudge: int = 1
     logfile: str = ""
@@ -205,7 +241,10 @@ class HaConfig:
 
 @dataclass(frozen=True, slots=True)
 class AuthKey:
-    """One key of authkeys. `method`: crc, md5 or sha1. The secret is raw bytes (crc: empty)."""
+    """One key of authkeys. `method`: crc, md5, sha1, sha256 or aes-siv; the last two are our own.
+
+    The secret is raw bytes (crc: empty).
+    """
 
     number: int
     method: str

@@ -1,4 +1,7 @@
-"""What quorum is about: a question to the witness, and its answer (ADR 0010).
+"""The right to hold groups, and what is asked of a witness for it (ADR 0010).
+
+    link: leases, votes ──RightGained, RightExtended, RightLost──► core ──► resource manager
+          └──AskWitness(ask)──► adapter ⇄ witness ──reply──► link
 
 A stamp is the asker's own CLOCK_MONOTONIC in milliseconds when it asked; nobody else reads
 anything into it but its order. What is granted to a stamp `s` holds until `s + lease_ms` on the
@@ -9,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, TypeAlias
 
 from everbeat.model.names import NodeName
 
@@ -66,3 +69,72 @@ class WitnessReply:
     holder: NodeName
     reason: WitnessReason
     retry_after_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AskWitness:
+    """Order of the link node: send this question; nothing comes back if it is lost."""
+
+    ask: WitnessAsk
+
+
+@dataclass(frozen=True, slots=True)
+class RightGained:
+    """We may hold groups from now on, `until_ms` unless extended; begin as at start."""
+
+    reason: str
+    until_ms: int | None  # None: without end
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class RightExtended:
+    """The right, if it has not lapsed meanwhile, lasts longer."""
+
+    until_ms: int | None  # None: without end
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class RightLost:
+    """We must have given up everything at `stop_by_ms`: others may take it then."""
+
+    reason: str
+    stop_by_ms: int
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmOff:
+    """Order: this node was confirmed to be off. It is dead whatever the votes, until heard."""
+
+    node: NodeName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VoterView:
+    """What one voter does for us, for people."""
+
+    voter: str  # a node, `witness` or `ping`
+    lease_until_ms: int | None = None  # None: it gave none yet
+    has_left: bool = False  # it stopped in order and promised to hold nothing
+    votes_dead: tuple[NodeName, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuorumView:
+    """Where the right to hold comes from, for people and for a core that has just started."""
+
+    kind: str  # of model.cluster.Quorum
+    is_held: bool = True
+    is_known: bool = True  # False: a new link process has not heard enough yet
+    until_ms: int | None = None  # None: without end
+    stop_by_ms: int = 0  # while it is lost and not everything was given up
+    reason: str = ""
+    lease_ms: int = 0
+    majority: int = 0
+    voters: tuple[VoterView, ...] = ()
+    waits_for: tuple[NodeName, ...] = ()  # must be heard first: see `promise`
+
+
+RightFact: TypeAlias = RightGained | RightExtended | RightLost

@@ -6,7 +6,9 @@ import pytest
 
 from config_cases import GOOD, HOST
 from everbeat.config.configuration import ConfigFile, ConfigFiles, Parsed, config_from_files
-from everbeat.config.ha_cf import TABLE
+from everbeat.config.ha_cf import TABLE, read_ha_cf
+from everbeat.config.quorum import quorum_of, witness_from_word
+from everbeat.config.timing import timing_of
 from everbeat.model.cluster import (
     ApiAuthorization,
     AuthKey,
@@ -14,10 +16,12 @@ from everbeat.model.cluster import (
     HaConfig,
     Medium,
     MediumKind,
+    Quorum,
     ResourceSpec,
     RespawnClient,
     StonithDevice,
     Timing,
+    WitnessPlace,
 )
 from everbeat.model.names import LinkName
 from everbeat.model.reports import Severity
@@ -83,6 +87,9 @@ enable_config_writes off
 crm_daemon_dir /tmp
 crmd_spawns_pengine on
 use_apphbd off
+quorum votes
+stoptime 2
+witness 10.99.0.9:7000
 """
 
 
@@ -126,7 +133,49 @@ def test_times_become_milliseconds() -> None:
         warntime_ms=2_500,
         initdead_ms=30_000,
         deadping_ms=12_000,
+        stoptime_ms=2_000,
     )
+    assert config_of(EVERYTHING).witness == WitnessPlace("10.99.0.9", 7_000)
+    assert config_of(EVERYTHING).quorum is Quorum.WITNESS
+
+
+@pytest.mark.parametrize(
+    ("nodes", "more", "kind"),
+    [
+        ("alpha beta", "", Quorum.NONE),
+        ("alpha beta", "ping 192.0.2.1\n", Quorum.PING),
+        ("alpha beta", "ping 192.0.2.1\nwitness 192.0.2.9\n", Quorum.WITNESS),
+        ("alpha beta", "stonith_host * null alpha beta\n", Quorum.FENCING),
+        ("alpha beta", "ping 192.0.2.1\nquorum none\n", Quorum.NONE),
+        ("alpha beta gamma", "", Quorum.VOTES),
+        ("alpha beta gamma", "deadtime 3\nkeepalive 2\ninitdead 30\n", Quorum.NONE),
+        ("alpha beta gamma", "quorum none\n", Quorum.NONE),
+    ],
+)
+def test_what_decides_a_split_follows_from_what_is_there(
+    nodes: str, more: str, kind: Quorum
+) -> None:
+    ha_cf = GOOD["ha.cf"].replace("alpha beta", nodes) + more
+    draft = read_ha_cf(ConfigFile("ha.cf", ha_cf), HOST)[0]
+    assert quorum_of(draft, timing_of(draft)) is kind
+
+
+@pytest.mark.parametrize(
+    ("word", "place"),
+    [
+        ("third", WitnessPlace("third")),
+        ("third:7", WitnessPlace("third", 7)),
+        ("2001:db8::9", WitnessPlace("2001:db8::9")),
+        ("[2001:db8::9]", WitnessPlace("2001:db8::9")),
+        ("[2001:db8::9]:7", WitnessPlace("2001:db8::9", 7)),
+        ("third:", None),
+        ("third:0", None),
+        (":7", None),
+        ("[2001:db8::9", None),
+    ],
+)
+def test_a_witness_is_a_host_and_perhaps_a_port(word: str, place: WitnessPlace | None) -> None:
+    assert witness_from_word(word) == place
 
 
 @pytest.mark.parametrize(
