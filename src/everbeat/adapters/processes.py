@@ -1,4 +1,4 @@
-"""Run programs for the executor: own session, no standard input, bounded output, killed as a group.
+"""Run programs for the executor: own session, no terminal, bounded output, killed as a group.
 
 An operation ends when its process ends, not when its output is closed: scripts start services
 that keep the script's output open for ever. Such a service must also survive us, so the child
@@ -8,6 +8,7 @@ blocks (what nobody reads is refused with EAGAIN once the pipe is full).
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import pwd
@@ -21,7 +22,7 @@ from everbeat.executor.effects import Ending
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from everbeat.executor.effects import Launch
 
@@ -165,19 +166,35 @@ def _open_capture(tails: list[tuple[bytearray, int]]) -> _Capture:
 def _spawn(command: list[str], order: Launch, captures: list[_Capture]) -> subprocess.Popen[bytes]:
     ids = pwd.getpwnam(order.user) if order.user else None
     is_other = ids is not None and ids.pw_uid != os.geteuid()
-    return subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=captures[0].writing if captures else 2,
-        stderr=captures[-1].writing if captures else 2,
-        env={_bytes(name): _bytes(value) for name, value in order.environment},
-        cwd="/",
-        umask=0o022,
-        start_new_session=True,
-        user=ids.pw_uid if ids and is_other else None,
-        group=ids.pw_gid if ids and is_other else None,
-        extra_groups=os.getgrouplist(ids.pw_name, ids.pw_gid) if ids and is_other else None,
-    )
+    with _input(order.input) as stdin:
+        return subprocess.Popen(
+            command,
+            stdin=stdin,
+            stdout=captures[0].writing if captures else 2,
+            stderr=captures[-1].writing if captures else 2,
+            env={_bytes(name): _bytes(value) for name, value in order.environment},
+            cwd="/",
+            umask=0o022,
+            start_new_session=True,
+            user=ids.pw_uid if ids and is_other else None,
+            group=ids.pw_gid if ids and is_other else None,
+            extra_groups=os.getgrouplist(ids.pw_name, ids.pw_gid) if ids and is_other else None,
+        )
+
+
+@contextlib.contextmanager
+def _input(text: str) -> Iterator[int]:
+    """Yield what a child reads: memory that holds the text, so that nothing can block on it."""
+    if not text:
+        yield subprocess.DEVNULL
+        return
+    descriptor = os.memfd_create("input", os.MFD_CLOEXEC)
+    try:
+        os.write(descriptor, _bytes(text))
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def _bytes(text: str) -> bytes:

@@ -6,7 +6,7 @@ supplies); by default each device is a level of its own, in the order of the con
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from everbeat.model.fencing import DeviceStatus, FenceOutcome
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from everbeat.model.names import NodeName
 
 Level: TypeAlias = "tuple[FenceDevice, ...]"
+Topology: TypeAlias = "Mapping[NodeName, tuple[tuple[str, ...], ...]]"
+"""Names of devices by level, for the nodes for which somebody chose them."""
 
 
 @dataclass(slots=True)
@@ -32,15 +34,6 @@ class _Known:
     proven_ms: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Topology:
-    """The levels of nodes for which somebody chose them: node, then device names by level."""
-
-    levels: Mapping[NodeName, tuple[tuple[str, ...], ...]] = field(
-        default_factory=dict[str, tuple[tuple[str, ...], ...]]
-    )
-
-
 class Registry:
     """Owned by one fencer. Names of devices are unique; of two the first one counts."""
 
@@ -48,7 +41,7 @@ class Registry:
         self._known: dict[str, _Known] = {}
         for device in devices:
             self._known.setdefault(device.name, _Known(device, device.hosts))
-        self._topology = topology or Topology()
+        self._topology = topology or {}
 
     def devices(self) -> tuple[FenceDevice, ...]:
         """Return all devices in their order."""
@@ -65,7 +58,7 @@ class Registry:
 
     def levels(self, node: NodeName) -> tuple[Level, ...]:
         """Return what to try for a node, in order. A device of unknown hosts is worth a try."""
-        chosen = self._topology.levels.get(node)
+        chosen = self._topology.get(node)
         if chosen is not None:
             named = (tuple(filter(None, map(self.device, names))) for names in chosen)
             return tuple(

@@ -14,6 +14,15 @@ from everbeat.model.names import NodeName
 
 MEATWARE: Final = "meatware"
 FENCE_PREFIX: Final = "fence_"
+HOST_LIST: Final = "pcmk_host_list"
+HOST_MAP: Final = "pcmk_host_map"
+HOST_OPTIONS: Final = frozenset({HOST_LIST, HOST_MAP, "pcmk_host_check"})
+"""Options of fence agents that say which nodes a device controls; never passed on."""
+
+
+def is_fence_agent(device_type: str) -> bool:
+    """Whether a device's type names one of the fence-agents family."""
+    return device_type.rpartition("/")[2].startswith(FENCE_PREFIX)
 
 
 class FenceAction(StrEnum):
@@ -49,7 +58,8 @@ class StopFailure(StrEnum):
 class FenceDevice:
     """One device as this node may ask it.
 
-    `type`: a STONITH plug-in (`external/ipmi`), a fence agent (`fence_ipmilan`) or `meatware`.
+    `type`: a STONITH plug-in (`external/ipmi`), a fence agent (`fence_ipmilan`; its path does as
+    well) or `meatware`.
     `parameters`: words in the plug-in's order, or NAME=VALUE; with `file` they are read from it.
     `hosts`: the nodes it can fence; None: the plug-in must be asked for its list before use.
     `ports`: what the device calls a node, where that is not the node's name.
@@ -70,7 +80,7 @@ class FenceDevice:
     @property
     def is_fence_agent(self) -> bool:
         """Whether it is one of the fence-agents family."""
-        return self.type.startswith(FENCE_PREFIX)
+        return is_fence_agent(self.type)
 
     def port(self, node: NodeName) -> str:
         """Return the device's name for a node."""

@@ -13,7 +13,6 @@ from everbeat.fencing.facts import (
     NodeFenced,
 )
 from everbeat.fencing.fencer import CHECK_AGAIN_MS, CHECK_EVERY_MS, Fencer
-from everbeat.fencing.registry import Topology
 from everbeat.model.fencing import (
     FenceAction,
     FenceDevice,
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from everbeat.fencing.facts import FencingEffect
+    from everbeat.fencing.registry import Topology
 
 BETA = NodeName("beta")
 REBOOT = FenceAction.REBOOT
@@ -146,7 +146,7 @@ def test_a_plug_in_is_asked_for_its_hosts_first_and_another_nodes_device_is_not_
 
 def test_all_devices_of_a_level_must_say_done_and_are_switched_on_again() -> None:
     left, right = device("left", "beta"), device("right", "beta")
-    core = fencer(left, right, topology=Topology({BETA: (("left", "right"),)}))
+    core = fencer(left, right, topology={BETA: (("left", "right"),)})
     first = order_in(core.on_request(BETA, REBOOT, "", 0))
     assert first.action is FenceAction.OFF
     effects = core.on_done(answer(first), 1)
