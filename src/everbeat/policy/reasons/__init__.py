@@ -1,0 +1,1 @@
+"""Why: for every placement, action and non-action the cause, as data and as a sentence."""

@@ -1,0 +1,397 @@
+"""The ledger of a resource on a node: every term of its score, each with its reason.
+
+Enters: a finished plan. Leaves: the terms in the order in which they came; the last one's `after`
+is the node's score, and every `after` is the term before it plus `amount`, or `amount` itself where
+the score was set anew.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from everbeat.policy.plan.words import PROBE_EXCLUSIVE
+from everbeat.policy.reasons.reason import Kind, Reason
+from everbeat.policy.score import ABSENT
+from everbeat.policy.unpack.failcounts import fail_count
+
+if TYPE_CHECKING:
+    from everbeat.cib.tree import Element
+    from everbeat.policy.plan.node import Node
+    from everbeat.policy.plan.plan import Plan
+    from everbeat.policy.plan.resource import Resource
+    from everbeat.policy.plan.table import Cause
+    from everbeat.policy.reasons.document import Document
+
+_HISTORY_TEXTS: Final = {
+    "probe failed": "a probe could not look for it there",
+    "agent not installed": "its agent is not installed there",
+    "hard error": "it failed there with an error no retry on that node would cure",
+    "fatal error": "it failed with an error that no node would cure",
+    "stop failed": "it could not be stopped there",
+    "stays stopped after failure": "it failed, and its operation says on-fail=stop",
+}
+_UNDONE: Final = "trial placement undone"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Term:
+    """One change of a score. `is_new`: the score was set to `amount`, whatever it was before."""
+
+    amount: int
+    after: int
+    is_new: bool
+    reason: Reason
+
+
+def terms_of(plan: Plan, document: Document, resource: Resource, node: Node) -> tuple[Term, ...]:
+    """Return how a score came about; nothing if the node is out of question."""
+    terms: list[Term] = []
+    for entry in resource.table.ledger:
+        if entry.node != node.index:
+            continue
+        if entry.after == ABSENT:
+            terms.clear()
+            continue
+        if entry.cause.kind == _UNDONE and _take_back(terms, entry.after):
+            continue
+        terms.append(
+            Term(
+                amount=entry.after if entry.is_replacement else entry.amount,
+                after=entry.after,
+                is_new=entry.is_replacement,
+                reason=reason_of_cause(plan, document, resource, node, entry.cause),
+            )
+        )
+    return tuple(terms) if resource.table.has(node.index) else ()
+
+
+def _take_back(terms: list[Term], score: int) -> bool:
+    """Drop the terms of a trial that was undone: those behind the score it went back to."""
+    for index in range(len(terms) - 1, -1, -1):
+        if terms[index].after == score:
+            del terms[index + 1 :]
+            return True
+    return False
+
+
+def decisive(terms: tuple[Term, ...]) -> Term | None:
+    """Return the term that says most about a score: a ban, else the largest."""
+    return min(
+        terms,
+        key=lambda term: (term.amount, 0) if term.amount < 0 else (0, -term.amount),
+        default=None,
+    )
+
+
+def reason_of_cause(
+    plan: Plan, document: Document, resource: Resource, node: Node, cause: Cause
+) -> Reason:
+    """Return a ledger entry's cause as a reason."""
+    kind, subject = cause.kind, cause.subject
+    if kind in _HISTORY_TEXTS:
+        return Reason(kind=Kind.HISTORY, subject=subject, text=_HISTORY_TEXTS[kind])
+    match kind:
+        case "location" | "health":
+            return _location(plan, document, resource, node, kind, subject)
+        case "colocation" | "colocation left no node":
+            return colocation_reason(document, resource, subject)
+        case "ticket":
+            return ticket_reason(plan, document, resource, subject)
+        case "stickiness":
+            text = f"it prefers to stay where it runs (resource-stickiness {resource.stickiness})"
+            return _meta(document, resource, "resource-stickiness", text)
+        case "migration-threshold":
+            return _threshold(plan, document, resource, node)
+        case "exclusive discovery":
+            return _exclusive(resource)
+        case "shutdown-lock":
+            where = "" if resource.lock_node is None else f" to {resource.lock_node.name}"
+            text = f"it is locked{where}, which shut down cleanly and is to have it back"
+            return Reason(kind=Kind.LOCK, subject=resource.id, text=text)
+        case "no room":
+            text = f"{node.name} has not the capacity it needs"
+            return Reason(kind=Kind.CAPACITY, subject=resource.id, text=text)
+        case "enough instances" | "no room for an instance":
+            return _limit(document, resource, kind)
+        case "promotion score":
+            return promotion_reason(document, resource, node)
+        case "not managed" | "wanted stopped" | "active on several nodes":
+            return _state(plan, document, resource, kind)
+        case "symmetric cluster":
+            text = "every node may run everything (symmetric-cluster)"
+            subject = document.option("symmetric-cluster")
+            return Reason(kind=Kind.OPTION, subject=subject, text=text)
+        case "failed there":
+            return failure_reason(document, resource, node, "it failed there")
+        case "no longer configured":
+            text = "it is no longer configured"
+            return Reason(kind=Kind.HISTORY, subject=resource.id, text=text)
+        case "no instance to go with":
+            text = f"no instance of {subject} is there to go with"
+            return Reason(kind=Kind.ORDER, subject=subject, text=text)
+        case "bundle node" | "no resources of this kind on remote nodes":
+            text = "a bundle's parts run on the bundle's own nodes, and nothing else does"
+            return Reason(kind=Kind.BUNDLE, subject=resource.top().id, text=text)
+        case "runs where its launcher runs":
+            text = "it runs where the resource that launches it runs"
+            return Reason(kind=Kind.RESOURCE, subject=configured(document, resource), text=text)
+        case _:  # a trial undone
+            return Reason(kind=Kind.SCORE, subject=kind, text=kind)
+
+
+def _location(
+    plan: Plan, document: Document, resource: Resource, node: Node, kind: str, subject: str
+) -> Reason:
+    if kind == "health":
+        text = f"the health of {node.name} counts (node-health-strategy {subject})"
+        option = document.option("node-health-strategy")
+        return Reason(kind=Kind.OPTION, subject=option, text=text)
+    found = _constraint_of(document, subject)
+    if found is None:
+        return Reason(kind=Kind.LOCATION, subject=subject, text=f"location constraint {subject}")
+    constraint, rule = found
+    text = f"location constraint {constraint.id}"
+    if rule is not None:
+        text += f", rule {rule.id}: {rule_text(rule)}"
+    if plan.resources_by_id.get(constraint.text("rsc")) not in (resource, None):
+        text += f" (of {constraint.text('rsc')})"
+    return Reason(kind=Kind.LOCATION, subject=subject, text=text)
+
+
+def _constraint_of(document: Document, subject: str) -> tuple[Element, Element | None] | None:
+    """Return a location constraint by its id or by that of one of its rules."""
+    for constraint in document.constraints:
+        if constraint.id == subject:
+            return constraint, None
+        for rule in constraint.children:
+            if rule.tag == "rule" and subject in (rule.id, rule.get("id-ref")):
+                return constraint, rule
+    return None
+
+
+def rule_text(rule: Element) -> str:
+    """Write a rule's conditions in one line."""
+    parts = []
+    for child in rule.children:
+        if child.tag == "rule":
+            parts.append(f"({rule_text(child)})")
+        elif child.tag == "expression":
+            words = (child.get("attribute"), child.get("operation"), child.get("value"))
+            parts.append(" ".join(word for word in words if word is not None))
+        elif child.tag == "date_expression":
+            words = (child.get("operation"), child.get("start"), child.get("end"))
+            parts.append("date " + " ".join(word for word in words if word is not None))
+        else:
+            shown = (f"{name}={value}" for name, value in child.attributes.items() if name != "id")
+            parts.append(f"{child.tag} {' '.join(shown)}")
+    return f" {rule.text('boolean-op', 'and')} ".join(parts)
+
+
+def colocation_reason(document: Document, resource: Resource, subject: str) -> Reason:
+    """Return a colocation record as a reason, also those the engine makes itself."""
+    if subject == "#group-members":
+        group = next((p for p in _ancestors(resource) if p.is_group()), resource)
+        text = f"members of group {group.xml_id} run together"
+        if group is resource:
+            text = "members of a group run together"
+        return Reason(kind=Kind.GROUP, subject=group.xml_id, text=text)
+    if subject.startswith("#"):
+        text = "parts of a container run together"
+        return Reason(kind=Kind.BUNDLE, subject=resource.top().id, text=text)
+    element = document.element(subject)
+    if element is None:
+        return Reason(kind=Kind.COLOCATION, subject=subject, text=f"colocation {subject}")
+    text = f"colocation {subject}"
+    if element.tag == "rsc_colocation" and element.get("rsc"):
+        dependent, primary = element.text("rsc"), element.text("with-rsc")
+        score = element.text("score", "0")
+        text += f": {dependent} with {primary}, score {score}"
+    return Reason(kind=Kind.COLOCATION, subject=subject, text=text)
+
+
+def ticket_reason(plan: Plan, document: Document, resource: Resource, ticket_id: str) -> Reason:
+    """Return a lost ticket as a reason."""
+    ticket = plan.tickets.get(ticket_id)
+    state = "on standby" if ticket is not None and ticket.granted else "not granted"
+    names = {part.xml_id for part in (resource, *_ancestors(resource))}
+    uses = [
+        use
+        for use in document.constraints
+        if use.tag == "rsc_ticket" and use.text("ticket") == ticket_id
+    ]
+    use = next((use for use in uses if use.text("rsc") in names), uses[0] if uses else None)
+    subject = ticket_id if use is None else use.id
+    return Reason(kind=Kind.TICKET, subject=subject, text=f"ticket {ticket_id} is {state}")
+
+
+def _meta(document: Document, resource: Resource, name: str, text: str) -> Reason:
+    found = document.meta(resource, name)
+    if found is None:
+        return Reason(kind=Kind.RESOURCE, subject=configured(document, resource), text=text)
+    return Reason(kind=Kind.META, subject=found, text=text)
+
+
+def configured(document: Document, resource: Resource) -> str:
+    """Return the id under which the document has a resource: a part of a bundle is the bundle."""
+    part: Resource | None = resource
+    while part is not None:
+        if document.exists(part.xml_id):
+            return part.xml_id
+        part = part.parent
+    return resource.xml_id
+
+
+def _threshold(plan: Plan, document: Document, resource: Resource, node: Node) -> Reason:
+    parts = [*resource.primitives(), *resource.launched]
+    member = next((p for p in parts if fail_count(plan, p, node, effective=True)[0]), resource)
+    count, _ = fail_count(plan, member, node, effective=True)
+    name = member.name_in_history()
+    attribute = next(
+        (
+            document.attribute(node, known)
+            for known in node.attributes
+            if known.startswith(f"fail-count-{name.partition(':')[0]}")
+        ),
+        None,
+    )
+    text = f"it failed {count} times there; migration-threshold is {member.migration_threshold}"
+    if count >= 1_000_000:
+        text = "it failed to start or stop there, and must not be tried again"
+    return Reason(kind=Kind.FAIL_COUNT, subject=attribute or f"fail-count-{name}", text=text)
+
+
+def _exclusive(resource: Resource) -> Reason:
+    top = resource.uber_parent()
+    owners = (resource, *_ancestors(resource))
+    record = next((r for part in owners for r in part.locations if r.mode == PROBE_EXCLUSIVE), None)
+    subject = top.xml_id if record is None else record.id
+    text = "only nodes named by constraints with resource-discovery=exclusive may run it"
+    return Reason(kind=Kind.LOCATION, subject=subject, text=text)
+
+
+def _limit(document: Document, resource: Resource, kind: str) -> Reason:
+    top = resource.uber_parent()
+    if resource.top().bundle is not None:
+        text = "the bundle has a container there already, or all it may have"
+        return Reason(kind=Kind.BUNDLE, subject=resource.top().id, text=text)
+    if kind == "enough instances":
+        text = f"all {top.clone_max} instances of {top.xml_id} have a place (clone-max)"
+        name = "clone-max"
+    else:
+        text = f"there is an instance of {top.xml_id} already (clone-node-max {top.clone_node_max})"
+        name = "clone-node-max"
+    found = document.meta(resource, name)
+    if found is None:
+        return Reason(kind=Kind.CLONE, subject=top.xml_id, text=text)
+    return Reason(kind=Kind.META, subject=found, text=text)
+
+
+def promotion_reason(document: Document, resource: Resource, node: Node) -> Reason:
+    """Return the promotion score an agent has set on a node, or that there is none."""
+    names = [
+        f"master-{name}"
+        for part in (resource, *resource.primitives())
+        for name in (part.name_in_history(), part.id, part.xml_id)
+    ]
+    found = document.attribute(node, *names)
+    value = next((node.attributes[name] for name in names if name in node.attributes), None)
+    if value is None:
+        text = f"its agent has set no promotion score on {node.name}"
+        return Reason(kind=Kind.ATTRIBUTE, subject=found or names[0], text=text)
+    text = f"its agent has set the promotion score {value} on {node.name}"
+    return Reason(kind=Kind.ATTRIBUTE, subject=found or names[0], text=text)
+
+
+def failure_reason(document: Document, resource: Resource, node: Node | None, text: str) -> Reason:
+    """Return a resource's newest failure on a node as a reason."""
+    failure = None
+    for part in (resource, *resource.primitives()):
+        failure = failure or document.failure(part, node)
+    if failure is None and node is not None:
+        failure = document.entry(resource, node)
+    if failure is None:
+        return Reason(kind=Kind.HISTORY, subject=resource.xml_id, text=text)
+    operation = failure.text("operation")
+    code = failure.text("rc-code")
+    why = f": {failure.text('exit-reason')}" if failure.text("exit-reason") else ""
+    detail = f"{text} ({operation} ended with {code}{why})"
+    return Reason(kind=Kind.HISTORY, subject=failure.id, text=detail)
+
+
+def _state(plan: Plan, document: Document, resource: Resource, kind: str) -> Reason:
+    if kind == "wanted stopped":
+        return stopped_reason(plan, document, resource)
+    if kind == "active on several nodes":
+        text = f"it runs on several nodes at once (multiple-active {resource.multiple_active})"
+        return _meta(document, resource, "multiple-active", text)
+    return unmanaged_reason(plan, document, resource)
+
+
+def unmanaged_reason(plan: Plan, document: Document, resource: Resource) -> Reason:
+    """Say why the cluster leaves a resource alone."""
+    if resource.blocked:
+        node = resource.active_on[0] if resource.active_on else None
+        text = "it is blocked after a failure"
+        if resource.tickets and any(not use.ticket.granted for use in resource.tickets):
+            return ticket_reason(plan, document, resource, resource.tickets[0].ticket.id)
+        return failure_reason(document, resource, node, text)
+    if plan.options.maintenance_mode:
+        text = "the whole cluster is in maintenance (maintenance-mode)"
+        subject = document.option("maintenance-mode")
+        return Reason(kind=Kind.OPTION, subject=subject, text=text)
+    for node in resource.active_on:
+        if node.maintenance:
+            text = f"{node.name}, where it runs, is in maintenance"
+            return Reason(kind=Kind.NODE, subject=node.name, text=text)
+    if plan.options.fencing_enabled and not plan.have_fencing:
+        text = "fencing is enabled and there is no device: nothing is started or stopped"
+        subject = document.option("fencing-enabled", "stonith-enabled")
+        return Reason(kind=Kind.OPTION, subject=subject, text=text)
+    for name in ("is-managed", "maintenance"):
+        found = document.meta(resource, name)
+        if found is not None:
+            value = resource.meta.get(name, "")
+            return Reason(kind=Kind.META, subject=found, text=f"it is not managed ({name}={value})")
+    subject = document.option("is-managed-default")
+    return Reason(kind=Kind.OPTION, subject=subject, text="resources are not managed")
+
+
+def stopped_reason(plan: Plan, document: Document, resource: Resource) -> Reason:
+    """Say why a resource is to be stopped whatever the scores say."""
+    if resource.meta.get("target-role", "").lower() == "stopped":
+        found = document.meta(resource, "target-role") or resource.xml_id
+        return Reason(kind=Kind.META, subject=found, text="it is to be stopped (target-role)")
+    if resource.meta.get("enabled", "").lower() in ("false", "0", "no", "off", "n"):
+        return _meta(document, resource, "enabled", "it is not enabled")
+    if plan.options.stop_all:
+        text = "everything is to be stopped (stop-all-resources)"
+        subject = document.option("stop-all-resources")
+        return Reason(kind=Kind.OPTION, subject=subject, text=text)
+    if resource.removed:
+        return Reason(kind=Kind.HISTORY, subject=resource.id, text="it is no longer configured")
+    if resource.is_fence_device and plan.options.stop_all:
+        return Reason(
+            kind=Kind.RESOURCE, subject=configured(document, resource), text="it is a fence device"
+        )
+    if not plan.have_quorum:
+        text = f"the cluster has no quorum (no-quorum-policy {plan.options.quorum_policy})"
+        return Reason(kind=Kind.QUORUM, subject=document.option("no-quorum-policy"), text=text)
+    if resource.active_on or resource.failed:
+        node = resource.active_on[0] if resource.active_on else None
+        return failure_reason(document, resource, node, "it failed and stays stopped")
+    failure = document.failure(resource, None)
+    if failure is not None:
+        return failure_reason(document, resource, None, "it failed and stays stopped")
+    return Reason(
+        kind=Kind.RESOURCE, subject=configured(document, resource), text="it is to stay stopped"
+    )
+
+
+def _ancestors(resource: Resource) -> list[Resource]:
+    found = []
+    part = resource.parent
+    while part is not None:
+        found.append(part)
+        part = part.parent
+    return found
