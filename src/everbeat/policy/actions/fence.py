@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 
 def fence_node(plan: Plan, node: Node, reason: str, *, priority_delay: bool) -> None:
-    """Mark a node as one that must be fenced."""
+    """Mark a node as one that must be fenced.
+
+    Its fencing is only asked for by the stage `fencing`: a remote node may still be found clean.
+    """
     connection = node.connection
     if connection is not None and connection.launcher is not None:
         launcher = connection.launcher
@@ -26,15 +29,10 @@ def fence_node(plan: Plan, node: Node, reason: str, *, priority_delay: bool) -> 
         if connection is None or connection.managed:
             node.remote_reset = True
         node.unclean = True
-        fence_action(plan, node, None, reason, optional=False, priority_delay=priority_delay)
-        return
-    if node.unclean and node.unclean_reason:
-        return
-    if node.unclean:
-        return
-    node.unclean = True
-    node.unclean_reason = reason
-    fence_action(plan, node, None, reason, optional=False, priority_delay=priority_delay)
+        fence_action(plan, node, None, reason, optional=True, priority_delay=False)
+    elif not node.unclean:
+        node.unclean = True
+        fence_action(plan, node, None, reason, optional=True, priority_delay=priority_delay)
 
 
 def can_fence(plan: Plan, node: Node) -> bool:
