@@ -29,9 +29,11 @@ def fence_node(plan: Plan, node: Node, reason: str, *, priority_delay: bool) -> 
         if connection is None or connection.managed:
             node.remote_reset = True
         node.unclean = True
+        node.unclean_reason = node.unclean_reason or reason
         fence_action(plan, node, None, reason, optional=True, priority_delay=False)
     elif not node.unclean:
         node.unclean = True
+        node.unclean_reason = reason
         fence_action(plan, node, None, reason, optional=True, priority_delay=priority_delay)
 
 

@@ -43,6 +43,7 @@ class Node:
         self.remote_fenced = False
         self.discovery_enabled = True
         self.history_unpacked = False
+        self.unclean_reason = ""
         self.connection: Resource | None = None
         self.running: list[Resource] = []
         self.assigned: list[Resource] = []
