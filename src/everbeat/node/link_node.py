@@ -29,6 +29,7 @@ from everbeat.membership.identity import Identity
 from everbeat.membership.join import NodeListQuest
 from everbeat.membership.outbound import Refusal
 from everbeat.membership.rejections import Rejections
+from everbeat.membership.replay import ReplayWindows
 from everbeat.membership.roster import Roster
 from everbeat.model.cluster import MediumKind
 from everbeat.model.members import (
@@ -53,7 +54,8 @@ from everbeat.model.message import Message, message_of
 from everbeat.model.names import NodeName, node_name_from_text
 from everbeat.node.link_effects import LinkEffect, PersistGeneration, ReserveSequence, Transmit
 from everbeat.node.link_sender import LinkSender
-from everbeat.wire.datagram import Rejected, open_datagram, open_string
+from everbeat.wire.datagram import Rejected, message_from_text, open_datagram, open_string
+from everbeat.wire.dialect import DIALECT_FIELD, MAGIC, VERSION, from_serial, open_own
 from everbeat.wire.errors import WireError
 
 if TYPE_CHECKING:
@@ -61,6 +63,7 @@ if TYPE_CHECKING:
 
     from everbeat.membership.nodes import NodeRecord
     from everbeat.model.cluster import AuthKeys, HaConfig, Medium
+    from everbeat.ports.cipher import Cipher
     from everbeat.ports.clock import Random
 
 __all__ = [
@@ -89,11 +92,17 @@ class LinkNode:
     """One node's messaging and membership. `on_start` first; times never go back."""
 
     def __init__(
-        self, config: HaConfig, keys: AuthKeys, identity: Identity, random: Random
+        self,
+        config: HaConfig,
+        keys: AuthKeys,
+        identity: Identity,
+        random: Random,
+        cipher: Cipher | None = None,
     ) -> None:
         self._config = config
         self._identity = identity
-        self._sender = LinkSender(config, keys, identity)
+        self._sender = LinkSender(config, keys, identity, cipher)
+        self._replays = ReplayWindows()
         self._roster = Roster(config, identity.uuid, random, is_continuing=identity.is_continuing)
         self._heartbeat = HeartbeatSchedule(config.timing, is_continuing=identity.is_continuing)
         self._quest = NodeListQuest()
@@ -108,6 +117,7 @@ class LinkNode:
 
     def on_start(self, now_ms: int) -> list[LinkEffect]:
         """Add the configured nodes and speak for the first time."""
+        self._sender.on_start(now_ms)
         self._publish(self._roster.on_start(now_ms))
         self._quest.on_start(now_ms, self._config.timing.initdead_ms)
         self._heartbeat.on_start(now_ms)
@@ -165,9 +175,9 @@ class LinkNode:
         self._sender.on_surroundings(wall_s, load.strip())
         return self._leave(now_ms)
 
-    def on_keys(self, keys: AuthKeys) -> None:
+    def on_keys(self, keys: AuthKeys, cipher: Cipher | None = None) -> None:
         """Sign and verify with other keys from now on."""
-        self._sender.keys = keys
+        self._sender.keys, self._sender.cipher = keys, cipher
 
     def next_wakeup_ms(self) -> int | None:
         """Return when to call on_tick; None before on_start."""
@@ -257,7 +267,13 @@ class LinkNode:
         announced_ms = self._heartbeat.announced_ms(now_ms)
         self._heartbeat.on_sent(now_ms)
         self._send(
-            message_of(t="status", st=self._status, dt=f"{announced_ms:x}", protocol=PROTOCOL)
+            message_of(
+                t="status",
+                st=self._status,
+                dt=f"{announced_ms:x}",
+                protocol=PROTOCOL,
+                **{DIALECT_FIELD: str(VERSION)},
+            )
         )
 
     def _send_to(self, node: NodeName, *, t: str, **fields: str) -> None:
@@ -296,17 +312,33 @@ class LinkNode:
 
     def _receive(self, index: int, data: bytes, source: str, now_ms: int) -> None:
         medium = self._config.media[index]
-        is_serial = medium.kind is MediumKind.SERIAL
-        opened = (open_string if is_serial else open_datagram)(data, self._sender.keys)
-        if isinstance(opened, Rejected):
-            self._reject(opened.reason, _medium_name(medium), source, now_ms)
-            return
-        if medium.kind.is_ping:
-            reason = self._take_echo(medium, opened.message, now_ms)
+        message = self._open(index, data)
+        if isinstance(message, Rejected):
+            reason = message.reason
+        elif medium.kind.is_ping:
+            reason = self._take_echo(medium, message, now_ms)
         else:
-            reason = self._take_message(index, opened.message, now_ms)
+            reason = self._take_message(index, message, now_ms)
         if reason:
             self._reject(reason, _medium_name(medium), source, now_ms)
+
+    def _open(self, index: int, data: bytes) -> Message | Rejected:
+        """Return the message of authentic bytes in either dialect."""
+        keys, medium = self._sender.keys, self._config.media[index]
+        is_serial = medium.kind is MediumKind.SERIAL
+        own = from_serial(data) if is_serial else data if data.startswith(MAGIC) else None
+        if own is None:
+            opened = (open_string if is_serial else open_datagram)(data, keys)
+            return opened if isinstance(opened, Rejected) else opened.message
+        unsealed = open_own(own, keys, self._sender.cipher)
+        if isinstance(unsealed, Rejected):
+            return unsealed
+        if not medium.kind.is_ping and not self._replays.is_fresh(unsealed.origin, index):
+            return Rejected("replay")
+        try:
+            return message_from_text(unsealed.text)[0]
+        except WireError:
+            return Rejected("malformed")
 
     def _take_echo(self, medium: Medium, message: Message, now_ms: int) -> str:
         host = node_name_from_text(medium.link)
@@ -448,6 +480,8 @@ class LinkNode:
         )
         record.last_status = heard
         record.is_old_protocol = message.text("protocol") is None
+        record.dialect = decimal_from_text(message.text(DIALECT_FIELD)) or 0
+        self._sender.has_own_ears = all(p.dialect for p in self._roster.table.peers())
         if has_returned:
             self._publish([NodeReturned(record.name, now_ms)])
         announced_ms = hex_from_text(message.text("dt"))

@@ -17,22 +17,36 @@ from everbeat.membership.outbound import History
 from everbeat.model.cluster import MediumKind
 from everbeat.model.message import Message, message_of
 from everbeat.node.link_effects import PersistGeneration, ReserveSequence, SendEffect, Transmit
-from everbeat.wire.datagram import seal, seal_string
+from everbeat.wire.datagram import seal, seal_string, text_from_message
+from everbeat.wire.dialect import OWN_METHODS, Origin, can_seal, seal_own, to_serial
 from everbeat.wire.errors import WireError
 
 if TYPE_CHECKING:
     from everbeat.model.cluster import AuthKeys, HaConfig
+    from everbeat.ports.cipher import Cipher
 
 UDP_BYTES_MAX: Final = 65_507
 """The longest datagram IPv4 carries."""
 
+COUNTER_BITS_PER_MS: Final = 16
+"""A process may send 2^16 datagrams in each millisecond of its life before counters meet."""
+
 
 class LinkSender:
-    """Our own voice. One instance per link process."""
+    """Our own voice. One instance per link process.
 
-    def __init__(self, config: HaConfig, keys: AuthKeys, identity: Identity) -> None:
+    `has_own_ears`: everybody who listens understands our own dialect. It is spoken then, and with
+    keys that 3.0.6 does not know.
+    """
+
+    def __init__(
+        self, config: HaConfig, keys: AuthKeys, identity: Identity, cipher: Cipher | None = None
+    ) -> None:
         self._config = config
         self.keys = keys
+        self.cipher = cipher
+        self.has_own_ears = False
+        self._counter = 0
         self.generation = identity.generation
         self.history = History()
         self._uuid = identity.uuid
@@ -50,6 +64,18 @@ class LinkSender:
     def highest(self) -> int:
         """Return the number used last."""
         return self._next_seq - 1
+
+    @property
+    def speaks_own(self) -> bool:
+        """Whether we seal in our own dialect now."""
+        key = self.keys.key(self.keys.signing)
+        if key is not None and key.method in OWN_METHODS:
+            return True
+        return self.has_own_ears and can_seal(key)
+
+    def on_start(self, now_ms: int) -> None:
+        """Count datagrams from here: above all that a former process of this boot has counted."""
+        self._counter = now_ms << COUNTER_BITS_PER_MS
 
     def on_surroundings(self, wall_s: int, load: str) -> None:
         """Note what `ts` and `ld` are to say from now on."""
@@ -85,7 +111,7 @@ class LinkSender:
         targets = tuple(index for index in self._serial if index != medium)
         if not targets or ttl <= 0:
             return []
-        return [Transmit(targets, seal_string(with_ttl(message, ttl - 1), self.keys))]
+        return [Transmit(targets, self._seal_serial(with_ttl(message, ttl - 1)))]
 
     def pings(self) -> list[SendEffect]:
         """Return the echo requests of all ping media."""
@@ -129,19 +155,42 @@ class LinkSender:
             transmits.append(Transmit(media, self._seal(message)))
         if self._serial:
             media = self._serial if self._others else ()
-            transmits.append(Transmit(media, seal_string(message, self.keys)))
+            transmits.append(Transmit(media, self._seal_serial(message)))
         return transmits
+
+    def _seal_serial(self, message: Message) -> bytes:
+        if self.speaks_own:
+            return to_serial(self._seal_own(message))
+        return seal_string(message, self.keys)
 
     def _seal(self, message: Message) -> bytes:
         config = self._config
-        data = seal(
+        if self.speaks_own:
+            data = self._seal_own(message)
+        else:
+            data = seal(
+                message,
+                self.keys,
+                msgfmt=config.msgfmt,
+                compression=config.compression,
+                threshold_kib=config.compression_threshold_kib,
+                is_traditional=config.is_traditional_compression,
+            )
+        if len(data) > UDP_BYTES_MAX:
+            raise WireError("too-large", f"{len(data)} bytes")
+        return data
+
+    def _seal_own(self, message: Message) -> bytes:
+        config = self._config
+        text = text_from_message(
             message,
-            self.keys,
-            msgfmt=config.msgfmt,
             compression=config.compression,
             threshold_kib=config.compression_threshold_kib,
             is_traditional=config.is_traditional_compression,
         )
-        if len(data) > UDP_BYTES_MAX:
-            raise WireError("too-large", f"{len(data)} bytes")
-        return data
+        key = self.keys.key(self.keys.signing)
+        if key is None:
+            raise WireError("unknown-key", str(self.keys.signing))
+        self._counter += 1
+        origin = Origin(self._uuid, self.generation, self._counter)
+        return seal_own(text, origin, key, self.cipher)

@@ -76,21 +76,51 @@ def seal(
     is_traditional: bool = False,
 ) -> bytes:
     """Return the datagram 3.0.6 sends for this message. Raises WireError, too-large among them."""
+    text = text_from_message(
+        message,
+        keys if msgfmt == "classic" else None,
+        msgfmt=msgfmt,
+        compression=compression,
+        threshold_kib=threshold_kib,
+        is_traditional=is_traditional,
+    )
+    datagram = text + encode_chunk(token(keys, keys.signing, text).encode())
+    if len(datagram) > DATAGRAM_BYTES_MAX:
+        raise WireError("too-large", f"{len(datagram)} bytes")
+    return datagram
+
+
+def text_from_message(
+    message: Message,
+    inner_keys: AuthKeys | None = None,
+    *,
+    msgfmt: str = "netstring",
+    compression: str = "",
+    threshold_kib: int = 2,
+    is_traditional: bool = False,
+) -> bytes:
+    """Return the netstring form, compressed as configured; `inner_keys` sign inside it."""
     if compression and is_traditional:
         outer = as_plain_structs(message)
     elif compression:
         outer = with_packed_fields(message, compression, msgfmt)
     else:
         outer = message
-    if msgfmt == "classic" and not needs_netstring(outer):
-        outer = _with_inner_auth(outer, keys)
+    if inner_keys is not None and not needs_netstring(outer):
+        outer = _with_inner_auth(outer, inner_keys)
     if compression and is_traditional and _is_above(outer, msgfmt, threshold_kib):
         outer = packed(outer, compression, msgfmt)
-    text = netstring.encode_netstring(outer)
-    datagram = text + encode_chunk(token(keys, keys.signing, text).encode())
-    if len(datagram) > DATAGRAM_BYTES_MAX:
-        raise WireError("too-large", f"{len(datagram)} bytes")
-    return datagram
+    return netstring.encode_netstring(outer)
+
+
+def message_from_text(text: bytes) -> tuple[Message, bool]:
+    """Return the message of a verified text, and whether all of it was compressed.
+
+    Raises WireError.
+    """
+    outer = decode_plain(text)
+    inner = unpacked(outer)
+    return (outer if inner is None else inner).without("auth"), inner is not None
 
 
 def seal_string(message: Message, keys: AuthKeys) -> bytes:
@@ -117,15 +147,14 @@ def open_datagram(data: bytes, keys: AuthKeys) -> Opened | Rejected:
         token_text = _trailer(data, end)
         if reason := verify(keys, token_text, data[:end]):
             return Rejected(reason)
-        outer = decode_plain(data[:end])
-        inner = unpacked(outer)
+        message, is_compressed = message_from_text(data[:end])
     except WireError as error:
         return Rejected("too-large" if error.reason == "too-large" else "malformed")
     return Opened(
-        message=(outer if inner is None else inner).without("auth"),
+        message=message,
         key_number=key_number(token_text),
         form=Form.NETSTRING,
-        is_compressed=inner is not None,
+        is_compressed=is_compressed,
     )
 
 
