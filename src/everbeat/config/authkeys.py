@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from everbeat.model.reports import Report
 
 READABLE_BY_OTHERS: Final = 0o044
-METHODS: Final = ("sha1", "md5", "crc")
+METHODS: Final = ("aes-siv", "sha256", "sha1", "md5", "crc")
+OWN_METHODS: Final = frozenset({"aes-siv", "sha256"})  # of everbeat's dialect, unknown to 3.0.6
 SECRET_SHORT: Final = 8
 _NUMBER: Final = re.compile(r"[+-]?[0-9]", re.ASCII)
 SHOWN_WORD_MAX: Final = 12
@@ -146,7 +147,11 @@ def _warn_of_key(sheet: _Sheet, line: Line, number: int, words: tuple[str, ...])
     if method == "crc":
         summary = "crc: anyone on the network can send commands to this cluster"
         sheet.report("key-crc", line, summary, f"{number} sha1 SECRET")
-    elif len(words[2]) < SECRET_SHORT:
+        return
+    if method in OWN_METHODS:
+        summary = f"Heartbeat 3.0.6 does not know {method}: every node must run everbeat"
+        sheet.report("key-own-method", line, summary, "sha1 while Heartbeat nodes remain")
+    if len(words[2]) < SECRET_SHORT:
         summary = f"the secret has only {len(words[2])} characters"
         sheet.report("key-short", line, summary, "a secret of 20 random characters")
 
@@ -161,7 +166,7 @@ def _check_signing(sheet: _Sheet) -> None:
             remedy = f"auth {next(iter(sheet.keys), 1)} as the first line"
             sheet.reports.append(report_of("auth-missing", Place(sheet.file), summary, remedy))
     elif sheet.signing is not None:
-        if len(sheet.keys) > 1:
+        if len(sheet.keys) > 1 and sheet.keys[sheet.signing].method not in OWN_METHODS:
             summary = "peers running Heartbeat 3.0.6 verify every key with their own signing key"
             remedy = "change keys on all nodes at the same time while Heartbeat nodes remain"
             sheet.report("key-several", line, summary, remedy)
