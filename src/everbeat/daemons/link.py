@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, get_args
 
+from everbeat.adapters.cipher import CipherMissingError, cipher_for
 from everbeat.adapters.clock import SystemClock
 from everbeat.adapters.config_files import load_configuration
 from everbeat.adapters.disk_identity import (
@@ -101,7 +102,7 @@ class LinkDaemon:
         self, config: HaConfig, keys: AuthKeys, identity: Identity, options: LinkOptions
     ) -> None:
         self.media = Media(config.media, on_datagram=self._on_datagram, on_medium=self._on_medium)
-        self._node = LinkNode(config, keys, identity, random.SystemRandom())
+        self._node = LinkNode(config, keys, identity, random.SystemRandom(), cipher_for(keys))
         self._config = config
         self._options = options
         self._generation = identity.generation
@@ -148,7 +149,11 @@ class LinkDaemon:
                     _log.error("%s: %s", report.place.file, report.summary)
             _log.error("authkeys was not taken over; the former keys stay in use")
             return
-        self._node.on_keys(parsed.keys)
+        try:
+            self._node.on_keys(parsed.keys, cipher_for(parsed.keys))
+        except CipherMissingError as error:
+            _log.error("%s; the former keys stay in use", error)
+            return
         _log.info("authkeys was read again")
         snapshot = LinkSnapshot(self._config, parsed.keys)
         try:
@@ -309,6 +314,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         identity = identity_from_disk(config, options)
         _log.info("Heartbeat generation: %d", identity.generation)
         asyncio.run(run_link(config, keys, identity, options))
+    except CipherMissingError as error:
+        _log.error("link cannot run: %s", error)
+        return EXIT_NOT_CONFIGURED
     except (DiskIdentityError, IpcError) as error:
         _log.error("link cannot run: %s", error)
         return EXIT_BROKEN
