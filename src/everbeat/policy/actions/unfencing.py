@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from everbeat.policy.plan.hash_order import in_hash_order
+
 if TYPE_CHECKING:
     from everbeat.policy.plan.action import Action
     from everbeat.policy.plan.node import Node
@@ -63,8 +65,8 @@ def trigger_unfencing(
             fence_action(plan, node, "on", reason, optional=False, priority_delay=False)
         return
     assert resource is not None
-    for index in resource.table.nodes():
-        trigger_unfencing(plan, resource, plan.nodes_by_index[index], reason)
+    for other in in_hash_order([plan.nodes_by_index[i] for i in resource.table.nodes()]):
+        trigger_unfencing(plan, resource, other, reason)
 
 
 def unfence_before(plan: Plan, resource: Resource, node: Node, action: Action, flags: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cmp_to_key
 from typing import TYPE_CHECKING
 
+from everbeat.policy.plan.hash_order import in_hash_order, merge_sorted
 from everbeat.policy.score import INFINITY
 
 if TYPE_CHECKING:
@@ -50,6 +51,10 @@ def sort_nodes(
         return (a.name > b.name) - (a.name < b.name)
 
     nodes = [plan.nodes_by_index[index] for index in indexes]
+    if strategy == "balanced":
+        if table is not None:
+            nodes = list(reversed(in_hash_order(nodes)))
+        return merge_sorted(nodes, compare)
     nodes.sort(key=cmp_to_key(compare))
     return nodes
 

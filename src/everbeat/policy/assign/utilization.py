@@ -13,6 +13,7 @@ from everbeat.policy.assign.colocation import LOCATION, effect
 from everbeat.policy.assign.compare import compare_capacity, sort_nodes
 from everbeat.policy.assign.lists import this_with, with_this
 from everbeat.policy.assign.wishes import SumFlags, add_colocated
+from everbeat.policy.plan.hash_order import in_hash_order
 from everbeat.policy.plan.table import Cause
 from everbeat.policy.plan.words import BUNDLE, CLONE, GROUP, PRIMITIVE
 from everbeat.policy.score import ABSENT, INFINITY
@@ -70,9 +71,9 @@ def ban_insufficient(plan: Plan, resource: Resource) -> Node | None:
     most: Node | None = None
     any_capable = False
     available = [
-        plan.nodes_by_index[index]
-        for index in resource.table.nodes()
-        if resource.table.scores[index] >= 0 and plan.nodes_by_index[index].is_available()
+        node
+        for node in in_hash_order([plan.nodes_by_index[i] for i in resource.table.nodes()])
+        if resource.table.scores[node.index] >= 0 and node.is_available()
     ]
     for node in available:
         any_capable |= _has_room(node, needed)
