@@ -21,7 +21,7 @@ from pathlib import Path
 
 from everbeat.config.configuration import ConfigFile, ConfigFiles, HostFacts
 from everbeat.config.files import text_from_bytes
-from everbeat.ports.host import Interface
+from everbeat.ports.host import Interface, StonithParameters
 
 CASES = Path(__file__).parent / "golden" / "badconfig"
 MISSING = "(missing)"
@@ -49,7 +49,17 @@ HOST = HostFacts(
     directories=frozenset({"/", "/tmp", "/var/log"}),
     devices=frozenset({"/dev/null", "/dev/tty0", "/dev/tty1"}),
     scripts=frozenset({"nginx", "postfix", "Filesystem", "MailTo"}),
-    stonith_types=frozenset({"null", "ssh"}),
+    stonith_types=frozenset({"null", "ssh", "external/ipmi", "fence_apc"}),
+    agents={
+        "external/ipmi": StonithParameters(
+            ("hostname", "ipaddr", "userid", "passwd"),
+            (("hostname",), ("ipaddr",), ("userid",), ("passwd",)),
+        ),
+        "fence_apc": StonithParameters(
+            ("action", "ip", "ipaddr", "username", "login", "password", "plug", "port"),
+            (("action",), ("ip", "ipaddr"), ("username", "login"), ("plug", "port")),
+        ),
+    },
     service_ports={"ntp": 123},
 )
 """The machine on which the cases are checked; the real daemon's laboratory looks the same."""

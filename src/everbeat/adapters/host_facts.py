@@ -13,18 +13,25 @@ import pwd
 import socket
 import stat
 import struct
+import subprocess
 from functools import cache
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import Final
 
-from everbeat.ports.host import Interface
+from everbeat.agents.environment import PATH
+from everbeat.agents.fence_metadata import parameters_from_metadata, parameters_from_names
+from everbeat.model.fencing import is_fence_agent
+from everbeat.ports.host import Interface, StonithParameters
 
 INIT_SCRIPTS: Final = Path("/etc/init.d")
 UNIT_DIRECTORIES: Final = tuple(
     Path(root, "systemd/system") for root in ("/etc", "/run", "/usr/lib", "/lib")
 )
 STONITH_PLUGINS: Final = Path("/usr/lib/stonith/plugins")
+DESCRIBE_S: Final = 10.0
+"""How long an agent may take to describe itself."""
+
 _SIOCGIFADDR: Final = 0x8915
 _SIOCGIFBRDADDR: Final = 0x8919
 _SIOCGIFFLAGS: Final = 0x8913
@@ -120,10 +127,25 @@ class RealHost:
         )
 
     def has_stonith_type(self, name: str) -> bool:
-        """Look for cluster-glue's plug-ins: TYPE.so, or external/NAME."""
+        """Look for cluster-glue's plug-ins, TYPE.so or external/NAME, and for fence agents."""
+        if is_fence_agent(name):
+            return self._fence_agent(name) is not None
         if name.startswith("external/"):
             return self.is_executable(f"{STONITH_PLUGINS}/{name}")
         return self.is_file(f"{STONITH_PLUGINS}/stonith2/{name}.so")
+
+    def stonith_parameters(self, name: str) -> StonithParameters | None:
+        """Run the agent for its metadata, if thorough; one that takes too long does not tell."""
+        if not self._is_thorough:
+            return None
+        if is_fence_agent(name):
+            path = self._fence_agent(name)
+            return parameters_from_metadata(_told(path, "-o", "metadata")) if path else None
+        return parameters_from_names(_told("stonith", "-t", name, "-n"))
+
+    def _fence_agent(self, name: str) -> str | None:
+        paths = [name] if "/" in name else [f"{folder}/{name}" for folder in PATH.split(":")]
+        return next((path for path in paths if self.is_executable(path)), None)
 
     def service_port(self, name: str) -> int | None:
         """Ask the services database."""
@@ -138,6 +160,23 @@ class RealHost:
             return socket.getservbyport(port, "udp")
         except (OSError, OverflowError):
             return None
+
+
+def _told(*command: str) -> str:
+    """Return what a program prints; "" if it fails or takes too long."""
+    try:
+        ended = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={"PATH": PATH},
+            timeout=DESCRIBE_S,
+            check=False,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return ended.stdout.decode(errors="replace") if ended.returncode == 0 else ""
 
 
 def _mode(path: str) -> int:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         StonithDevice,
         WitnessPlace,
     )
+    from everbeat.model.fencing import FenceDevice
     from everbeat.model.names import NodeName
     from everbeat.model.reports import Report
     from everbeat.ports.host import HostLookup
@@ -39,6 +40,7 @@ class Draft:
     respawn: list[RespawnClient] = field(default_factory=list)
     apiauth: list[ApiAuthorization] = field(default_factory=list)
     stonith: list[tuple[Line, StonithDevice]] = field(default_factory=list)
+    devices: list[tuple[Line, FenceDevice]] = field(default_factory=list)  # of this node
     environment: list[tuple[str, str]] = field(default_factory=list)
     monitoring: Monitoring = field(default_factory=Monitoring)
     own_times: dict[str, OwnTimes] = field(default_factory=dict)  # by resource or script

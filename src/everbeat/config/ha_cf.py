@@ -14,6 +14,13 @@ from typing import TYPE_CHECKING, Final
 from everbeat.config.cross_checks import check_ha_cf
 from everbeat.config.directives import Directive, Statement
 from everbeat.config.draft import Draft
+from everbeat.config.fencing import (
+    FENCING,
+    devices_of,
+    stonith_action,
+    stonith_timeout_ms,
+    stop_failure,
+)
 from everbeat.config.files import ConfigFile, Line, first_word_and_rest, lines_of, without_comment
 from everbeat.config.media import MEDIA
 from everbeat.config.members import DEFAULT_APIAUTH, MEMBERS
@@ -27,13 +34,14 @@ from everbeat.model.cluster import AutoFailback, Autojoin, HaConfig, Quorum, Tim
 from everbeat.model.names import node_name_from_text
 
 if TYPE_CHECKING:
+    from everbeat.model.fencing import FenceDevice
     from everbeat.ports.host import HostLookup
 
 _SEPARATOR: Final = re.compile("([=:,])")
 LINE_BYTES_MAX: Final = 5_119
 CONTROL_CHARACTERS: Final = frozenset(map(chr, range(32))) - set("\t\r\v\f")
 
-TABLE: Final = (*OPTIONS, CRM, *MEDIA, *MEMBERS, *QUORUM, *MONITORING)
+TABLE: Final = (*OPTIONS, CRM, *MEDIA, *MEMBERS, *FENCING, *QUORUM, *MONITORING)
 """Every directive, one row each."""
 
 DIRECTIVES: Final = {directive.name: directive for directive in TABLE} | {"crm": CRM}
@@ -54,8 +62,9 @@ def read_ha_cf(file: ConfigFile, host: HostLookup) -> tuple[Draft, HaConfig | No
         _read_line(draft, line)
     timing = timing_of(draft)
     check_ha_cf(draft)
+    devices = devices_of(draft)
     quorum = quorum_of(draft, timing)
-    return draft, None if draft.has_errors else _config(draft, timing, quorum)
+    return draft, None if draft.has_errors else _config(draft, timing, quorum, devices)
 
 
 def _read_line(draft: Draft, line: Line) -> None:
@@ -127,7 +136,9 @@ def _set_option(draft: Draft, directive: Directive, statement: Statement) -> Non
     draft.lines[name] = line
 
 
-def _config(draft: Draft, timing: Timing, quorum: Quorum) -> HaConfig:
+def _config(
+    draft: Draft, timing: Timing, quorum: Quorum, devices: tuple[FenceDevice, ...]
+) -> HaConfig:
     """Turn the checked words into values."""
     words = draft.parameters
     named = {entry.client for entry in draft.apiauth}
@@ -143,6 +154,10 @@ def _config(draft: Draft, timing: Timing, quorum: Quorum) -> HaConfig:
         respawn=tuple(draft.respawn),
         apiauth=(*draft.apiauth, *defaults),
         stonith=tuple(device for _, device in draft.stonith),
+        fence_devices=devices,
+        stonith_timeout_ms=stonith_timeout_ms(draft),
+        stonith_action=stonith_action(draft),
+        stop_failure=stop_failure(draft),
         quorum=quorum,
         witness=draft.witness,
         watchdog=words.get("watchdog", ""),

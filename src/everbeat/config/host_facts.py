@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from everbeat.ports.host import Interface
+    from everbeat.ports.host import Interface, StonithParameters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +33,7 @@ class HostFacts:
     scripts: frozenset[str] | None = None
     units: frozenset[str] = frozenset()
     stonith_types: frozenset[str] | None = None
+    agents: Mapping[str, StonithParameters] = field(default_factory=dict)
     service_ports: Mapping[str, int] = field(default_factory=dict)
 
     def node_name(self) -> str:
@@ -91,6 +92,10 @@ class HostFacts:
     def has_stonith_type(self, name: str) -> bool:
         """Whether the plug-in is given."""
         return self.stonith_types is None or name in self.stonith_types
+
+    def stonith_parameters(self, name: str) -> StonithParameters | None:
+        """Return the given parameters."""
+        return self.agents.get(name)
 
     def service_port(self, name: str) -> int | None:
         """Return the given port."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from everbeat.config.directives import Directive, Statement
 from everbeat.config.files import first_word_and_rest, words_of
 from everbeat.config.values import BOOLEAN_REMEDY, boolean_from_word
-from everbeat.model.cluster import ApiAuthorization, RespawnClient, StonithDevice
+from everbeat.model.cluster import ApiAuthorization, RespawnClient
 from everbeat.model.names import NODE_NAME_BYTES_MAX, node_name_from_text
 
 if TYPE_CHECKING:
@@ -117,41 +117,6 @@ def apply_apiauth(draft: Draft, statement: Statement) -> None:
     draft.apiauth.append(ApiAuthorization(client, users, groups))
 
 
-def apply_stonith(draft: Draft, statement: Statement) -> None:
-    """One device for all nodes, its parameters in a file."""
-    words = statement.words
-    if len(words) < 2:
-        summary = "stonith: a type and a file are needed"
-        remedy = "stonith TYPE /etc/ha.d/conf/stonith.TYPE"
-        draft.report("stonith-type-missing", statement.line, summary, remedy)
-        return
-    _check_stonith_type(draft, statement, words[0])
-    if not draft.host.is_file(words[1]):
-        summary = f"stonith: there is no file {words[1]}"
-        remedy = "a file with the parameters `stonith -t TYPE -n` lists"
-        draft.report("stonith-file-missing", statement.line, summary, remedy)
-    draft.stonith.append((statement.line, StonithDevice("*", words[0], words[1:2])))
-
-
-def apply_stonith_host(draft: Draft, statement: Statement) -> None:
-    """Take a device reached from one host or (`*`) all; other hosts' lines are not checked."""
-    words = statement.words
-    if len(words) < 3:
-        summary = "stonith_host: a host, a type and parameters are needed"
-        draft.report("stonith-type-missing", statement.line, summary, "stonith_host * TYPE PARAMS")
-        return
-    host = words[0]
-    if host in {"*", draft.host.node_name().lower()}:
-        _check_stonith_type(draft, statement, words[1])
-    draft.stonith.append((statement.line, StonithDevice(host, words[1], words[2:])))
-
-
-def _check_stonith_type(draft: Draft, statement: Statement, type_name: str) -> None:
-    if not draft.host.has_stonith_type(type_name):
-        summary = f"{statement.directive}: there is no STONITH plug-in {type_name}"
-        draft.report("stonith-type-unknown", statement.line, summary, "a type of `stonith -L`")
-
-
 def apply_env(draft: Draft, statement: Statement) -> None:
     """Export HA_NAME=VALUE to clients."""
     for word in statement.words:
@@ -206,20 +171,6 @@ MEMBERS: Final = (
         shape="CLIENT uid=USER,... gid=GROUP,...",
         meaning="Who may sign on to the client API.",
         apply=apply_apiauth,
-        is_value_needed=False,
-    ),
-    Directive(
-        name="stonith",
-        shape="TYPE FILE",
-        meaning="One STONITH device for all nodes.",
-        apply=apply_stonith,
-        is_value_needed=False,
-    ),
-    Directive(
-        name="stonith_host",
-        shape="HOST|* TYPE PARAMETER...",
-        meaning="A STONITH device of a host.",
-        apply=apply_stonith_host,
         is_value_needed=False,
     ),
     Directive(name="env", shape="NAME=VALUE", meaning="Exported to clients.", apply=apply_env),

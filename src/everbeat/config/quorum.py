@@ -109,7 +109,7 @@ def _kind(draft: Draft) -> Quorum:
         return Quorum.WITNESS
     if any(medium.kind.is_ping for medium in draft.media):
         return Quorum.PING
-    return Quorum.FENCING if draft.stonith else Quorum.NONE
+    return Quorum.FENCING if draft.devices else Quorum.NONE
 
 
 def _check_witness(draft: Draft) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
+from everbeat.model.fencing import FenceAction, FenceDevice, StopFailure
 from everbeat.model.names import GroupKey, LinkName, NodeName
 from everbeat.model.quorum import WITNESS_PORT
 
@@ -207,6 +208,10 @@ class HaConfig:
     respawn: tuple[RespawnClient, ...] = ()
     apiauth: tuple[ApiAuthorization, ...] = ()
     stonith: tuple[StonithDevice, ...] = ()
+    fence_devices: tuple[FenceDevice, ...] = ()  # those of these lines that this node may ask
+    stonith_timeout_ms: int = 60_000
+    stonith_action: FenceAction = FenceAction.REBOOT
+    stop_failure: StopFailure = StopFailure.BLOCK
     quorum: Quorum = Quorum.NONE
     witness: WitnessPlace | None = None
     watchdog: str = ""

@@ -15,6 +15,17 @@ class Interface:
     addresses: tuple[str, ...] = ()  # IPv4 and IPv6, without prefix length
 
 
+@dataclass(frozen=True, slots=True)
+class StonithParameters:
+    """The parameters of a fencing agent.
+
+    `required`: each is a group of names of one parameter, newest first; one of them must be given.
+    """
+
+    names: tuple[str, ...]
+    required: tuple[tuple[str, ...], ...]
+
+
 class HostLookup(Protocol):
     """Questions about this machine. None of them raises: what cannot be found out is "no"."""
 
@@ -71,7 +82,11 @@ class HostLookup(Protocol):
         ...
 
     def has_stonith_type(self, name: str) -> bool:
-        """Whether cluster-glue has a STONITH plug-in of this name."""
+        """Whether there is a STONITH plug-in or fence agent (`fence_…`, or its path) so named."""
+        ...
+
+    def stonith_parameters(self, name: str) -> StonithParameters | None:
+        """Return what an agent takes; None if nobody wants to wait for it or it does not tell."""
         ...
 
     def service_port(self, name: str) -> int | None:

@@ -23,7 +23,8 @@ from everbeat.model.cluster import (
     Timing,
     WitnessPlace,
 )
-from everbeat.model.names import LinkName
+from everbeat.model.fencing import FenceAction, FenceDevice, StopFailure
+from everbeat.model.names import LinkName, NodeName
 from everbeat.model.reports import Severity
 
 EVERYTHING = """
@@ -61,6 +62,11 @@ apiauth ping gid=root
 stonith null /etc/hostname
 stonith_host * ssh alpha beta
 stonith_host beta ssh alpha
+stonith_host alpha fence_apc ip=10.99.0.9 username=apc pcmk_host_map=beta:2
+stonith_host * meatware alpha,beta
+stonith_timeout 20
+stonith_action off
+stop_failure fence
 watchdog /dev/null
 hopfudge 2
 use_logd off
@@ -212,6 +218,44 @@ def test_media_keep_their_order_and_take_the_port_and_speed_above_them() -> None
     assert config_of(EVERYTHING).media == expected
 
 
+APC = ("ip=10.99.0.9", "username=apc", "pcmk_host_map=beta:2")
+
+
+def test_a_node_asks_the_devices_of_its_own_lines_and_of_those_for_all() -> None:
+    config = config_of(EVERYTHING)
+    beta = NodeName("beta")
+    assert config.fence_devices == (
+        FenceDevice(name="null", type="null", file="/etc/hostname"),
+        FenceDevice(name="ssh", type="ssh", parameters=("alpha", "beta")),
+        FenceDevice(
+            name="fence_apc",
+            type="fence_apc",
+            parameters=APC,
+            hosts=(beta,),
+            ports=((beta, "2"),),
+        ),
+        FenceDevice(
+            name="meatware",
+            type="meatware",
+            parameters=("alpha,beta",),
+            hosts=(NodeName("alpha"), beta),
+        ),
+    )
+    assert config.stonith_timeout_ms == 20_000
+    assert config.stonith_action is FenceAction.OFF
+    assert config.stop_failure is StopFailure.FENCE
+
+
+def test_in_a_pair_a_fence_agent_of_one_node_is_for_the_other() -> None:
+    line = "stonith_host alpha fence_apc ip=10.99.0.9 username=apc\n"
+    [device] = config_of(GOOD["ha.cf"] + line).fence_devices
+    assert device.hosts == ("beta",)
+    [second, third] = config_of(
+        GOOD["ha.cf"] + line.replace(" ip=", " plug=1 ip=") * 2
+    ).fence_devices
+    assert (second.name, third.name) == ("fence_apc", "fence_apc-2")
+
+
 def test_programs_clients_and_devices_are_kept_as_written() -> None:
     config = config_of(EVERYTHING)
     assert config.nodes == ("alpha", "beta")
@@ -234,6 +278,8 @@ def test_programs_clients_and_devices_are_kept_as_written() -> None:
         StonithDevice("*", "null", ("/etc/hostname",)),
         StonithDevice("*", "ssh", ("alpha", "beta")),
         StonithDevice("beta", "ssh", ("alpha",)),
+        StonithDevice("alpha", "fence_apc", APC),
+        StonithDevice("*", "meatware", ("alpha,beta",)),
     )
     assert config.environment == (("COLOR", "blue"),)
 
