@@ -1,14 +1,20 @@
-"""The gate for tests that run real peers: skipped where they cannot run, failed under CI=true."""
+"""The gate for tests that run real peers: skipped where they cannot run, failed under CI=true.
+
+EVERBEAT_COMPILED=DIR runs the tests on what `packaging/compile_policy.py DIR` has made there.
+"""
 
 from __future__ import annotations
 
 import os
 import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+if "EVERBEAT_COMPILED" in os.environ:  # before the first import of everbeat, the next line
+    sys.path.insert(0, os.environ["EVERBEAT_COMPILED"])
 from everbeat.adapters.namespaces import can_make_spaces
 
 if TYPE_CHECKING:
