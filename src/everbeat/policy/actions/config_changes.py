@@ -91,7 +91,7 @@ def _check_history(plan: Plan, resource: Resource, node: Node, history: Element)
             _clean_up(plan, resource, node)
         return
     if changed:
-        trigger_unfencing(plan, resource, None, "Device definition changed")
+        trigger_unfencing(plan, resource, node, "Device definition changed")
         task_action(plan, resource, "stop", node, optional=False)
         resource.start_pending = True
         _clean_up(plan, resource, node)
@@ -182,7 +182,7 @@ def check_operation(plan: Plan, resource: Resource, node: Node, entry: Element) 
         effective_task = "start"
     if result == RESTART:
         _force_restart(plan, resource, effective_task, interval)
-        trigger_unfencing(plan, resource, None, "Device parameters changed")
+        trigger_unfencing(plan, resource, node, "Device parameters changed")
         return True
     if result not in (MISMATCH, UNKNOWN):
         return False
@@ -191,10 +191,10 @@ def check_operation(plan: Plan, resource: Resource, node: Node, entry: Element) 
         action = new_action(plan, resource, key, effective_task, node, optional=True)
         action.reschedule = True
     elif entry.get("op-restart-digest") is not None:
-        trigger_unfencing(plan, resource, None, "Device parameters changed (reload)")
+        trigger_unfencing(plan, resource, node, "Device parameters changed (reload)")
         _reload(plan, resource, node)
     else:
-        trigger_unfencing(plan, resource, None, "Device parameters changed")
+        trigger_unfencing(plan, resource, node, "Device parameters changed")
         _force_restart(plan, resource, effective_task, interval)
     return True
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from everbeat.policy.plan.hash_order import in_hash_order
-
 if TYPE_CHECKING:
     from everbeat.policy.plan.action import Action
     from everbeat.policy.plan.node import Node
@@ -50,23 +48,16 @@ def _compare(
     )
 
 
-def trigger_unfencing(
-    plan: Plan, resource: Resource | None, node: Node | None, reason: str
-) -> None:
-    """Ask for unfencing of a node, or of all nodes a device may be used on."""
+def trigger_unfencing(plan: Plan, resource: Resource | None, node: Node, reason: str) -> None:
+    """Ask for unfencing of a node; for a resource's sake only if it is a fence device."""
     from everbeat.policy.actions.fence import fence_action  # noqa: PLC0415 - a cycle
 
     if not plan.options.unfencing_in_use:
         return
     if resource is not None and not resource.is_fence_device:
         return
-    if node is not None:
-        if node.online and not node.unclean and not node.shutdown:
-            fence_action(plan, node, "on", reason, optional=False, priority_delay=False)
-        return
-    assert resource is not None
-    for other in in_hash_order([plan.nodes_by_index[i] for i in resource.table.nodes()]):
-        trigger_unfencing(plan, resource, other, reason)
+    if node.online and not node.unclean and not node.shutdown:
+        fence_action(plan, node, "on", reason, optional=False, priority_delay=False)
 
 
 def unfence_before(plan: Plan, resource: Resource, node: Node, action: Action, flags: int) -> None:

@@ -1,8 +1,8 @@
 """The order in which the reference engine's tables of nodes give their entries, where it shows.
 
-It shows in three places only: in sorting nodes by capacity, which is no proper order (each of two
-nodes may have more of something), in the choice between nodes with equal room, and in the numbers
-of unfencing actions. Keys are node ids, entered in the order of the node list.
+It shows in two places only: in sorting nodes by capacity, which is no proper order (each of two
+nodes may have more of something), and in the choice between nodes with equal room. Keys are node
+ids, entered in the order of the node list.
 
 Oracle: traces of `crm_simulate` with strategy `balanced`; the table is GLib's, open addressing
 with a prime modulus, growing to the power of two above four thirds of its entries.
