@@ -101,8 +101,10 @@ def _find(plan: Plan, node: Node, history: Element) -> Resource | None:
     name = history.id
     resource = plan.resources_by_id.get(name)
     if resource is None or resource.variant != PRIMITIVE:
+        resource = None
+    if resource is None or (resource.removed and resource.parent is None):
         known = plan.resources_by_history_id.get(name)
-        resource = known[0] if known else None
+        resource = known[0] if known else resource
     if resource is None:
         first = plan.resources_by_id.get(f"{base_name(name)}:0")
         if first is not None and not first.unique and first.variant == PRIMITIVE:
@@ -142,7 +144,7 @@ def _find_instance(plan: Plan, node: Node, clone: Resource, name: str) -> Resour
         for replica in clone.parent.bundle.replicas:
             if replica.node is node:
                 return replica.child
-        return _surplus_instance(plan, clone, name)
+        return None  # the replica is no longer configured, nor is what ran in it
     found: Resource | None = None
     spare: Resource | None = None
     skip_spare = False
