@@ -63,7 +63,7 @@ def health_colours(plan: Plan) -> dict[str, int]:
             return {"red": -INFINITY, "yellow": 0, "green": 0}
         case "only-green":
             return {"red": -INFINITY, "yellow": -INFINITY, "green": 0}
-        case "progressive":
+        case "progressive" | "custom":
             return {
                 "red": options.health_red,
                 "yellow": options.health_yellow,
