@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from everbeat.haresources.effects import GroupMoved
-from everbeat.haresources.runner import GroupRunner, OperationLimits
-from everbeat.model.cluster import ResourceGroup, ResourceSpec
+from everbeat.haresources.runner import GroupRunner
+from everbeat.model.cluster import Monitoring, ResourceGroup, ResourceSpec
 from everbeat.model.groups import GroupState
 from everbeat.model.names import GroupKey, NodeName
 from everbeat.model.operations import Action, OperationDone, Outcome, RunOperation
@@ -31,7 +31,7 @@ class _Scripts:
     """A machine whose scripts do what the drawn numbers say."""
 
     def __init__(self) -> None:
-        self.runner = GroupRunner(_groups(), OperationLimits())
+        self.runner = GroupRunner(_groups(), Monitoring())
         self.under_way: list[RunOperation] = []
         self.told = dict.fromkeys(KEYS, GroupState.STOPPED)
         self.now_ms = 0

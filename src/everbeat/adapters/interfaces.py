@@ -16,6 +16,7 @@ LOOPBACK_BROADCAST: Final = "127.255.255.255"
 _SIOCGIFFLAGS: Final = 0x8913
 _SIOCGIFBRDADDR: Final = 0x8919
 _IFF_UP: Final = 0x1
+_IFF_RUNNING: Final = 0x40
 _IFREQ_BYTES: Final = 40
 _NAME_BYTES: Final = 16
 
@@ -48,6 +49,16 @@ def interface_now(name: str, *, needs_broadcast: bool = False) -> Interface:
     if broadcast == "0.0.0.0":  # noqa: S104 - compared, not bound
         raise OSError(errno.EADDRNOTAVAIL, "the interface has no broadcast address")
     return Interface(name, index, broadcast)
+
+
+def is_running(name: str) -> bool:
+    """Whether an interface is up and its link as well; False if there is none of this name."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        try:
+            (flags,) = struct.unpack_from("H", _ask(asking, _SIOCGIFFLAGS, name))
+        except OSError:
+            return False
+    return bool(flags & _IFF_RUNNING)
 
 
 def _ask(asking: socket.socket, request: int, name: str) -> bytes:

@@ -110,6 +110,16 @@ class Processes:
         child.is_signalled = True
         _signal_group(child, signal.SIGKILL if is_hard else signal.SIGTERM)
 
+    def pid(self, run: int) -> int | None:
+        """Return the process, session and group of a run, or None if it has ended."""
+        child = self._children.get(run)
+        return child.process.pid if child is not None else None
+
+    def output(self, run: int) -> str:
+        """Return what a run has said so far, the end of it."""
+        child = self._children.get(run)
+        return child.output.decode(errors="replace") if child is not None else ""
+
     def running(self) -> tuple[int, ...]:
         """Return the runs that have not ended."""
         return tuple(self._children)

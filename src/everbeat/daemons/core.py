@@ -40,19 +40,23 @@ from everbeat.ipc.messages import (
     EventsReply,
     GetEvents,
     GetStatus,
+    RequestCleanup,
     RequestStandby,
     RequestTakeover,
     SendMessage,
     StatusReply,
 )
 from everbeat.ipc.registries import CORE_TYPES, EXECUTOR_TYPES, LINK_TYPES
+from everbeat.model.failures import Failures
 from everbeat.model.members import Broadcast, MembershipView, RaiseGeneration
 from everbeat.model.operations import (
     AnnounceAddresses,
     ExecutorFact,
+    ForgetFailures,
     RunHook,
     RunOperation,
     StartClients,
+    WatchResources,
 )
 from everbeat.node.core_log_lines import lines_of_effect
 from everbeat.node.core_node import CoreNode
@@ -166,7 +170,7 @@ class CoreDaemon:
             self._executor = channel
             if not is_first:
                 # Operations are asked again as far as they still matter; the rest is not.
-                once = (RunHook, AnnounceAddresses)
+                once = (RunHook, AnnounceAddresses, ForgetFailures)
                 kept: list[object] = [o for o in self._for_executor if isinstance(o, once)]
                 self._for_executor = kept
                 self._perform(self._node.on_executor_lost(self._now_ms()))
@@ -215,6 +219,11 @@ class CoreDaemon:
                 self._decide(channel, *self._node.on_standby(hold, self._now_ms()))
             case RequestTakeover(hold):
                 self._decide(channel, *self._node.on_takeover(hold))
+            case RequestCleanup(resource, node):
+                reason, effects = self._node.on_cleanup(resource, node)
+                self._perform(effects)
+                text = reason or f"{resource or 'all failures'}: forgotten on {node or 'all nodes'}"
+                channel.send_nowait(Answer(is_accepted=not reason, text=text))
             case SendMessage(message):
                 self._perform(self._node.on_message(message, self._now_ms()))
                 channel.send_nowait(Answer(is_accepted=True, text=f"{message.type} was sent"))
@@ -233,6 +242,7 @@ class CoreDaemon:
             wall_ms=self._clock.wall_ms(),
             membership=self._node.membership(),
             manager=self._node.manager(),
+            failures=self._node.failures(),
         )
 
     # --- programs ----------------------------------------------------------------------------
@@ -266,6 +276,8 @@ class CoreDaemon:
                 case Broadcast() | RaiseGeneration():
                     _send(self._link, self._for_link, effect)
                 case RunOperation() | RunHook() | AnnounceAddresses() | StartClients():
+                    _send(self._executor, self._for_executor, effect)
+                case WatchResources() | ForgetFailures() | Failures():
                     _send(self._executor, self._for_executor, effect)
                 case Reply() | Disconnect():
                     self._clients.carry_out(effect)

@@ -2,6 +2,7 @@
 
     RUN/executor.sock ── ExecutorOrder ─► ExecutorNode ── Launch, Signal ─► Processes
                       ◄─ ExecutorFact ──       │       ── SetAddress ─────► Addresses, Announcer
+                                               │       ◄─ causes ─── MainProcesses, AddressEvents
     EVERBEAT_LEASE_FD ◄─ R once ready, then . each EVERBEAT_LEASE_MS
 
 Never realtime, whatever its parent is; before ordinary programs unless ha.cf says `realtime off`,
@@ -22,30 +23,36 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, get_args
 
+from everbeat.adapters.address_events import AddressEvents
 from everbeat.adapters.addresses import Addresses
 from everbeat.adapters.announce import Announcer
 from everbeat.adapters.clock import SystemClock
 from everbeat.adapters.config_files import load_configuration
+from everbeat.adapters.flight_record import flight_record
 from everbeat.adapters.installed import InstalledFiles, make_agents_scratch
 from everbeat.adapters.lease import lease_from_environment
 from everbeat.adapters.log import Log, targets_of
+from everbeat.adapters.main_processes import MainProcesses
 from everbeat.adapters.power import reboot_now
 from everbeat.adapters.processes import Processes
 from everbeat.adapters.realtime import become_prompt
 from everbeat.agents.environment import Places
 from everbeat.executor.effects import (
     AnnounceAddress,
+    Examine,
     Launch,
     Note,
+    Observe,
     Publish,
     Reboot,
     SetAddress,
     Signal,
+    Unobserve,
 )
 from everbeat.ipc.channel import listen
 from everbeat.ipc.codec import Codec
 from everbeat.ipc.registries import EXECUTOR_TYPES
-from everbeat.model.operations import ExecutorOrder
+from everbeat.model.operations import Action, ExecutorOrder
 from everbeat.model.reports import Severity
 from everbeat.node.executor_node import ExecutorNode
 
@@ -95,6 +102,8 @@ class ExecutorDaemon:
         self._announcer = Announcer(loop, _log.warning)
         self._addresses = Addresses(self._announcer)
         self._processes = Processes(loop, self._on_ended)
+        self._main_processes = MainProcesses(loop, self._on_cause)
+        self._address_events = AddressEvents(loop, self._on_cause, self._on_link)
         self._manager: Channel | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._is_idle = asyncio.Event()
@@ -102,6 +111,10 @@ class ExecutorDaemon:
     async def open(self) -> None:
         """Open what operations need, so that none of them pays for it."""
         await self._addresses.open()
+        try:
+            self._address_events.open()
+        except OSError as error:
+            _log.warning("addresses removed by others are only seen by monitors: %s", error)
 
     async def on_channel(self, channel: Channel) -> None:
         """Serve one manager until it goes away; the newest one replaces an older one."""
@@ -131,6 +144,8 @@ class ExecutorDaemon:
         if self._timer is not None:
             self._timer.cancel()
         self._announcer.close()
+        self._main_processes.close()
+        self._address_events.close()
         await self._addresses.close()
 
     async def _wait_idle(self) -> None:
@@ -142,6 +157,13 @@ class ExecutorDaemon:
         self._perform(self._node.on_ended(run, ending, self._clock.now_ms()))
         self._is_idle.set()
 
+    def _on_cause(self, watch: int, cause: str) -> None:
+        _log.info("watch %d: %s", watch, cause)
+        self._perform(self._node.on_cause(watch, cause, self._clock.now_ms()))
+
+    def _on_link(self, interface: str, is_up: bool) -> None:  # noqa: FBT001 - a callback
+        self._perform(self._node.on_interface(interface, self._clock.now_ms(), is_up=is_up))
+
     def _on_timer(self) -> None:
         self._timer = None
         self._perform(self._node.on_tick(self._clock.now_ms()))
@@ -151,10 +173,11 @@ class ExecutorDaemon:
         for effect in effects:
             match effect:
                 case Launch():
-                    _log.info("running %s", " ".join(effect.command))
-                    self._processes.launch(effect)
+                    self._launch(effect)
                 case SetAddress():
-                    _log.info("address %s %s", effect.action.value, "::".join(effect.arguments))
+                    level = logging.DEBUG if effect.action is Action.STATUS else logging.INFO
+                    words = "::".join(effect.arguments)
+                    _log.log(level, "address %s %s", effect.action.value, words)
                     self._tasks.create_task(self._set_address(effect))
                 case AnnounceAddress(arguments, is_repeated):
                     _log.info("address announce %s", "::".join(arguments))
@@ -163,6 +186,14 @@ class ExecutorDaemon:
                 case Signal(run, is_hard):
                     _log.warning("run %d is ended by %s", run, "KILL" if is_hard else "TERM")
                     self._processes.signal(run, is_hard=is_hard)
+                case Examine(run):
+                    self._tasks.create_task(self._examine(run))
+                case Observe(watch, agent):
+                    self._main_processes.observe(watch, agent)
+                    self._address_events.observe(watch, agent)
+                case Unobserve(watch):
+                    self._main_processes.unobserve(watch)
+                    self._address_events.unobserve(watch)
                 case Publish(fact):
                     self._publish(fact)
                 case Note(severity, text):
@@ -171,6 +202,21 @@ class ExecutorDaemon:
                     _log.critical("reboot: %s", reason)
                     _log.critical("the kernel refused: %s", reboot_now())
         self._set_timer()
+
+    def _launch(self, order: Launch) -> None:
+        level = logging.DEBUG if order.is_read else logging.INFO  # a status changes nothing
+        _log.log(level, "running %s", " ".join(order.command))
+        self._processes.launch(order)
+        pid = self._processes.pid(order.run)
+        if pid is not None and order.command[-1] == Action.START.value:
+            self._main_processes.on_started(order.command, pid)
+
+    async def _examine(self, run: int) -> None:
+        pid, output = self._processes.pid(run), self._processes.output(run)
+        lines: tuple[str, ...] = ()
+        if pid is not None:
+            lines = await asyncio.to_thread(flight_record, pid, output)
+        self._perform(self._node.on_examined(run, lines, self._clock.now_ms()))
 
     def _publish(self, fact: ExecutorFact) -> None:
         if self._manager is None or not self._manager.send_nowait(fact):

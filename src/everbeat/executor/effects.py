@@ -3,6 +3,8 @@
     Launch(run)       → a process starts        ⎫ each answered exactly once by
     SetAddress(run)   → netlink, no process     ⎭ on_ended(run, Ending)
     Signal(run)       → TERM or KILL to the process group of a Launch
+    Examine(run)      → on_examined(run, lines): how its processes are, for people
+    Observe(watch)    → on_cause(watch, text) when what it serves may have ended, until Unobserve
     AnnounceAddress, Publish, Note, Reboot       not answered
 
 `run` is a number the core chose, unique for the life of the executor.
@@ -10,10 +12,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
+    from everbeat.agents.agent import Agent
     from everbeat.agents.environment import Environment
     from everbeat.model.operations import Action, ExecutorFact
     from everbeat.model.reports import Severity
@@ -25,7 +28,7 @@ class Launch:
 
     `user`: run under this user's ids. `is_read`: standard output is wanted apart, as Ending.words.
     `is_bound`: it must not outlive the executor, and its output is not captured: respawn clients,
-    of which a restarted executor starts new ones.
+    of which a restarted executor starts new ones. `input`: its standard input, for secrets.
     """
 
     run: int
@@ -34,6 +37,7 @@ class Launch:
     user: str = ""
     is_read: bool = False
     is_bound: bool = False
+    input: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +69,32 @@ class Signal:
 
 
 @dataclass(frozen=True, slots=True)
+class Examine:
+    """Order: look at the processes of a run that takes too long; they may end meanwhile."""
+
+    run: int
+
+
+@dataclass(frozen=True, slots=True)
+class Observe:
+    """Order: give cause for a look when kernel or systemd tell of what this agent serves.
+
+    A script's or unit's main process has ended, an address was removed or its interface changed.
+    A cause is a hint: only a monitor decides. What cannot be observed is polled alone.
+    """
+
+    watch: int  # chosen by the core, unique for the life of the executor
+    agent: Agent
+
+
+@dataclass(frozen=True, slots=True)
+class Unobserve:
+    """Order: give no more causes for this watch."""
+
+    watch: int
+
+
+@dataclass(frozen=True, slots=True)
 class Publish:
     """Order: give this fact to the resource manager now; only ordered while it is connected."""
 
@@ -86,7 +116,18 @@ class Reboot:
     reason: str
 
 
-ExecutorEffect: TypeAlias = Launch | SetAddress | AnnounceAddress | Signal | Publish | Note | Reboot
+ExecutorEffect: TypeAlias = (
+    Launch
+    | SetAddress
+    | AnnounceAddress
+    | Signal
+    | Examine
+    | Observe
+    | Unobserve
+    | Publish
+    | Note
+    | Reboot
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,12 +1,11 @@
 """Run the operations the resource manager orders, each answered exactly once.
 
     on_run ──► waiting ──► running ──────────────────────────► answered (DONE)
-                  │           └─ timeout ─► TERM ─► KILL ─► answered (TIMEOUT)
+                  │           └─ timeout ─► examined ─► TERM ─► KILL ─► answered (TIMEOUT)
                   └─ no agent ─► answered (NOT_FOUND)    another manager came ─► answered (LOST)
 
 One group has at most one operation running, in the order they came; groups do not wait for each
-other. A process that even KILL does not end (a hung disk) is left behind after ABANDON_MS, so
-that its group is not blocked for ever.
+other. How one ends that takes too long is in deadline.py; what it looked like is told before.
 
 A manager is known by its session. While none is connected what runs goes on, but nothing begins.
 When the same one returns so does the work; another session is a restarted manager, which asks
@@ -17,15 +16,15 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from enum import Enum
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from everbeat.agents.agent import AddressAgent
 from everbeat.agents.environment import accepted
 from everbeat.agents.reading import is_held
 from everbeat.agents.resolve import resolve
-from everbeat.executor.effects import Ending, Launch, SetAddress, Signal
-from everbeat.model.operations import Action, OperationDone, Outcome
+from everbeat.executor.deadline import NOT_EXAMINED, Deadline, Stage
+from everbeat.executor.effects import Ending, Examine, Launch, SetAddress, Signal
+from everbeat.model.operations import Action, OperationDone, OperationHung, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,12 +34,6 @@ if TYPE_CHECKING:
     from everbeat.agents.resolve import Installed
     from everbeat.model.names import GroupKey
     from everbeat.model.operations import RunOperation
-
-KILL_AFTER_MS: Final = 2_000
-"""From TERM at the timeout to KILL."""
-
-ABANDON_MS: Final = 5_000
-"""From KILL to giving up on a process that does not end."""
 
 WAITING_MAX: Final = 1_000
 """Operations waiting in one group; one more is answered LOST at once."""
@@ -53,21 +46,13 @@ TIMEOUT_EXIT: Final = 124
 LOST_EXIT: Final = 125
 
 
-class _Stage(Enum):
-    IN_TIME = 0
-    TERMINATED = 1
-    KILLED = 2
-
-
 @dataclass(slots=True)
 class _Running:
     order: RunOperation
     session: str
     agent: Agent
-    run: int
+    deadline: Deadline
     started_ms: int
-    next_step_ms: int
-    stage: _Stage = _Stage.IN_TIME
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +69,7 @@ class Answer:
     session: str
 
 
-OperationEffect: TypeAlias = Launch | SetAddress | Signal | Answer
+OperationEffect: TypeAlias = Launch | SetAddress | Signal | Examine | OperationHung | Answer
 
 
 class Operations:
@@ -134,24 +119,39 @@ class Operations:
 
     def on_ended(self, run: int, ending: Ending, now_ms: int) -> list[OperationEffect] | None:
         """Answer a finished run and start the group's next operation; None: not one of ours."""
-        group = next((g for g, running in self._running.items() if running.run == run), None)
+        group = self._group_of(run)
         if group is None:
             return None
         answer = _answer(self._running.pop(group), ending, now_ms)
         return [answer, *self._start_next(group, now_ms)]
 
+    def on_examined(
+        self, run: int, lines: tuple[str, ...], now_ms: int
+    ) -> list[OperationEffect] | None:
+        """Take how a run hangs, and end it; None: not one of ours."""
+        group = self._group_of(run)
+        if group is None:
+            return None
+        running = self._running[group]
+        is_awaited = running.deadline.stage is Stage.EXAMINED
+        return self._end(running, lines, now_ms) if is_awaited else []
+
     def on_tick(self, now_ms: int) -> list[OperationEffect]:
         """End what runs for too long."""
-        due = [group for group, running in self._running.items() if running.next_step_ms <= now_ms]
+        running = self._running.items()
+        due = [group for group, one in running if one.deadline.next_step_ms <= now_ms]
         return [effect for group in due for effect in self._press(group, now_ms)]
 
     def next_wakeup_ms(self) -> int | None:
         """Return when on_tick must be called next."""
-        return min((running.next_step_ms for running in self._running.values()), default=None)
+        return min((one.deadline.next_step_ms for one in self._running.values()), default=None)
 
     def running_count(self) -> int:
         """Return how many operations run at this moment."""
         return len(self._running)
+
+    def _group_of(self, run: int) -> GroupKey | None:
+        return next((g for g, one in self._running.items() if one.deadline.run == run), None)
 
     def _start_next(self, group: GroupKey, now_ms: int) -> list[OperationEffect]:
         """Start the first waiting operation of an idle group; those nobody serves are answered."""
@@ -171,7 +171,7 @@ class Operations:
     def _start(self, entry: _Waiting, agent: Agent, now_ms: int) -> OperationEffect:
         order, run = entry.order, next(self._runs)
         self._running[order.group] = _Running(
-            order, entry.session, agent, run, now_ms, now_ms + order.timeout_ms
+            order, entry.session, agent, Deadline(run, now_ms + order.timeout_ms), now_ms
         )
         if isinstance(agent, AddressAgent):
             return SetAddress(run=run, action=order.action, arguments=agent.arguments)
@@ -185,18 +185,30 @@ class Operations:
 
     def _press(self, group: GroupKey, now_ms: int) -> list[OperationEffect]:
         running = self._running[group]
-        match running.stage:
-            case _Stage.IN_TIME:
-                running.stage = _Stage.TERMINATED
-                running.next_step_ms = now_ms + KILL_AFTER_MS
-                return [Signal(running.run, is_hard=False)]
-            case _Stage.TERMINATED:
-                running.stage = _Stage.KILLED
-                running.next_step_ms = now_ms + ABANDON_MS
-                return [Signal(running.run, is_hard=True)]
-            case _Stage.KILLED:
-                left = Ending(exit_code=TIMEOUT_EXIT, output="left behind: KILL did not end it")
-                return self.on_ended(running.run, left, now_ms) or []
+        deadline = running.deadline
+        if deadline.stage is Stage.EXAMINED:
+            return self._end(running, (NOT_EXAMINED,), now_ms)
+        pressed = deadline.press(now_ms)
+        if deadline.stage is Stage.ABANDONED:
+            left = Ending(exit_code=TIMEOUT_EXIT, output="left behind: KILL did not end it")
+            return self.on_ended(deadline.run, left, now_ms) or []
+        return [*pressed]
+
+    @staticmethod
+    def _end(running: _Running, lines: tuple[str, ...], now_ms: int) -> list[OperationEffect]:
+        """Tell how it hangs, then end it."""
+        order = running.order
+        hung = OperationHung(
+            group=order.group,
+            resource=order.resource,
+            action=order.action,
+            served_by=running.agent.served_by,
+            limit_ms=order.timeout_ms,
+            is_monitor=False,
+            lines=lines,
+            at_ms=now_ms,
+        )
+        return [hung, *running.deadline.terminate(now_ms)]
 
     def _remember(self, order_id: int) -> None:
         self._seen[order_id] = None
@@ -206,7 +218,7 @@ class Operations:
 
 def _answer(running: _Running, ending: Ending, now_ms: int) -> Answer:
     order = running.order
-    is_in_time = running.stage is _Stage.IN_TIME
+    is_in_time = running.deadline.is_in_time
     held = None
     if is_in_time and order.action is Action.STATUS:
         held = is_held(running.agent, ending.exit_code, ending.words)

@@ -15,7 +15,7 @@ from everbeat.executor.effects import Publish
 from everbeat.model.operations import OperationDone
 
 if TYPE_CHECKING:
-    from everbeat.model.operations import ClientEnded, ClientsStopped, ExecutorFact
+    from everbeat.model.operations import ExecutorFact
 
 KEPT_MAX: Final = 1_000
 
@@ -45,7 +45,7 @@ class Outbox:
         self._kept.append((done, session))
         return self._flush()
 
-    def tell(self, fact: ClientEnded | ClientsStopped) -> list[Publish]:
+    def tell(self, fact: ExecutorFact) -> list[Publish]:
         """Give out or keep a fact for whichever manager comes."""
         self._count_if_full()
         self._kept.append((fact, ""))

@@ -10,8 +10,8 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from everbeat.haresources.handover import NOTHING_MOVES
-from everbeat.haresources.peers import GROUPS_FIELD, Peer, successor
-from everbeat.model.cluster import AutoFailback
+from everbeat.haresources.peers import GROUPS_FIELD, JOINING_FIELD, Peer, successor
+from everbeat.model.cluster import AutoFailback, Monitoring
 from everbeat.model.members import Broadcast, NodeStatus
 from everbeat.model.message import message_of
 
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from everbeat.haresources.peers import Holdings
     from everbeat.haresources.runner import GroupRunner
     from everbeat.haresources.timeline import Timeline
+    from everbeat.model.failures import ResourceFailures
     from everbeat.model.names import GroupKey, NodeName
+    from everbeat.model.operations import Watch
 
 
 class Stage(Enum):
@@ -53,7 +55,10 @@ class Desk:
     holdings: Holdings
     runner: GroupRunner
     timeline: Timeline
+    monitoring: Monitoring = field(default_factory=Monitoring)
     peers: dict[NodeName, Peer] = field(default_factory=dict)
+    failures: tuple[ResourceFailures, ...] = ()  # of this node
+    watched: dict[GroupKey, tuple[Watch, ...]] = field(default_factory=dict)  # as last ordered
     stage: Stage = Stage.OFFLINE
     is_adopting: bool = False
     handover: Handover | None = None
@@ -139,6 +144,8 @@ class Desk:
             "rtype": "full",
             "isstable": "1" if self.is_stable_outside else "0",
         }
+        if self.stage is Stage.JOINING:
+            fields[JOINING_FIELD] = "1"
         if info:
             fields["info"] = info
         return Broadcast(message_of(**fields, **self.named(claims)))

@@ -6,7 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from everbeat.model.members import Broadcast, RaiseGeneration
-from everbeat.model.operations import AnnounceAddresses, OperationDone, RunOperation
+from everbeat.model.operations import (
+    AnnounceAddresses,
+    OperationDone,
+    RunOperation,
+    WatchResources,
+)
 
 if TYPE_CHECKING:
     from everbeat.model.groups import ClusterEvent, GroupState
@@ -45,5 +50,11 @@ class StopFinished:
 
 RunnerEffect: TypeAlias = RunOperation | GroupMoved | ResourceActed
 ManagerEffect: TypeAlias = (
-    RunnerEffect | AnnounceAddresses | Broadcast | RaiseGeneration | EventRecorded | StopFinished
+    RunnerEffect
+    | AnnounceAddresses
+    | WatchResources
+    | Broadcast
+    | RaiseGeneration
+    | EventRecorded
+    | StopFinished
 )

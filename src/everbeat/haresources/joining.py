@@ -3,7 +3,9 @@
     OFFLINE --communication up--> ADOPTING (after a restart) --> JOINING --> JOINED
 
 A node says `starting`; every other answers with `resource`. It settles at once when nobody else
-is live or everybody is settled, else RQSTDELAY after the first answer: both started together.
+is live or everybody is settled. Nodes that start together are not: with a Heartbeat among them we
+wait RQSTDELAY after the first answer, as it does; everbeat nodes say that they are joining, and
+each takes its share once all have answered.
 
 Source: measured on Heartbeat 3.0.6 (RQSTDELAY 10 s, HA_DONTASK when alone).
 """
@@ -14,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from everbeat.haresources import legacy
 from everbeat.haresources.desk import Stage
-from everbeat.haresources.peers import NOTHING, shown
+from everbeat.haresources.peers import JOINING_FIELD, NOTHING, shown
 from everbeat.model.members import Broadcast
 from everbeat.model.message import message_of
 
@@ -45,7 +47,7 @@ def ask_others(desk: Desk, now_ms: int) -> list[ManagerEffect]:
     desk.join_until_ms = now_ms + ANSWER_LIMIT_MS
     for peer in desk.peers.values():
         peer.has_reported = False
-    return [Broadcast(message_of(t="starting"))]
+    return [Broadcast(message_of(**{"t": "starting", JOINING_FIELD: "1"}))]
 
 
 def on_report(desk: Desk, now_ms: int) -> None:
@@ -62,7 +64,7 @@ def settle(desk: Desk, now_ms: int) -> list[ManagerEffect]:
     if desk.stage is not Stage.JOINING:
         return []
     live = desk.live_peers()
-    is_waiting = any(not peer.is_settled for peer in live)
+    is_waiting = any(not peer.is_known for peer in live)
     if is_waiting and (desk.join_until_ms is None or now_ms < desk.join_until_ms):
         return []
     desk.stage = Stage.JOINED

@@ -18,11 +18,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from everbeat.haresources import joining, legacy, standby, takeover
+from everbeat.haresources import joining, legacy, recovery, standby, takeover
 from everbeat.haresources.desk import Desk, Stage
 from everbeat.haresources.effects import GroupMoved, ResourceActed, StopFinished
-from everbeat.haresources.peers import Holdings, order_of, with_empty_groups
-from everbeat.haresources.runner import GroupRunner, OperationLimits
+from everbeat.haresources.peers import (
+    JOINING_FIELD,
+    Holdings,
+    order_of,
+    with_empty_groups,
+)
+from everbeat.haresources.runner import GroupRunner
 from everbeat.haresources.timeline import Timeline
 from everbeat.haresources.view import manager_view
 from everbeat.model.groups import GroupState, Phase
@@ -48,10 +53,11 @@ if TYPE_CHECKING:
     from everbeat.haresources.effects import ManagerEffect
     from everbeat.haresources.peers import Peer
     from everbeat.model.cluster import HaConfig, ResourceGroup
+    from everbeat.model.failures import ResourceFailures
     from everbeat.model.groups import ManagerView
     from everbeat.model.members import MembershipFact, MembershipView
     from everbeat.model.message import Message
-    from everbeat.model.operations import OperationDone
+    from everbeat.model.operations import MonitorFailed, OperationDone
 
 LINGER_MS: Final = 1_000  # after `shutdone`, so that a lost one can still be asked for again
 TICK_MS: Final = 1_000
@@ -65,7 +71,6 @@ class HaresourcesManager:
         config: HaConfig,
         groups: Iterable[ResourceGroup],
         *,
-        limits: OperationLimits | None = None,
         is_adopting: bool = False,
         first_event_id: int = 1,
         first_operation_id: int = 1,
@@ -77,8 +82,9 @@ class HaresourcesManager:
             mode=config.auto_failback,
             deadtime_ms=config.timing.deadtime_ms,
             holdings=Holdings(self._groups),
-            runner=GroupRunner(self._groups, limits or OperationLimits(), first_operation_id),
+            runner=GroupRunner(self._groups, config.monitoring, first_operation_id),
             timeline=Timeline(config.node, first_event_id),
+            monitoring=config.monitoring,
             is_adopting=is_adopting,
         )
         for node in config.nodes:
@@ -112,8 +118,24 @@ class HaresourcesManager:
         """Take the result of an operation."""
         return self._noted(self._desk.runner.on_done(done, now_ms), now_ms) + self._settle(now_ms)
 
+    def on_monitor_failed(self, failed: MonitorFailed, now_ms: int) -> list[ManagerEffect]:
+        """Take that a resource of a held group was found dead."""
+        effects = recovery.on_failed(self._desk, failed, now_ms)
+        return self._noted(effects, now_ms) + self._settle(now_ms)
+
+    def on_failures(
+        self, node: NodeName, counts: tuple[ResourceFailures, ...], now_ms: int
+    ) -> list[ManagerEffect]:
+        """Take all fail counts of a node, ourselves included."""
+        if node == self._desk.own:
+            self._desk.failures = counts
+        else:
+            self._desk.peer(node).barred = frozenset(c.group for c in counts if c.is_barred)
+        return self._settle(now_ms)
+
     def on_executor_lost(self, now_ms: int) -> list[ManagerEffect]:
-        """Ask again what was under way: the executor died."""
+        """Ask again what was under way, and have all watched again: the executor died."""
+        self._desk.watched.clear()
         effects: list[ManagerEffect] = [*self._desk.runner.on_executor_lost(now_ms)]
         return effects + self._settle(now_ms)
 
@@ -173,6 +195,7 @@ class HaresourcesManager:
         ]
         if desk.stage is Stage.JOINED:
             due += [standby.next_wakeup_ms(desk), takeover.next_wakeup_ms(desk)]
+            due.append(recovery.next_wakeup_ms(desk))
         # What was due at the last look and still is waits for an input; look again now and then.
         look_again_ms = self._settled_ms + TICK_MS
         moments = [m if m > self._settled_ms else look_again_ms for m in due if m is not None]
@@ -321,6 +344,7 @@ class HaresourcesManager:
             peer.claims = claims
             peer.is_stable = message.text("isstable") == "1"
             peer.has_reported = True
+            peer.is_joining = message.text(JOINING_FIELD) is not None
         elif claims:
             peer.claims |= claims
         else:
@@ -363,8 +387,10 @@ class HaresourcesManager:
         effects += standby.progress(desk, now_ms)
         if desk.is_legacy and desk.stage is Stage.JOINED:
             effects += legacy.on_tick(desk, now_ms)
-        effects += standby.start_due(desk, now_ms)
+        effects += standby.fail_back_due(desk, now_ms)
+        effects += recovery.hand_on(desk, now_ms)
         effects += takeover.repair(desk, now_ms)
+        effects += recovery.watch(desk)
         effects += self._finish_events(now_ms)
         effects += self._announce()
         effects += self._finish_stop(now_ms)

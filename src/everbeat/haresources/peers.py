@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from everbeat.model.names import NodeName
 
 GROUPS_FIELD: Final = "groups"
+JOINING_FIELD: Final = "eb_join"  # in `starting` and `resource`: takes nothing before it knows us
 EMPTY_MARK: Final = "@"
 NOTHING: Final = "nothing"
 
@@ -35,10 +36,12 @@ class Peer:
     claims: frozenset[GroupKey] = field(default_factory=frozenset)
     is_stable: bool = False
     has_reported: bool = False  # a `resource` message since it (re)started
+    is_joining: bool = False  # an everbeat that starts, and asks as we do before it takes anything
     is_leaving: bool = False  # it said `info=shutdown`
     has_left: bool = False  # it said `shutdone`: it holds nothing
     is_failback_due: bool = False  # it joined and has not got its groups back yet
     failback_at_ms: int | None = None
+    barred: frozenset[GroupKey] = field(default_factory=frozenset)  # it has failed them
     last_order: tuple[int, int] = (0, 0)  # of its newest `resource` message
 
     @property
@@ -51,10 +54,16 @@ class Peer:
         """Whether its last word was that nothing moves there."""
         return self.has_reported and self.is_stable and not self.is_leaving
 
+    @property
+    def is_known(self) -> bool:
+        """Whether we know what it holds, and that it takes no more than its share."""
+        return self.is_settled or (self.has_reported and self.is_joining)
+
     def forget(self) -> None:
         """Drop what it said: it starts anew, whatever it held before is gone."""
         self.claims = frozenset()
         self.is_stable = self.has_reported = self.is_leaving = self.has_left = False
+        self.is_joining = False
         self.failback_at_ms = None
         self.is_failback_due = True
 

@@ -9,10 +9,14 @@
                                  v
                                STUCK --every STUCK_RETRY_MS--> STOPPING
 
+    STARTED --recover--> STOPPING down to what failed --> STARTING from there --> STARTED
+
 Resources start left to right, each asked for its status first, and stop right to left, all of
 them, held or not. A failed start stops the whole group again (FAILED). A failed stop is tried
 1 + STOP_RETRIES times; if status then says that it is not held, we go on. What still runs is
-STUCK: it stays ours and is tried again, for nobody else may take it meanwhile.
+STUCK: it stays ours and is tried again, for nobody else may take it meanwhile. A resource that
+was found dead is restarted in place with all that stand after it; what was just stopped well is
+started without a question.
 
 Groups move side by side, but two operations never run the same script at once: scripts such as
 IPaddr choose free interface labels and were never written for company.
@@ -34,32 +38,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from everbeat.haresources.effects import RunnerEffect
-    from everbeat.model.cluster import ResourceGroup, ResourceSpec
+    from everbeat.model.cluster import ActionTimes, Monitoring, ResourceGroup, ResourceSpec
     from everbeat.model.names import GroupKey
     from everbeat.model.operations import OperationDone
 
 STOP_RETRIES: Final = 10  # Heartbeat's HA_STOPRETRYMAX
 STOP_RETRY_MS: Final = 1_000
 STUCK_RETRY_MS: Final = 30_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OperationLimits:
-    """How long an action may take before it is killed. Heartbeat waits for ever."""
-
-    start_ms: int = 300_000
-    stop_ms: int = 300_000
-    status_ms: int = 60_000
-
-    def of(self, action: Action) -> int:
-        """Return the limit of an action."""
-        match action:
-            case Action.START:
-                return self.start_ms
-            case Action.STOP:
-                return self.stop_ms
-            case Action.STATUS:
-                return self.status_ms
 
 
 class _Step(Enum):
@@ -94,6 +79,8 @@ class _Run:
     position: int = 0
     tries: int = 0
     held_count: int = 0  # while probing
+    restarts_from: int | None = None  # recovering: the first resource to be stopped and started
+    is_repaired_alone: bool = False  # recovering: start this one alone
     operation: RunOperation | None = None
     waits_until_ms: int | None = None
     running: list[str] = field(default_factory=list[str])
@@ -112,10 +99,10 @@ class GroupRunner:
     """
 
     def __init__(
-        self, groups: Iterable[ResourceGroup], limits: OperationLimits, first_operation_id: int = 1
+        self, groups: Iterable[ResourceGroup], monitoring: Monitoring, first_operation_id: int = 1
     ) -> None:
         self._runs = {group.key: _Run(group) for group in groups}
-        self._limits = limits
+        self._monitoring = monitoring
         self._operation_id = first_operation_id - 1
 
     def acquire(self, keys: Iterable[GroupKey], why: str, now_ms: int) -> list[RunnerEffect]:
@@ -133,9 +120,47 @@ class GroupRunner:
             run = self._runs[key]
             run.is_wanted, run.has_failed, run.why = False, False, why
             _end_probe(run)
+            if run.restarts_from is not None:
+                run.waits_until_ms = None  # nothing is restarted any more
             if run.state in {GroupState.STOPPED, GroupState.FAILED} and run.operation is None:
                 run.state, run.step, run.since_ms = GroupState.STARTED, None, now_ms
         return self._pump(now_ms)
+
+    def recover(
+        self,
+        key: GroupKey,
+        word: str,
+        why: str,
+        now_ms: int,
+        pause_ms: int = 0,
+        *,
+        is_repaired_alone: bool = False,
+    ) -> list[RunnerEffect]:
+        """Restart a resource of a started group, and what stands after it, after a pause.
+
+        `is_repaired_alone`: only start it; nothing else is touched.
+        """
+        run = self._runs[key]
+        words = [resource.text for resource in run.group.resources]
+        if run.state is not GroupState.STARTED or not run.is_wanted or word not in words:
+            return []
+        run.restarts_from, run.why = words.index(word), why
+        if word in run.running:
+            run.running.remove(word)
+        if pause_ms:
+            run.waits_until_ms = now_ms + pause_ms
+        if is_repaired_alone:
+            run.is_repaired_alone = True
+            return self._restart(run, now_ms) + self._pump(now_ms)
+        return self._begin_stop(run, now_ms) + self._pump(now_ms)
+
+    def fail(self, key: GroupKey, why: str, now_ms: int) -> list[RunnerEffect]:
+        """Stop a started group as one whose start failed: it is still claimed."""
+        run = self._runs[key]
+        if run.state is not GroupState.STARTED or not run.is_wanted:
+            return []
+        run.has_failed, run.why = True, why
+        return self._begin_stop(run, now_ms) + self._pump(now_ms)
 
     def adopt(self, now_ms: int) -> list[RunnerEffect]:
         """Ask every resource whether it is held: after a restart of this process."""
@@ -212,7 +237,8 @@ class GroupRunner:
 
     def running(self, key: GroupKey) -> tuple[str, ...]:
         """Return the resource words known to run here, left to right."""
-        return tuple(self._runs[key].running)
+        run = self._runs[key]
+        return tuple(r.text for r in run.group.resources if r.text in run.running)
 
     def _after(self, run: _Run, done: OperationDone, now_ms: int) -> list[RunnerEffect]:
         match run.step:
@@ -258,8 +284,8 @@ class GroupRunner:
     def _mark_held(run: _Run) -> None:
         if run.resource.text not in run.running:
             run.running.append(run.resource.text)
-        run.position += 1
-        run.step = _Step.STATUS
+        run.position = len(run.group.resources) if run.is_repaired_alone else run.position + 1
+        run.step = _Step.STATUS if run.restarts_from is None else _Step.START
 
     @staticmethod
     def _after_stop(run: _Run, done: OperationDone, now_ms: int) -> None:
@@ -332,11 +358,14 @@ class GroupRunner:
                 return self._begin_stop(run, now_ms)
             case GroupState.STARTING if run.step is not _Step.PROBE:
                 if run.has_failed or not run.is_wanted:
+                    run.restarts_from, run.is_repaired_alone = None, False
                     return self._begin_stop(run, now_ms)
                 if run.position == len(run.group.resources):
                     run.step = None
                     return self._enter(run, GroupState.STARTED, now_ms, run.why)
-            case GroupState.STOPPING if run.position < 0:
+            case GroupState.STOPPING if run.position < (run.restarts_from or 0):
+                if run.restarts_from is not None:
+                    return self._restart(run, now_ms)
                 run.step, run.position = None, 0
                 run.running.clear()
                 ended = GroupState.FAILED if run.has_failed else GroupState.STOPPED
@@ -347,6 +376,15 @@ class GroupRunner:
                 pass
         return []
 
+    def _restart(self, run: _Run, now_ms: int) -> list[RunnerEffect]:
+        """Start again what was stopped, unless nobody wants the group here any more."""
+        assert run.restarts_from is not None
+        if run.has_failed or not run.is_wanted:
+            run.restarts_from = None  # on down to the first one
+            return []
+        run.position, run.step = run.restarts_from, _Step.START
+        return self._enter(run, GroupState.STARTING, now_ms, run.why)
+
     def _begin_stop(self, run: _Run, now_ms: int) -> list[RunnerEffect]:
         run.position, run.step, run.tries = len(run.group.resources) - 1, _Step.STOP, 0
         return self._enter(run, GroupState.STOPPING, now_ms, run.why)
@@ -355,7 +393,8 @@ class GroupRunner:
     def _enter(run: _Run, state: GroupState, now_ms: int, why: str) -> list[RunnerEffect]:
         old, run.state, run.since_ms, run.why = run.state, state, now_ms, why
         if state in {GroupState.STOPPED, GroupState.STARTED, GroupState.FAILED}:
-            run.step = None
+            run.step = run.restarts_from = None
+            run.is_repaired_alone = False
         return [GroupMoved(key=run.group.key, old=old, new=state, why=why, at_ms=now_ms)]
 
     def _run(self, run: _Run) -> RunOperation:
@@ -367,7 +406,7 @@ class GroupRunner:
             group=run.group.key,
             resource=run.resource,
             action=action,
-            timeout_ms=self._limits.of(action),
+            timeout_ms=_limit_ms(self._monitoring.times(run.resource), action),
         )
         return run.operation
 
@@ -376,3 +415,13 @@ def _end_probe(run: _Run) -> None:
     """Somebody has decided: what probing would find does not matter any more."""
     if run.step is _Step.PROBE:
         run.step, run.position = _Step.STATUS, 0
+
+
+def _limit_ms(times: ActionTimes, action: Action) -> int:
+    match action:
+        case Action.START:
+            return times.start_ms
+        case Action.STOP:
+            return times.stop_ms
+        case Action.STATUS:
+            return times.monitor_ms

@@ -1,8 +1,7 @@
 """Handing groups to another node on purpose: standby, takeover on request, failback.
 
 See handover.py for the three steps. Beyond them: a returned owner gets its groups back one
-second after it is settled (auto_failback on), and a group whose start failed is handed on after
-30 s, as Heartbeat 3.0.6 does.
+second after it is settled (auto_failback on), unless it has failed them.
 """
 
 from __future__ import annotations
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
 
 FAILBACK_DELAY_MS: Final = 1_000
 FAILBACK_RETRY_MS: Final = 30_000
-FAILED_START_MS: Final = 30_000
 PARTNER_FIELD: Final = "to"  # whom it is for, where more than one other node could be meant
 
 
@@ -192,21 +190,17 @@ def progress(desk: Desk, now_ms: int) -> list[ManagerEffect]:
     return []
 
 
-def start_due(desk: Desk, now_ms: int) -> list[ManagerEffect]:
-    """Begin a failback, or hand on what could not be started, when its time has come."""
+def fail_back_due(desk: Desk, now_ms: int) -> list[ManagerEffect]:
+    """Begin a failback when its time has come."""
     if desk.mode is AutoFailback.ON:
         _arm_failback(desk, now_ms)
     if refusal(desk):
-        return _retry_alone(desk, now_ms)
+        return []
     for peer in desk.live_peers():
         if peer.failback_at_ms is not None and now_ms >= peer.failback_at_ms:
             peer.failback_at_ms = now_ms + FAILBACK_RETRY_MS
             keys = desk.claims() & desk.holdings.owned_by(peer.node)
             return give(desk, Hold.FOREIGN, "failback", now_ms, taker=peer.node, keys=keys)
-    failed = [k for k in desk.runner.failed() if _failed_long_ago(desk, k, now_ms)]
-    if failed:
-        word = desk.holdings.hold(failed[:1], desk.own)
-        return give(desk, word, "start failed here", now_ms, keys=frozenset(failed))
     return []
 
 
@@ -214,7 +208,6 @@ def next_wakeup_ms(desk: Desk) -> int | None:
     """Return when something here falls due, or None."""
     due = [desk.handover.until_ms] if desk.handover else []
     due += [p.failback_at_ms for p in desk.live_peers() if p.failback_at_ms is not None]
-    due += [desk.runner.since_ms(k) + FAILED_START_MS for k in desk.runner.failed()]
     return min(due, default=None)
 
 
@@ -222,22 +215,13 @@ def _arm_failback(desk: Desk, now_ms: int) -> None:
     for peer in desk.live_peers():
         if not (peer.is_failback_due and peer.is_settled and desk.is_stable):
             continue
-        if not desk.claims() & desk.holdings.owned_by(peer.node):
+        owed = desk.claims() & desk.holdings.owned_by(peer.node)
+        if not owed:
             peer.is_failback_due, peer.failback_at_ms = False, None
+        elif owed & peer.barred:
+            peer.failback_at_ms = None
         elif peer.failback_at_ms is None:
             peer.failback_at_ms = now_ms + FAILBACK_DELAY_MS
-
-
-def _failed_long_ago(desk: Desk, key: GroupKey, now_ms: int) -> bool:
-    return now_ms - desk.runner.since_ms(key) >= FAILED_START_MS
-
-
-def _retry_alone(desk: Desk, now_ms: int) -> list[ManagerEffect]:
-    """Nobody can take what failed here: try it here again."""
-    if desk.stage is not Stage.JOINED or desk.live_peers():
-        return []
-    due = [k for k in desk.runner.failed() if _failed_long_ago(desk, k, now_ms)]
-    return [*desk.runner.acquire(due, "tried again", now_ms)] if due else []
 
 
 def _ask(desk: Desk, info: str) -> Broadcast:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 EVENTS_MAX: Final = 1_000
 PHASES_MAX: Final = 200  # of one event
+DETAILS_MAX: Final = 200  # lines of one event
 
 
 class Timeline:
@@ -47,9 +48,13 @@ class Timeline:
         *,
         node: NodeName | None = None,
         severity: Severity = Severity.INFO,
+        details: tuple[str, ...] = (),
     ) -> list[EventRecorded]:
         """Remember something that is over at once."""
-        return [EventRecorded(self._add(kind, text, now_ms, node or self._own, severity))]
+        event = self._add(kind, text, now_ms, node or self._own, severity)
+        if details:
+            event = self._events[-1] = replace(event, details=details[:DETAILS_MAX])
+        return [EventRecorded(event)]
 
     def begin(
         self,

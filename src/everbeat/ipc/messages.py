@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from everbeat.model.failures import NodeFailures
 from everbeat.model.groups import ClusterEvent, ManagerView
 from everbeat.model.members import MembershipView
 from everbeat.model.message import Message
@@ -29,6 +30,7 @@ class StatusReply:
     wall_ms: int
     membership: MembershipView
     manager: ManagerView
+    failures: tuple[NodeFailures, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,14 @@ class RequestTakeover:
 
 
 @dataclass(frozen=True, slots=True)
+class RequestCleanup:
+    """Set fail counts to zero; empty: of all resources, on all nodes. Answered by Answer."""
+
+    resource: str = ""
+    node: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class SendMessage:
     """Broadcast a message as a FIFO writer would (addnode, a site's own). Answer follows."""
 
@@ -79,5 +89,7 @@ class Answer:
     text: str
 
 
-CoreRequest: TypeAlias = GetStatus | GetEvents | RequestStandby | RequestTakeover | SendMessage
+CoreRequest: TypeAlias = (
+    GetStatus | GetEvents | RequestStandby | RequestTakeover | RequestCleanup | SendMessage
+)
 CoreReply: TypeAlias = StatusReply | EventsReply | Answer

@@ -54,6 +54,7 @@ class ClusterEvent:
     wall_ms: int  # CLOCK_REALTIME at the same moment
     phases: tuple[Phase, ...] = ()
     is_finished: bool = True
+    details: tuple[str, ...] = ()  # lines for people: the flight record of what hung
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

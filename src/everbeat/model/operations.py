@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from everbeat.model.cluster import ResourceSpec
 from everbeat.model.failures import Failures
+from everbeat.model.fencing import FencingDone, RunFencing
 from everbeat.model.names import GroupKey
 
 
@@ -103,6 +104,7 @@ ExecutorOrder: TypeAlias = (
     | WatchResources
     | ForgetFailures
     | Failures
+    | RunFencing
 )
 
 
@@ -151,6 +153,7 @@ class MonitorFailed:
     output: str
     served_by: str
     cause: str  # what made us look: `interval`, `process 815 ended`, `address 10.0.0.50 removed`
+    is_repaired_alone: bool = False  # a start brings it back; what stands after it may go on
     noticed_ms: int  # when the cause came, or when the monitor began
     ended_ms: int
 
@@ -163,6 +166,15 @@ class MonitorUnheard:
     resource: ResourceSpec
     output: str
     served_by: str
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InterfaceChanged:
+    """The cable or the switch of an interface that carries a watched address went, or is back."""
+
+    interface: str
+    is_up: bool
     at_ms: int
 
 
@@ -206,7 +218,9 @@ ExecutorFact: TypeAlias = (
     | MonitorFailed
     | MonitorUnheard
     | OperationHung
+    | InterfaceChanged
     | Failures
     | ClientsStopped
     | ClientEnded
+    | FencingDone
 )

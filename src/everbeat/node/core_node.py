@@ -17,6 +17,7 @@ from everbeat.clients.api import ClientApi
 from everbeat.clients.orders import Disconnect, Reply
 from everbeat.haresources.effects import EventRecorded, GroupMoved, ResourceActed, StopFinished
 from everbeat.haresources.manager import HaresourcesManager
+from everbeat.model.failures import Failures
 from everbeat.model.members import (
     Broadcast,
     CommunicationUp,
@@ -31,10 +32,24 @@ from everbeat.model.operations import (
     AnnounceAddresses,
     ClientEnded,
     ClientsStopped,
+    ForgetFailures,
+    InterfaceChanged,
+    MonitorFailed,
+    MonitorUnheard,
     OperationDone,
+    OperationHung,
     RunHook,
     RunOperation,
     StartClients,
+    WatchResources,
+)
+from everbeat.model.reports import Severity
+from everbeat.node.failure_board import (
+    CLEANUP_TYPE,
+    FAILURES_TYPE,
+    FailureBoard,
+    cleanup_from_message,
+    cleanup_message,
 )
 
 if TYPE_CHECKING:
@@ -42,8 +57,8 @@ if TYPE_CHECKING:
 
     from everbeat.clients.authorization import Credentials
     from everbeat.clients.orders import ApiOrder
-    from everbeat.haresources.runner import OperationLimits
     from everbeat.model.cluster import HaConfig, ResourceGroup
+    from everbeat.model.failures import NodeFailures
     from everbeat.model.groups import ClusterEvent, ManagerView
     from everbeat.model.members import MembershipFact
     from everbeat.model.message import Message
@@ -56,6 +71,9 @@ CoreEffect: TypeAlias = (
     | RunHook
     | AnnounceAddresses
     | StartClients
+    | WatchResources
+    | ForgetFailures
+    | Failures
     | Reply
     | Disconnect
     | EventRecorded
@@ -67,6 +85,7 @@ CoreEffect: TypeAlias = (
 # The cluster's own conversation: handled inside, no script is asked.
 _INTERNAL_TYPES: Final = frozenset(
     {"starting", "resource", "shutdone", "hbapi-clstat", "query-cstatus", "respond-cstatus"}
+    | {FAILURES_TYPE, CLEANUP_TYPE}
 )
 
 
@@ -81,19 +100,18 @@ class CoreNode:
         is_adopting: bool = False,
         first_event_id: int = 1,
         first_operation_id: int = 1,
-        limits: OperationLimits | None = None,
     ) -> None:
         self._config = config
         self._view = MembershipView(config.node)
         self._are_clients_started = False
         self._api = ClientApi(config, config.node)
+        self._board = FailureBoard(config.node)
         self._manager = HaresourcesManager(
             config,
             groups,
             is_adopting=is_adopting,
             first_event_id=first_event_id,
             first_operation_id=first_operation_id,
-            limits=limits,
         )
 
     def membership(self) -> MembershipView:
@@ -103,6 +121,10 @@ class CoreNode:
     def manager(self) -> ManagerView:
         """Return who holds what."""
         return self._manager.view()
+
+    def failures(self) -> tuple[NodeFailures, ...]:
+        """Return the fail counts of all nodes, as far as they are known here."""
+        return self._board.all()
 
     def events_after(self, event_id: int) -> tuple[ClusterEvent, ...]:
         """Return the remembered events with a higher id."""
@@ -126,19 +148,49 @@ class CoreNode:
             effects += self._start_clients()
         effects += self._hooks(fact)
         effects += self._api.on_membership(fact)
-        return effects
+        return effects + self._on_their_failures(fact, now_ms)
 
     def on_executor(self, fact: ExecutorFact, now_ms: int) -> list[CoreEffect]:
         """Take one fact of the executor."""
         match fact:
             case OperationDone():
                 return [*self._manager.on_operation(fact, now_ms)]
+            case MonitorFailed():
+                return [*self._manager.on_monitor_failed(fact, now_ms)]
+            case Failures(counts):
+                told = self._board.on_own(fact, now_ms)
+                return [*told, *self._manager.on_failures(self._config.node, counts, now_ms)]
+            case MonitorUnheard():
+                return [*self._note_unheard(fact, now_ms)]
+            case OperationHung():
+                return [*self._note_hung(fact, now_ms)]
+            case InterfaceChanged(interface=interface, is_up=is_up):
+                word, severity = ("up", Severity.INFO) if is_up else ("down", Severity.WARNING)
+                text = f"the link of {interface} is {word}: it carries service addresses"
+                kind = f"interface-{word}"
+                return [*self._manager.timeline.note(kind, text, now_ms, severity=severity)]
             case ClientEnded() | ClientsStopped():
                 return []
 
+    def on_cleanup(self, resource: str, node: str) -> tuple[str, list[CoreEffect]]:
+        """Take a request to forget failures; return why not (or "") and the effects.
+
+        `resource`: a word of haresources, empty for all; `node`: empty for all nodes.
+        """
+        known = {r.text for view in self.manager().groups for r in view.group.resources}
+        if resource and resource not in known:
+            return f"{resource} is no resource of haresources: {', '.join(sorted(known))}", []
+        if node and node not in {self._config.node, *self._config.nodes}:
+            return f"{node} is no node of this cluster: {', '.join(self._config.nodes)}", []
+        effects: list[CoreEffect] = [Broadcast(cleanup_message(resource, node))]
+        if node in {"", self._config.node}:
+            effects.append(ForgetFailures(resource))
+        return "", effects
+
     def on_executor_lost(self, now_ms: int) -> list[CoreEffect]:
-        """Ask again what was under way: the executor is a new one."""
-        effects: list[CoreEffect] = [*self._manager.on_executor_lost(now_ms)]
+        """Ask again what was under way: the executor is a new one and has counted nothing."""
+        effects: list[CoreEffect] = [self._board.own()] if self._board.own().counts else []
+        effects += self._manager.on_executor_lost(now_ms)
         if self._are_clients_started:
             self._are_clients_started = False
             effects += self._start_clients()
@@ -187,6 +239,35 @@ class CoreNode:
         """Return when on_tick is due, or None."""
         due = (self._manager.next_wakeup_ms(), self._api.next_wakeup_ms())
         return min((moment for moment in due if moment is not None), default=None)
+
+    def _on_their_failures(self, fact: MembershipFact, now_ms: int) -> list[CoreEffect]:
+        told, changed = self._board.on_membership(fact, now_ms)
+        effects: list[CoreEffect] = [*told]
+        if changed is not None:
+            effects += self._manager.on_failures(changed.node, changed.counts, now_ms)
+        if isinstance(fact, MessageReceived) and fact.message.text("src") != self._config.node:
+            resource = cleanup_from_message(fact.message, self._config.node)
+            effects += [ForgetFailures(resource)] if resource is not None else []
+        return effects
+
+    def _note_unheard(self, fact: MonitorUnheard, now_ms: int) -> list[EventRecorded]:
+        text = (
+            f"the status of {fact.resource.text} by {fact.served_by or 'nothing'} does not say that"
+            f" it runs ({fact.output.strip()[:100] or 'no output'}): its death would not be seen"
+        )
+        return self._manager.timeline.note(
+            "monitor-unheard", text, now_ms, severity=Severity.WARNING
+        )
+
+    def _note_hung(self, fact: OperationHung, now_ms: int) -> list[EventRecorded]:
+        word = "monitor" if fact.is_monitor else fact.action.value
+        text = (
+            f"{word} of {fact.resource.text} by {fact.served_by} hangs: "
+            f"ended at its limit of {fact.limit_ms} ms"
+        )
+        return self._manager.timeline.note(
+            "operation-hung", text, now_ms, severity=Severity.ERROR, details=fact.lines
+        )
 
     def _start_clients(self) -> list[CoreEffect]:
         if self._are_clients_started:

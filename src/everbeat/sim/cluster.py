@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from everbeat.model.cluster import (
+    ActionTimes,
     AutoFailback,
     HaConfig,
     Medium,
     MediumKind,
+    Monitoring,
     ResourceGroup,
     ResourceSpec,
     Timing,
@@ -30,6 +32,10 @@ TIMING: Final = Timing(
     warntime_ms=1_500,
     initdead_ms=6_000,
     deadping_ms=3_000,
+)
+MONITORING: Final = Monitoring(
+    usual=ActionTimes(interval_ms=10_000, start_ms=20_000, stop_ms=20_000, monitor_ms=20_000),
+    failure_window_ms=60_000,
 )
 
 
@@ -56,7 +62,14 @@ def configs_for(count: int, mode: AutoFailback, media_count: int = 2) -> list[Ha
     )
     nodes = tuple(NodeName(name) for name in NAMES[:count])
     return [
-        HaConfig(node=node, nodes=nodes, media=media, timing=TIMING, auto_failback=mode)
+        HaConfig(
+            node=node,
+            nodes=nodes,
+            media=media,
+            timing=TIMING,
+            auto_failback=mode,
+            monitoring=MONITORING,
+        )
         for node in nodes
     ]
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
 from everbeat.haresources.effects import EventRecorded, StopFinished
-from everbeat.haresources.runner import OperationLimits
 from everbeat.membership.identity import Identity, continuing_identity
 from everbeat.model.members import Broadcast, RaiseGeneration
 from everbeat.model.operations import RunOperation
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
     from everbeat.node.link_effects import LinkEffect
 
 IPC_MS: Final = 1
-LIMITS: Final = OperationLimits(start_ms=20_000, stop_ms=20_000, status_ms=20_000)
 FIRST_WALL_S: Final = 1_700_000_000
 
 
@@ -181,7 +179,6 @@ class Machine:
             self.groups,
             is_adopting=is_adopting,
             first_operation_id=self.core_life * 1_000_000,
-            limits=LIMITS,
         )
         if self.link is not None:
             self._core_effects(self.core.on_view(self.link.view(), self.world.now_ms))

@@ -3,18 +3,18 @@ from __future__ import annotations
 from itertools import count
 
 from everbeat.agents.agent import ScriptAgent
-from everbeat.executor.effects import Ending, Launch, SetAddress, Signal
-from everbeat.executor.operations import (
-    ABANDON_MS,
-    KILL_AFTER_MS,
-    WAITING_MAX,
-    Answer,
-    OperationEffect,
-    Operations,
-)
+from everbeat.executor.deadline import ABANDON_MS, EXAMINE_MS, KILL_AFTER_MS
+from everbeat.executor.effects import Ending, Examine, Launch, SetAddress, Signal
+from everbeat.executor.operations import WAITING_MAX, Answer, OperationEffect, Operations
 from everbeat.model.cluster import ResourceSpec
 from everbeat.model.names import GroupKey
-from everbeat.model.operations import Action, OperationDone, Outcome, RunOperation
+from everbeat.model.operations import (
+    Action,
+    OperationDone,
+    OperationHung,
+    Outcome,
+    RunOperation,
+)
 
 
 class Machine:
@@ -130,8 +130,13 @@ def test_at_its_timeout_an_operation_is_ended_and_then_killed() -> None:
     assert isinstance(launch, Launch)
     assert core.next_wakeup_ms() == 1_000
     assert core.on_tick(999) == []
-    assert core.on_tick(1_000) == [Signal(launch.run, is_hard=False)]
-    assert core.on_tick(1_000 + KILL_AFTER_MS) == [Signal(launch.run, is_hard=True)]
+    assert core.on_tick(1_000) == [Examine(launch.run)]
+    hung, term = core.on_examined(launch.run, ("912 Rsc: D in nfs_wait",), 1_050) or []
+    assert isinstance(hung, OperationHung)
+    assert (hung.resource.script, hung.limit_ms, hung.lines[0][:3]) == ("Rsc", 1_000, "912")
+    assert term == Signal(launch.run, is_hard=False)
+    assert core.on_examined(launch.run, ("again",), 1_060) == []
+    assert core.on_tick(1_050 + KILL_AFTER_MS) == [Signal(launch.run, is_hard=True)]
     ending = Ending(exit_code=137, output="half", words="running")
     [done] = answers(core.on_ended(launch.run, ending, 3_001))
     assert (done.outcome, done.output, done.is_held) == (Outcome.TIMEOUT, "half", None)
@@ -144,8 +149,12 @@ def test_a_process_that_does_not_end_is_left_behind_and_its_group_goes_on() -> N
     core.on_run(order(2, "RscB"), 0)
     assert isinstance(launch, Launch)
     core.on_tick(1_000)
-    core.on_tick(1_000 + KILL_AFTER_MS)
-    effects = core.on_tick(1_000 + KILL_AFTER_MS + ABANDON_MS)
+    [hung, term] = core.on_tick(1_000 + EXAMINE_MS)  # a machine that cannot even be examined
+    assert isinstance(hung, OperationHung)
+    assert term == Signal(launch.run, is_hard=False)
+    killed_ms = 1_000 + EXAMINE_MS + KILL_AFTER_MS
+    core.on_tick(killed_ms)
+    effects = core.on_tick(killed_ms + ABANDON_MS)
     assert [done.outcome for done in answers(effects)] == [Outcome.TIMEOUT]
     assert isinstance(effects[-1], Launch)
     assert core.on_ended(launch.run, Ending(exit_code=137), 20_000) is None

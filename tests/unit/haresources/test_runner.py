@@ -6,9 +6,8 @@ from everbeat.haresources.runner import (
     STOP_RETRY_MS,
     STUCK_RETRY_MS,
     GroupRunner,
-    OperationLimits,
 )
-from everbeat.model.cluster import ResourceGroup, ResourceSpec
+from everbeat.model.cluster import Monitoring, ResourceGroup, ResourceSpec
 from everbeat.model.groups import GroupState
 from everbeat.model.names import GroupKey, NodeName
 from everbeat.model.operations import Action, OperationDone, Outcome, RunOperation
@@ -23,7 +22,7 @@ def _group(key: str, *words: str) -> ResourceGroup:
 
 
 def _runner(*groups: ResourceGroup) -> GroupRunner:
-    return GroupRunner(groups or (_group("vip", "vip", "web"),), OperationLimits())
+    return GroupRunner(groups or (_group("vip", "vip", "web"),), Monitoring())
 
 
 def _asked(effects: object) -> list[str]:
@@ -212,7 +211,7 @@ def test_adopting_stops_a_group_that_runs_half() -> None:
 
 
 def test_an_answer_of_an_earlier_life_is_ignored() -> None:
-    runner = GroupRunner((_group("vip", "web"),), OperationLimits(), first_operation_id=1_000)
+    runner = GroupRunner((_group("vip", "web"),), Monitoring(), first_operation_id=1_000)
     operation = _operation(runner.acquire([WEB], "test", 0))
     assert operation.id == 1_000
     stale = RunOperation(

@@ -1,0 +1,195 @@
+"""Tell at once when the main process of a watched service ends: a pidfd each, nothing is polled.
+
+    observe ─► find (again after a while, FIND_DELAYS_S) ─► pidfd ─ readable ─► on_cause
+                 ^                                                                 │
+                 '────────────── after RELOOK_S: a service may have exchanged it ──'
+
+Found, in this order: systemd's MainPID; a pid file (agents.main_process); the oldest process left
+in the session in which the script was started. Whatever is found: its end is a hint, a monitor
+decides. Files and systemctl are asked in a thread.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from everbeat.adapters.process_table import process, processes
+from everbeat.agents.agent import AddressAgent, ScriptAgent, SystemdAgent
+from everbeat.agents.main_process import pid_files, pid_from_text
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
+    from everbeat.agents.agent import Agent
+
+FIND_DELAYS_S: Final = (0.0, 0.3, 1.0, 3.0, 10.0, 30.0)
+"""After these pauses, one after the other, a main process is looked for; then no more."""
+
+RELOOK_S: Final = 2.0
+RELOOKS_MAX: Final = 20
+"""Main processes of one watch seen to end; a service that changes them for ever is polled alone."""
+
+SCRIPT_BYTES_MAX: Final = 65_536
+SESSIONS_MAX: Final = 1_000
+SYSTEMCTL_S: Final = 5.0
+
+
+@dataclass(slots=True)
+class _Observed:
+    agent: Agent
+    tries: int = 0
+    ends: int = 0
+    pidfd: int | None = None
+    timer: asyncio.TimerHandle | None = None
+
+
+@dataclass(slots=True)
+class MainProcesses:
+    """The main processes under observation. `on_cause(watch, text)` is called in the loop."""
+
+    loop: asyncio.AbstractEventLoop
+    on_cause: Callable[[int, str], None]
+    _observed: dict[int, _Observed] = field(default_factory=dict)
+    _sessions: dict[str, int] = field(default_factory=dict)  # script and arguments -> session
+    _thread: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(1, "main-process")
+    )
+
+    def on_started(self, command: tuple[str, ...], pid: int) -> None:
+        """Remember the session in which a script was started."""
+        self._sessions[" ".join(command[:-1])] = pid
+        if len(self._sessions) > SESSIONS_MAX:
+            del self._sessions[next(iter(self._sessions))]
+
+    def observe(self, watch: int, agent: Agent) -> None:
+        """Begin to look for the main process of what an agent serves."""
+        if not isinstance(agent, AddressAgent):
+            self._observed[watch] = _Observed(agent)
+            self._look_later(watch)
+
+    def unobserve(self, watch: int) -> None:
+        """Let go."""
+        one = self._observed.pop(watch, None)
+        if one is None:
+            return
+        if one.timer is not None:
+            one.timer.cancel()
+        self._close(one)
+
+    def close(self) -> None:
+        """Let go of all."""
+        for watch in tuple(self._observed):
+            self.unobserve(watch)
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def _look_later(self, watch: int) -> None:
+        one = self._observed[watch]
+        if one.tries < len(FIND_DELAYS_S):
+            delay_s = FIND_DELAYS_S[one.tries]
+            one.tries += 1
+            one.timer = self.loop.call_later(delay_s, self._look, watch)
+
+    def _look(self, watch: int) -> None:
+        one = self._observed[watch]
+        session = 0
+        if isinstance(one.agent, ScriptAgent):
+            session = self._sessions.get(" ".join((one.agent.path, *one.agent.arguments)), 0)
+        looking = self.loop.run_in_executor(self._thread, find_main, one.agent, session)
+        looking.add_done_callback(lambda done: self._on_found(watch, done))
+
+    def _on_found(self, watch: int, done: asyncio.Future[tuple[int, int] | None]) -> None:
+        if done.cancelled():
+            return
+        found = done.result()
+        one = self._observed.get(watch)
+        if one is None:
+            if found is not None:
+                os.close(found[1])
+            return
+        if found is None:
+            self._look_later(watch)
+            return
+        pid, one.pidfd = found
+        self.loop.add_reader(one.pidfd, self._on_end, watch, pid)
+
+    def _on_end(self, watch: int, pid: int) -> None:
+        one = self._observed[watch]
+        self._close(one)
+        one.ends += 1
+        if one.ends <= RELOOKS_MAX:
+            one.tries = 0
+            one.timer = self.loop.call_later(RELOOK_S, self._look, watch)
+        self.on_cause(watch, f"process {pid} ended")
+
+    def _close(self, one: _Observed) -> None:
+        if one.pidfd is not None:
+            self.loop.remove_reader(one.pidfd)
+            os.close(one.pidfd)
+            one.pidfd = None
+
+
+def find_main(agent: Agent, session: int) -> tuple[int, int] | None:
+    """Return pid and pidfd of the main process, or None. Blocking. `session`: 0 if unknown."""
+    pid: int | None = None
+    match agent:
+        case SystemdAgent(unit):
+            pid = _of_unit(unit)
+        case ScriptAgent(path):
+            pid = _of_pid_file(path) or _of_session(session)
+        case AddressAgent():
+            pass
+    if pid is None:
+        return None
+    before = process(pid)
+    if before is None or before.state == "Z":
+        return None
+    try:
+        pidfd = os.pidfd_open(pid)
+    except OSError:
+        return None
+    after = process(pid)
+    if after is None or after.started_ticks != before.started_ticks:
+        os.close(pidfd)
+        return None
+    return pid, pidfd
+
+
+def _of_unit(unit: str) -> int | None:
+    asking = ["systemctl", "show", "--property", "MainPID", "--value", unit]
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        answer = subprocess.run(
+            asking, capture_output=True, text=True, timeout=SYSTEMCTL_S, check=False
+        )
+        return pid_from_text(answer.stdout)
+    return None
+
+
+def _of_pid_file(script: str) -> int | None:
+    """Return the process of the script's first pid file that names one which lives."""
+    try:
+        with Path(script).open("rb") as file:
+            text = file.read(SCRIPT_BYTES_MAX).decode("latin-1")
+    except OSError:
+        return None
+    for path in pid_files(Path(script).name, text):
+        with contextlib.suppress(OSError):
+            pid = pid_from_text(Path(path).read_text(errors="replace"))
+            if pid is not None and process(pid) is not None:
+                return pid
+    return None
+
+
+def _of_session(session: int) -> int | None:
+    """Return the oldest process left of a start."""
+    if not session:
+        return None
+    left = [one for one in processes() if one.session == session and one.state != "Z"]
+    oldest = min(left, key=lambda one: (one.started_ticks, one.pid), default=None)
+    return oldest.pid if oldest is not None else None

@@ -1,0 +1,370 @@
+"""Monitor what is watched: each interval, and at once when the kernel or systemd give cause.
+
+    WatchResources ─► due ─► running ─► held ───────────────────► due after the interval
+                       ^        ├─► not held ────► MonitorFailed ─► due after the interval
+                       │        └─► doubtful (hung, killed, not begun)
+                       │                 └─ the first time: asked again at once; then MonitorFailed
+                       └── on_cause: due now; while it runs: once more when it has ended
+
+At most one monitor of a resource runs, and MONITORS_MAX scripts in all; who is late is asked once,
+not as often as was missed. The first monitor comes at once, the second ones are spread over the
+second half of the interval. Addresses are asked without a process and wait for nobody.
+
+Only what was seen running can be found dead: a script whose status never says so is told of once
+(MonitorUnheard), and nothing follows from it. After a start a service may need GRACE_MS until its
+status says that it runs. What is not watched any more is ended unheard.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import count
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from everbeat.agents.agent import AddressAgent
+from everbeat.agents.reading import is_held
+from everbeat.agents.resolve import resolve
+from everbeat.executor.deadline import NOT_EXAMINED, Deadline, Stage
+from everbeat.executor.effects import (
+    Ending,
+    Examine,
+    Launch,
+    Observe,
+    SetAddress,
+    Signal,
+    Unobserve,
+)
+from everbeat.model.operations import (
+    Action,
+    MonitorFailed,
+    MonitorUnheard,
+    OperationHung,
+    Outcome,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from everbeat.agents.agent import Agent
+    from everbeat.agents.environment import Environment
+    from everbeat.agents.resolve import Installed
+    from everbeat.model.names import GroupKey
+    from everbeat.model.operations import Watch, WatchResources
+
+MONITORS_MAX: Final = 8
+"""Scripts asked at the same time; the others wait."""
+
+WATCHES_MAX: Final = 10_000
+"""Resources watched; more of them are not."""
+
+GRACE_MS: Final = 5_000
+"""After a start a status may say for so long that it does not run yet."""
+
+GRACE_RETRY_MS: Final = 1_000
+CAUSE_GAP_MS: Final = 50
+"""From one monitor to the next one that a cause asks for."""
+
+INTERVAL_CAUSE: Final = "interval"
+NOT_STARTED_EXIT: Final = 126
+SIGNALLED_EXIT_MIN: Final = 128
+_ADDRESS_NOT_HELD_EXIT: Final = 3
+_SPREAD_STEP: Final = 618  # of 1000: golden ratio, any number of watches lies evenly spread
+
+RecurringEffect: TypeAlias = (
+    Launch
+    | SetAddress
+    | Signal
+    | Examine
+    | Observe
+    | Unobserve
+    | MonitorFailed
+    | MonitorUnheard
+    | OperationHung
+)
+
+
+@dataclass(slots=True)
+class _Watched:
+    """One resource under watch. `due_ms` is None while its monitor runs."""
+
+    id: int
+    group: GroupKey
+    watch: Watch
+    agent: Agent | None
+    begun_ms: int
+    due_ms: int | None
+    cause: str = INTERVAL_CAUSE
+    noticed_ms: int = 0
+    next_cause: str = ""  # came while the monitor ran
+    next_noticed_ms: int = 0
+    asked_count: int = 0
+    was_seen: bool = False  # running, since it is watched
+    is_doubted: bool = False  # the last answer was none
+    is_unheard_told: bool = False
+    deadline: Deadline | None = None
+
+
+class Recurring:
+    """All watches of this machine. `runs` gives run numbers; `base`: every script's environment."""
+
+    def __init__(self, installed: Installed, base: Environment, runs: Iterator[int]) -> None:
+        self._installed = installed
+        self._base = base
+        self._runs = runs
+        self._ids = count(1)
+        self._is_managed = False
+        self._session = ""
+        self._watched: dict[int, _Watched] = {}
+        self._unwanted: dict[int, Deadline] = {}  # runs whose result nobody waits for
+        self._speaking: set[tuple[GroupKey, str]] = set()  # their status has said "running"
+
+    def on_manager(self, session: str, now_ms: int) -> list[RecurringEffect]:
+        """Learn who gives orders; another one than before watches nothing yet."""
+        self._is_managed = True
+        if session == self._session:
+            return self._begin_due(now_ms)
+        self._session = session
+        return self._drop(list(self._watched.values()), now_ms)
+
+    def on_manager_gone(self) -> None:
+        """Begin no monitor until a manager is there."""
+        self._is_managed = False
+
+    def on_watch(self, order: WatchResources, now_ms: int) -> list[RecurringEffect]:
+        """Watch exactly these resources of a group from now on."""
+        known = [one for one in self._watched.values() if one.group == order.group]
+        kept = [one for one in known if one.watch in order.watches]
+        effects = self._drop([one for one in known if one not in kept], now_ms)
+        there = [one.watch for one in kept]
+        for watch in order.watches:
+            if watch not in there and len(self._watched) < WATCHES_MAX:
+                effects += self._add(order.group, watch, now_ms)
+        return effects + self._begin_due(now_ms)
+
+    def on_cause(self, watch: int, cause: str, now_ms: int) -> list[RecurringEffect]:
+        """Take a hint that a resource may have died: look at once."""
+        one = self._watched.get(watch)
+        if one is None:
+            return []
+        if one.due_ms is None:
+            one.next_cause, one.next_noticed_ms = cause, now_ms
+            return []
+        one.due_ms, one.cause, one.noticed_ms = now_ms, cause, now_ms
+        return self._begin_due(now_ms)
+
+    def on_ended(self, run: int, ending: Ending, now_ms: int) -> list[RecurringEffect] | None:
+        """Read an answer; None: not one of ours."""
+        if self._unwanted.pop(run, None) is not None:
+            return self._begin_due(now_ms)
+        one = self._by_run(run)
+        if one is None:
+            return None
+        return self._after(one, ending, now_ms) + self._begin_due(now_ms)
+
+    def on_examined(
+        self, run: int, lines: tuple[str, ...], now_ms: int
+    ) -> list[RecurringEffect] | None:
+        """Take how a monitor hangs, and end it; None: not one of ours."""
+        if run in self._unwanted:
+            return []
+        one = self._by_run(run)
+        if one is None or one.deadline is None:
+            return None
+        is_awaited = one.deadline.stage is Stage.EXAMINED
+        return self._end(one, one.deadline, lines, now_ms) if is_awaited else []
+
+    def on_tick(self, now_ms: int) -> list[RecurringEffect]:
+        """Begin what is due and end what hangs."""
+        effects: list[RecurringEffect] = []
+        for run, deadline in list(self._unwanted.items()):
+            if deadline.next_step_ms <= now_ms:
+                effects += deadline.press(now_ms)
+                if deadline.stage is Stage.ABANDONED:
+                    del self._unwanted[run]
+        for one in list(self._watched.values()):
+            if one.deadline is not None and one.deadline.next_step_ms <= now_ms:
+                effects += self._press(one, one.deadline, now_ms)
+        return effects + self._begin_due(now_ms)
+
+    def next_wakeup_ms(self) -> int | None:
+        """Return when on_tick must be called next."""
+        watched = self._watched.values()
+        limits = [one.deadline.next_step_ms for one in watched if one.deadline is not None]
+        limits += [deadline.next_step_ms for deadline in self._unwanted.values()]
+        may_begin = self._is_managed and self._script_count() < MONITORS_MAX
+        due = [
+            one.due_ms
+            for one in watched
+            if one.due_ms is not None and (may_begin or _is_light(one)) and self._is_managed
+        ]
+        return min([*limits, *due], default=None)
+
+    def running_count(self) -> int:
+        """Return how many monitors run at this moment."""
+        watched = sum(one.deadline is not None for one in self._watched.values())
+        return watched + len(self._unwanted)
+
+    # --- watches -----------------------------------------------------------------------------
+
+    def _add(self, group: GroupKey, watch: Watch, now_ms: int) -> list[RecurringEffect]:
+        one = _Watched(
+            id=next(self._ids),
+            group=group,
+            watch=watch,
+            agent=resolve(watch.resource, self._installed),
+            begun_ms=now_ms,
+            due_ms=now_ms,
+            noticed_ms=now_ms,
+        )
+        self._watched[one.id] = one
+        return [Observe(one.id, one.agent)] if one.agent is not None else []
+
+    def _drop(self, ones: list[_Watched], now_ms: int) -> list[RecurringEffect]:
+        effects: list[RecurringEffect] = []
+        for one in ones:
+            del self._watched[one.id]
+            effects.append(Unobserve(one.id))
+            if one.deadline is not None:
+                self._unwanted[one.deadline.run] = one.deadline
+                effects += one.deadline.terminate(now_ms)
+        return effects
+
+    # --- monitors ----------------------------------------------------------------------------
+
+    def _begin_due(self, now_ms: int) -> list[RecurringEffect]:
+        """Start the monitors that are due, the one that waits longest first."""
+        if not self._is_managed:
+            return []
+        due = [(o.due_ms, o.id) for o in self._watched.values() if o.due_ms is not None]
+        effects: list[RecurringEffect] = []
+        for due_ms, number in sorted(due):
+            one = self._watched[number]
+            if due_ms <= now_ms and (_is_light(one) or self._script_count() < MONITORS_MAX):
+                effects += self._begin(one, now_ms)
+        return effects
+
+    def _begin(self, one: _Watched, now_ms: int) -> list[RecurringEffect]:
+        one.agent = resolve(one.watch.resource, self._installed)
+        if one.agent is None:  # a package is being replaced, or somebody deleted the script
+            self._plan_next(one, now_ms)
+            return self._unheard(one, "no script, built-in or unit serves it now", now_ms)
+        run = next(self._runs)
+        if one.cause == INTERVAL_CAUSE:
+            one.noticed_ms = now_ms
+        one.deadline = Deadline(run, now_ms + one.watch.timeout_ms)
+        one.due_ms = None
+        one.asked_count += 1
+        if isinstance(one.agent, AddressAgent):
+            return [SetAddress(run=run, action=Action.STATUS, arguments=one.agent.arguments)]
+        command = one.agent.command(Action.STATUS)
+        return [Launch(run=run, command=command, environment=self._base, is_read=True)]
+
+    def _after(self, one: _Watched, ending: Ending, now_ms: int) -> list[RecurringEffect]:
+        assert one.agent is not None
+        assert one.deadline is not None
+        is_in_time, one.deadline = one.deadline.is_in_time, None
+        key = (one.group, one.watch.resource.text)
+        if is_in_time and is_held(one.agent, ending.exit_code, ending.words):
+            self._speaking.add(key)
+            one.was_seen, one.is_doubted = True, False
+            self._plan_next(one, now_ms)
+            return []
+        is_doubtful = not is_in_time or _is_doubtful(one.agent, ending)
+        if is_doubtful and not one.is_doubted:
+            one.is_doubted, one.due_ms = True, now_ms
+            return []
+        if not one.was_seen and now_ms - one.begun_ms < GRACE_MS:
+            one.due_ms = now_ms + GRACE_RETRY_MS
+            return []
+        noticed_ms, cause = one.noticed_ms, one.cause
+        self._plan_next(one, now_ms)
+        if key not in self._speaking:
+            return self._unheard(one, ending.output, now_ms)
+        one.is_doubted = False
+        return [
+            MonitorFailed(
+                group=one.group,
+                resource=one.watch.resource,
+                outcome=Outcome.DONE if is_in_time else Outcome.TIMEOUT,
+                exit_code=ending.exit_code,
+                output=ending.output,
+                served_by=one.agent.served_by,
+                cause=cause,
+                is_repaired_alone=isinstance(one.agent, AddressAgent),
+                noticed_ms=noticed_ms,
+                ended_ms=now_ms,
+            )
+        ]
+
+    def _plan_next(self, one: _Watched, now_ms: int) -> None:
+        """Set the next monitor: soon if there was cause while it ran, else after the interval."""
+        interval_ms = one.watch.interval_ms
+        if one.next_cause:
+            one.due_ms, one.cause = now_ms + CAUSE_GAP_MS, one.next_cause
+            one.noticed_ms, one.next_cause = one.next_noticed_ms, ""
+            return
+        one.cause = INTERVAL_CAUSE
+        if one.asked_count == 1:  # spread over the second half
+            interval_ms -= interval_ms * (one.id * _SPREAD_STEP % 1_000) // 2_000
+        one.due_ms = now_ms + interval_ms
+
+    def _unheard(self, one: _Watched, output: str, now_ms: int) -> list[RecurringEffect]:
+        if one.is_unheard_told:
+            return []
+        one.is_unheard_told = True
+        return [
+            MonitorUnheard(
+                group=one.group,
+                resource=one.watch.resource,
+                output=output,
+                served_by=one.agent.served_by if one.agent is not None else "",
+                at_ms=now_ms,
+            )
+        ]
+
+    def _press(self, one: _Watched, deadline: Deadline, now_ms: int) -> list[RecurringEffect]:
+        if deadline.stage is Stage.EXAMINED:
+            return self._end(one, deadline, (NOT_EXAMINED,), now_ms)
+        effects: list[RecurringEffect] = [*deadline.press(now_ms)]
+        if deadline.stage is Stage.ABANDONED:
+            left = Ending(exit_code=NOT_STARTED_EXIT, output="left behind: KILL did not end it")
+            effects += self._after(one, left, now_ms)
+        return effects
+
+    @staticmethod
+    def _end(
+        one: _Watched, deadline: Deadline, lines: tuple[str, ...], now_ms: int
+    ) -> list[RecurringEffect]:
+        """Tell how it hangs, then end it."""
+        hung = OperationHung(
+            group=one.group,
+            resource=one.watch.resource,
+            action=Action.STATUS,
+            served_by=one.agent.served_by if one.agent is not None else "",
+            limit_ms=one.watch.timeout_ms,
+            is_monitor=True,
+            lines=lines,
+            at_ms=now_ms,
+        )
+        return [hung, *deadline.terminate(now_ms)]
+
+    def _by_run(self, run: int) -> _Watched | None:
+        for one in self._watched.values():
+            if one.deadline is not None and one.deadline.run == run:
+                return one
+        return None
+
+    def _script_count(self) -> int:
+        running = (one for one in self._watched.values() if one.deadline is not None)
+        return sum(not _is_light(one) for one in running)
+
+
+def _is_light(one: _Watched) -> bool:
+    return isinstance(one.agent, AddressAgent)
+
+
+def _is_doubtful(agent: Agent, ending: Ending) -> bool:
+    """Whether an answer says nothing of the resource: it could not begin, or was killed."""
+    if isinstance(agent, AddressAgent):
+        return ending.exit_code != _ADDRESS_NOT_HELD_EXIT
+    return ending.exit_code == NOT_STARTED_EXIT or ending.exit_code >= SIGNALLED_EXIT_MIN
