@@ -6,24 +6,14 @@ Where we are stricter or milder the sentence says so.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from everbeat.config.files import shortened
-from everbeat.model.reports import Place, Report, Severity
+from everbeat.model.reports import Code, Place, Report, Severity
 
 _E: Final = Severity.ERROR
 _W: Final = Severity.WARNING
 _I: Final = Severity.INFO
-
-
-@dataclass(frozen=True, slots=True)
-class Code:
-    """One kind of problem."""
-
-    name: str  # kebab-case, stable
-    severity: Severity
-    meaning: str
 
 
 ALL_FILES: Final = (

@@ -37,6 +37,15 @@ class Report:
     place: Place = field(default_factory=lambda: Place(""))
 
 
+@dataclass(frozen=True, slots=True)
+class Code:
+    """One kind of problem, for the table of a checker."""
+
+    name: str  # kebab-case, stable
+    severity: Severity
+    meaning: str
+
+
 def worst_severity(reports: list[Report]) -> Severity:
     """Return the highest severity, INFO for no reports."""
     return max((report.severity for report in reports), default=Severity.INFO)
