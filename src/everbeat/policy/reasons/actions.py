@@ -31,12 +31,14 @@ from everbeat.policy.reasons.reason import Kind, Reason
 from everbeat.policy.reasons.scores import (
     colocation_reason,
     configured,
+    fail_count_attribute,
     failure_reason,
-    promotion_reason,
+    promotion_reasons,
     stopped_reason,
     ticket_reason,
     unmanaged_reason,
 )
+from everbeat.policy.score import render_score
 
 if TYPE_CHECKING:
     from everbeat.policy.plan.action import Action, Because
@@ -238,12 +240,12 @@ class Explainer:
 
     def _of_cancel(self, action: Action, resource: Resource) -> Reason:
         task, interval = action.cancelled_task or action.task, action.interval_ms
-        configured = self.document.operation(resource, task, interval)
+        operation = self.document.operation(resource, task, interval)
         if action.reason == "maintenance mode":
             behind = unmanaged_reason(self.plan, self.document, resource)
             text = "nothing is monitored in maintenance"
             return Reason(kind=behind.kind, subject=behind.subject, text=text, because=(behind,))
-        if configured is None:
+        if operation is None:
             node = action.node
             entry = None
             if node is not None:
@@ -252,17 +254,17 @@ class Explainer:
             text = f"{task} every {interval} ms runs there and is no longer configured"
             return Reason(kind=Kind.HISTORY, subject=subject, text=text)
         role = ROLE_NAMES[resource.next_role]
-        text = f"operation {configured} is not for the role {role} it will have"
-        return Reason(kind=Kind.OPERATION, subject=configured, text=text)
+        text = f"operation {operation} is not for the role {role} it will have"
+        return Reason(kind=Kind.OPERATION, subject=operation, text=text)
 
     def _of_clearing(self, action: Action, resource: Resource) -> Reason:
         node = action.node
-        name = resource.name_in_history()
-        known = [] if node is None else [a for a in node.attributes if a.startswith("fail-count-")]
-        mine = [a for a in known if a.startswith(f"fail-count-{name.partition(':')[0]}")]
-        subject = f"fail-count-{name}"
-        if node is not None and mine:
-            subject = self.document.attribute(node, *mine) or mine[0]
+        subject = f"fail-count-{resource.name_in_history()}"
+        if node is not None:
+            subject = fail_count_attribute(self.document, resource, node)
+            failure = self.document.failure(resource, node)
+            if failure is not None and not self.document.exists(subject):
+                subject = failure.id
         text = f"the failures of {resource.id} no longer count: {action.reason or 'they expired'}"
         return Reason(kind=Kind.FAIL_COUNT, subject=subject, text=text)
 
@@ -394,13 +396,13 @@ class Explainer:
                 subject=configured(self.document, resource),
                 text="it is to be promoted",
             )
-        behind = promotion_reason(self.document, resource, node)
+        behind = promotion_reasons(self.document, resource, node)
         clone = resource.uber_parent()
         text = (
             f"{node.name} is where {clone.xml_id} is promoted "
-            f"(promotion score {resource_instance(resource).promotion_priority})"
+            f"(promotion score {render_score(resource_instance(resource).promotion_priority)})"
         )
-        return Reason(kind=Kind.PLACEMENT, subject=node.name, text=text, because=(behind,))
+        return Reason(kind=Kind.PLACEMENT, subject=node.name, text=text, because=behind)
 
     def _of_demotion(self, action: Action, resource: Resource) -> tuple[Reason, ...]:
         if resource.next_role < UNPROMOTED or resource.assigned is not action.node:
@@ -414,9 +416,10 @@ class Explainer:
             if stops and stops[0].id not in self._open:
                 return (self.behind(stops[0]),)
             return self._of_flags(action, resource)
-        return (self._why_unpromoted(resource, action.node),)
+        return (self.why_unpromoted(resource, action.node),)
 
-    def _why_unpromoted(self, resource: Resource, node: Node | None) -> Reason:
+    def why_unpromoted(self, resource: Resource, node: Node | None) -> Reason:
+        """Say why a resource is not to be promoted on a node."""
         clone = resource.uber_parent()
         wanted = resource.meta.get("target-role", "").lower()
         if wanted in ("unpromoted", "slave"):
@@ -438,12 +441,13 @@ class Explainer:
         ]
         names = " ".join(p.assigned.name for p in others if p.assigned is not None)
         behind = [
-            promotion_reason(self.document, other, other.assigned)
+            reason
             for other in others
             if other.assigned is not None
+            for reason in promotion_reasons(self.document, other, other.assigned)
         ]
         if node is not None:
-            behind.append(promotion_reason(self.document, resource, node))
+            behind += promotion_reasons(self.document, resource, node)
         text = f"{clone.xml_id} is promoted on {names or 'no node'} instead"
         return Reason(
             kind=Kind.PLACEMENT, subject=names or "nowhere", text=text, because=tuple(behind)

@@ -27,6 +27,7 @@ class Document:
         self._plan: Final = plan
         configuration = plan.cib.first("configuration")
         self._configuration: Final = configuration
+        self._ids: Final = frozenset(_ids(plan.cib))
         constraints = None if configuration is None else configuration.first("constraints")
         self.constraints: Final = [] if constraints is None else list(constraints.children)
         self._histories: Final = _histories_by_node(plan)
@@ -105,7 +106,7 @@ class Document:
 
     def exists(self, element_id: str) -> bool:
         """Say whether an element of the document has this id."""
-        return element_id in self._plan.elements_by_id
+        return element_id in self._ids
 
     def element(self, element_id: str) -> Element | None:
         """Return the element with this id."""
@@ -173,6 +174,15 @@ class Document:
             if element.id == node.id or element.text("uname").lower() == node.name.lower():
                 return _pair(element, "instance_attributes", *names)
         return None
+
+
+def _ids(element: Element) -> Iterator[str]:
+    stack = [element]
+    while stack:
+        top = stack.pop()
+        stack.extend(top.children)
+        if top.id:
+            yield top.id
 
 
 def _pair(owner: Element, set_tag: str, *names: str) -> str | None:

@@ -10,10 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from everbeat.policy.plan.words import PROBE_EXCLUSIVE
+from everbeat.policy.plan.words import PROBE_EXCLUSIVE, PROMOTED
 from everbeat.policy.reasons.reason import Kind, Reason
-from everbeat.policy.score import ABSENT
+from everbeat.policy.score import ABSENT, INFINITY, render_score
 from everbeat.policy.unpack.failcounts import fail_count
+from everbeat.policy.values import base_name
 
 if TYPE_CHECKING:
     from everbeat.cib.tree import Element
@@ -243,22 +244,26 @@ def configured(document: Document, resource: Resource) -> str:
 
 
 def _threshold(plan: Plan, document: Document, resource: Resource, node: Node) -> Reason:
-    parts = [*resource.primitives(), *resource.launched]
+    owner = resource.uber_parent()
+    parts = [*resource.primitives(), *resource.launched, *owner.primitives()]
     member = next((p for p in parts if fail_count(plan, p, node, effective=True)[0]), resource)
     count, _ = fail_count(plan, member, node, effective=True)
-    name = member.name_in_history()
-    attribute = next(
-        (
-            document.attribute(node, known)
-            for known in node.attributes
-            if known.startswith(f"fail-count-{name.partition(':')[0]}")
-        ),
-        None,
-    )
-    text = f"it failed {count} times there; migration-threshold is {member.migration_threshold}"
-    if count >= 1_000_000:
-        text = "it failed to start or stop there, and must not be tried again"
-    return Reason(kind=Kind.FAIL_COUNT, subject=attribute or f"fail-count-{name}", text=text)
+    subject = fail_count_attribute(document, member, node)
+    who = "it" if member is resource else member.xml_id
+    text = f"{who} failed {count} times there; migration-threshold is {member.migration_threshold}"
+    if count == 0:
+        text = f"{who} failed there too often; migration-threshold is {member.migration_threshold}"
+    if count >= INFINITY:
+        text = f"{who} failed to start or stop there, and must not be tried again"
+    return Reason(kind=Kind.FAIL_COUNT, subject=subject, text=text)
+
+
+def fail_count_attribute(document: Document, resource: Resource, node: Node) -> str:
+    """Return the id of the nvpair of a resource's fail count on a node, else the count's name."""
+    stem = f"fail-count-{base_name(resource.name_in_history())}"
+    names = [name for name in node.attributes if name.startswith((f"{stem}#", f"{stem}:"))]
+    found = document.attribute(node, *names) if names else None
+    return found or stem
 
 
 def _exclusive(resource: Resource) -> Reason:
@@ -287,6 +292,25 @@ def _limit(document: Document, resource: Resource, kind: str) -> Reason:
     return Reason(kind=Kind.META, subject=found, text=text)
 
 
+def promotion_reasons(document: Document, resource: Resource, node: Node) -> tuple[Reason, ...]:
+    """Return what speaks for and against promoting a resource on a node, at least one reason."""
+    found: list[Reason] = []
+    for part in (resource, *_ancestors(resource)):
+        for record in part.locations:
+            if record.role == PROMOTED and any(other is node for other, _ in record.nodes):
+                score = next(score for other, score in record.nodes if other is node)
+                text = f"location constraint {record.id}: promoted on {node.name}, score "
+                text += render_score(score)
+                found.append(Reason(kind=Kind.LOCATION, subject=record.id, text=text))
+        wishes = [w for w in part.this_with if PROMOTED in (w.dependent_role, w.primary_role)]
+        wishes += [w for w in part.with_this if w.primary_role == PROMOTED]
+        found.extend(colocation_reason(document, resource, wish.id) for wish in wishes)
+    score_reason = promotion_reason(document, resource, node)
+    if not found or document.exists(score_reason.subject):
+        found.insert(0, score_reason)
+    return tuple(dict.fromkeys(found))
+
+
 def promotion_reason(document: Document, resource: Resource, node: Node) -> Reason:
     """Return the promotion score an agent has set on a node, or that there is none."""
     names = [
@@ -308,6 +332,9 @@ def failure_reason(document: Document, resource: Resource, node: Node | None, te
     failure = None
     for part in (resource, *resource.primitives()):
         failure = failure or document.failure(part, node)
+    if failure is None and node is not None and (node.is_remote or not node.online or node.unclean):
+        lost = f"{node.name}, where it ran, is lost"
+        return Reason(kind=Kind.NODE, subject=node.name, text=lost)
     if failure is None and node is not None:
         failure = document.entry(resource, node)
     if failure is None:

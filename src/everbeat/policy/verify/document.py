@@ -1,0 +1,171 @@
+"""The form of a CIB: elements, attributes, ids and references.
+
+Enters: the document as text, as written and as upgraded. Leaves: a report for every problem, with
+its line. What is found here keeps a cluster from taking the document, unless `validate-with` is
+`none`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from everbeat.cib.upgrade import upgrade_cib
+from everbeat.model.reports import Severity
+from everbeat.policy.verify.grammar import FORMS, FREE_IDS, REFERENCES, VALUES
+from everbeat.policy.verify.places import Sheet
+from everbeat.policy.verify.words import hint
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from everbeat.cib.tree import Element
+    from everbeat.model.reports import Report
+
+_ID: Final = re.compile(r"[^\W\d][\w.·-]*")
+
+
+def refusals(name: str, text: bytes, written: Element, upgrade: Sequence[Report]) -> list[Report]:
+    """Return what keeps a document from being decided on; nothing if it can be."""
+    for report in upgrade:
+        if report.code == "schema-unknown":
+            sheet = Sheet(name, text, written)
+            remedy = 'validate-with="pacemaker-4.0" or an older schema of Pacemaker'
+            sheet.report("schema-unknown", report.summary, remedy, written)
+            return sheet.reports
+        if report.code == "schema-none":
+            return []
+    sheet = Sheet(name, text, written)
+    check_form(sheet, upgrade_cib(written).root)
+    return [report for report in sheet.reports if report.severity is Severity.ERROR]
+
+
+def check_form(sheet: Sheet, cib: Element) -> None:
+    """Report everything that is wrong with the form of an upgraded document."""
+    for section in cib.children:
+        if section.tag not in ("configuration", "status"):
+            text = f"<{section.tag}> is not a part of a CIB"
+            sheet.report("element-unknown", text, "<configuration> and <status>", section, cib)
+    configuration = cib.first("configuration")
+    if configuration is None:
+        text = "the CIB has no <configuration>"
+        sheet.report("child-missing", text, "<configuration> with <crm_config>, <nodes>, …", cib)
+        return
+    _check_element(sheet, configuration, cib)
+    known = _check_ids(sheet, configuration)
+    _check_references(sheet, configuration, known)
+    _check_contents(sheet, configuration)
+
+
+def walk(element: Element) -> list[Element]:
+    """Return an element and all below it, in document order."""
+    found: list[Element] = []
+    stack = [element]
+    while stack:
+        top = stack.pop()
+        found.append(top)
+        stack.extend(reversed(top.children))
+    return found
+
+
+def _check_element(sheet: Sheet, element: Element, parent: Element) -> None:
+    form = FORMS[element.tag]
+    for attribute, value in element.attributes.items():
+        if attribute not in form.takes:
+            text = f"<{element.tag}> has no attribute {attribute}"
+            near = hint(attribute, form.takes)
+            sheet.report("attribute-unknown", text, near, element, parent)
+        allowed = VALUES.get((element.tag, attribute))
+        if allowed is not None and value not in allowed:
+            text = f"{attribute}={value!r} of <{element.tag}> is none of its words"
+            sheet.report("attribute-value", text, " | ".join(allowed), element, parent)
+    is_reference = "id-ref" in element.attributes
+    for attribute in form.needs:
+        if attribute not in element.attributes and not is_reference:
+            text = f"<{element.tag}> lacks the attribute {attribute}"
+            remedy = f'<{element.tag} {attribute}="…">'
+            sheet.report("attribute-missing", text, remedy, element, parent)
+    for child in element.children:
+        if child.tag not in form.holds:
+            text = f"<{child.tag}> may not stand in <{element.tag}>"
+            sheet.report("element-unknown", text, hint(child.tag, form.holds), child, element)
+        else:
+            _check_element(sheet, child, element)
+
+
+def _check_ids(sheet: Sheet, configuration: Element) -> set[str]:
+    """Report ids that are malformed or not unique; return all ids."""
+    first: dict[str, Element] = {}
+    for element in walk(configuration):
+        element_id = element.get("id")
+        if element_id is None or element.tag in FREE_IDS:
+            continue
+        if _ID.fullmatch(element_id) is None:
+            text = f"id={element_id!r} is no id"
+            sheet.report("id-malformed", text, "letters, digits, . _ -; a letter first", element)
+        other = first.setdefault(element_id, element)
+        if other is not element:
+            text = f"the id {element_id} of <{element.tag}> is taken by <{other.tag}>"
+            line = sheet.line_of(other)
+            sheet.report("id-twice", f"{text} in line {line}", f"{element_id}-2", element)
+    return set(first)
+
+
+def _check_references(sheet: Sheet, configuration: Element, known: set[str]) -> None:
+    for element in walk(configuration):
+        names = (*REFERENCES.get(element.tag, ()), "id-ref")
+        for attribute in names:
+            target = element.get(attribute)
+            if target is None or target in known:
+                continue
+            text = f"{attribute}={target!r} of <{element.tag}> refers to nothing"
+            sheet.report("reference-unknown", text, hint(target, known), element)
+
+
+def _check_contents(sheet: Sheet, configuration: Element) -> None:
+    """Report elements that lack what they are about."""
+    for element in walk(configuration):
+        missing = _missing_of(element)
+        if missing is not None:
+            text = f"<{element.tag} id={element.id!r}> has no {missing}"
+            sheet.report("child-missing", text, f"a {missing} inside", element)
+
+
+def _missing_of(element: Element) -> str | None:
+    tags = {child.tag for child in element.children}
+    match element.tag:
+        case "group" if "primitive" not in tags:
+            return "primitive"
+        case "clone" if not tags & {"primitive", "group"}:
+            return "primitive or group"
+        case "bundle" if not tags & {"docker", "podman"}:
+            return "docker or podman"
+        case "primitive" if element.get("template") is None and element.get("id-ref") is None:
+            for attribute in ("class", "type"):
+                if element.get(attribute) is None:
+                    return attribute
+        case "rsc_colocation" if "resource_set" not in tags:
+            return _lacking(element, "rsc", "with-rsc")
+        case "rsc_order" if "resource_set" not in tags:
+            return _lacking(element, "first", "then")
+        case "rsc_ticket" if "resource_set" not in tags:
+            return _lacking(element, "rsc")
+        case "rsc_location":
+            return _location_lacks(element, tags)
+        case "nvpair" if element.get("id-ref") is None:
+            return _lacking(element, "name")
+        case _:
+            pass
+    return None
+
+
+def _lacking(element: Element, *attributes: str) -> str | None:
+    return next((name for name in attributes if element.get(name) is None), None)
+
+
+def _location_lacks(element: Element, tags: set[str]) -> str | None:
+    if "resource_set" not in tags and _lacking(element, "rsc") and _lacking(element, "rsc-pattern"):
+        return "rsc"
+    if "rule" in tags:
+        return None
+    return _lacking(element, "node", "score")

@@ -1,0 +1,74 @@
+"""Where an element stands in the text: the line, also for what an upgrade has moved or made."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, final
+from xml.parsers import expat
+
+from everbeat.model.reports import Place, Report
+from everbeat.policy.verify.codes import CODES
+
+if TYPE_CHECKING:
+    from everbeat.cib.tree import Element
+
+TEXT_MAX: Final = 160  # characters of a line that are shown
+
+
+@final
+class Sheet:
+    """Collects the reports of one document, each with its line. Belongs to one check."""
+
+    def __init__(self, name: str, text: bytes, written: Element) -> None:
+        self.name: Final = name
+        self.reports: Final[list[Report]] = []
+        self._lines: Final = text.decode(errors="replace").splitlines()
+        self._by_element: Final[dict[int, int]] = {}
+        self._by_id: Final[dict[str, int]] = {}
+        self._by_tag: Final[dict[str, int]] = {}
+        numbers = iter(_start_lines(text))
+        stack = [written]
+        while stack:
+            element = stack.pop()
+            number = next(numbers)
+            self._by_element[id(element)] = number
+            if element.id:
+                self._by_id.setdefault(element.id, number)
+            self._by_tag.setdefault(element.tag, number)
+            stack.extend(reversed(element.children))
+
+    def line_of(self, *elements: Element) -> int:
+        """Return the line of the first element that has one; 0 for none."""
+        for element in elements:
+            found = self._by_element.get(id(element))
+            if found is None and element.id:
+                found = self._by_id.get(element.id)
+            if found is not None:
+                return found
+        return self._by_tag.get(elements[-1].tag, 0) if elements else 0
+
+    def report(self, code: str, summary: str, remedy: str, *elements: Element) -> None:
+        """Enter a problem; `elements`: where it stands, then what lies around it."""
+        line = self.line_of(*elements)
+        shown = self._lines[line - 1].strip()[:TEXT_MAX] if 0 < line <= len(self._lines) else ""
+        self.reports.append(
+            Report(
+                code=code,
+                severity=CODES[code].severity,
+                summary=summary[:500],
+                remedy=remedy[:500],
+                place=Place(self.name, line, shown),
+            )
+        )
+
+
+def _start_lines(text: bytes) -> list[int]:
+    """Return the line of every start tag, in the order of the document."""
+    lines: list[int] = []
+    parser = expat.ParserCreate()
+
+    def start(_tag: str, _attributes: dict[str, str]) -> None:
+        lines.append(parser.CurrentLineNumber)
+
+    parser.StartElementHandler = start
+    parser.Parse(text, True)  # noqa: FBT003 - expat's own signature: this is the last piece
+    return lines
