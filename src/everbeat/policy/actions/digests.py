@@ -105,10 +105,8 @@ def compare_digest(plan: Plan, resource: Resource, node: Node, entry: Element) -
     """Compare the parameters of now with those an operation was run with."""
     digests = _digests_for(plan, resource, node, entry)
     recorded = entry.get("op-digest")
-    if (node.index, entry.id) in resource.expired_entries:
-        return MISMATCH
     result = MATCH
-    if digests.restart is not None and digests.restart != entry.get("op-restart-digest"):
+    if digests.restart is not None and digests.restart != _restart_digest(resource, node, entry):
         result = RESTART
     elif recorded is None:
         return UNKNOWN
@@ -121,6 +119,13 @@ def compare_digest(plan: Plan, resource: Resource, node: Node, entry: Element) -
     return result
 
 
+def _restart_digest(resource: Resource, node: Node, entry: Element) -> str | None:
+    """Return what a change of would ask for a restart; nothing equals an expired failure's."""
+    if (node.index, entry.id) in resource.expired_entries:
+        return "expired"
+    return entry.get("op-restart-digest")
+
+
 def _digests_for(plan: Plan, resource: Resource, node: Node, entry: Element) -> Digests:
     """Return the digests of an entry's operation, computed once for each node and key."""
     task, interval = entry.text("operation"), interval_of(entry)
@@ -130,7 +135,7 @@ def _digests_for(plan: Plan, resource: Resource, node: Node, entry: Element) -> 
         return known
     filtered, has_extra = _filtered(plan, resource, node, task, interval)
     restart: str | None = None
-    if entry.get("op-restart-digest") is not None:
+    if _restart_digest(resource, node, entry) is not None:
         names = entry.get("op-force-restart")
         if names is None:
             restart = digest_of(filtered)
