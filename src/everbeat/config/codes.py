@@ -162,6 +162,11 @@ AUTHKEYS: Final = (
     Code("key-several", _I, "Several keys: Heartbeat 3.0.6 verifies all with its own signing key."),
 )
 
+WITNESS: Final = (
+    Code("witness-key-crc", _E, "crc has no secret; a witness needs one to know who asks."),
+    Code("witness-key-shared", _W, "Two clusters have one key: the witness knows them by one name."),
+)
+
 HARESOURCES: Final = (
     Code("haresources-node-unknown", _E, "The line begins with a name that is no cluster node."),
     Code("group-empty", _W, "A node name alone; Heartbeat ignores the line."),
@@ -185,6 +190,7 @@ SECTIONS: Final = (
     ("All files", ALL_FILES),
     ("ha.cf", HA_CF),
     ("authkeys", AUTHKEYS),
+    ("authkeys of a witness's clusters", WITNESS),
     ("haresources", HARESOURCES),
 )
 
