@@ -13,6 +13,8 @@ from everbeat.policy.unpack.rules_seam import RuleFacts
 from everbeat.policy.values import operation_key
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from everbeat.cib.tree import Element
     from everbeat.policy.plan.node import Node
     from everbeat.policy.plan.plan import Plan
@@ -26,6 +28,7 @@ RESTART: Final = 3
 _LEFT_OUT: Final = frozenset(
     ("id", "crm_feature_set", "op-digest", "on_node", "on_node_uuid", "pcmk_external_ip")
 )
+_DEVICE_SECRETS: Final = ("passwd", "password")
 
 
 @final
@@ -150,7 +153,7 @@ def _digests_for(plan: Plan, resource: Resource, node: Node, entry: Element) -> 
 
 
 def _shareable(
-    resource: Resource, parameters: dict[str, str], secrets: list[str]
+    resource: Resource, parameters: dict[str, str], secrets: Sequence[str]
 ) -> dict[str, str]:
     return {
         name: value
@@ -164,4 +167,4 @@ def _shareable(
 def digest_for_unfencing(plan: Plan, device: Resource, node: Node) -> tuple[str, str]:
     """Return the whole and the shareable digest of an unfencing device on a node."""
     filtered, _ = _filtered(plan, device, node, "stonith-on", 0)
-    return digest_of(filtered), digest_of(_shareable(device, filtered, []))
+    return digest_of(filtered), digest_of(_shareable(device, filtered, _DEVICE_SECRETS))
