@@ -164,7 +164,7 @@ AUTHKEYS: Final = (
 
 WITNESS: Final = (
     Code("witness-key-crc", _E, "crc has no secret; a witness needs one to know who asks."),
-    Code("witness-key-shared", _W, "Two clusters have one key: the witness knows them by one name."),
+    Code("witness-key-shared", _W, "Two clusters share a key: the witness knows them by one name."),
 )
 
 HARESOURCES: Final = (
