@@ -4,6 +4,9 @@
                  ^                                                                 │
                  '────────────── after RELOOK_S: a service may have exchanged it ──'
 
+Workers that outlive a killed master keep its ports: `end_remains` kills them once a monitor has
+said that the service does not run.
+
 Found, in this order: systemd's MainPID; a pid file (agents.main_process); the oldest process left
 in the session in which the script was started. Whatever is found: its end is a hint, a monitor
 decides. Files and systemctl are asked in a thread.
@@ -13,6 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -46,6 +50,7 @@ class _Observed:
     agent: Agent
     tries: int = 0
     ends: int = 0
+    ended_leader: int = 0  # the last main process that ended, if it led its session
     pidfd: int | None = None
     timer: asyncio.TimerHandle | None = None
 
@@ -83,6 +88,20 @@ class MainProcesses:
             one.timer.cancel()
         self._close(one)
 
+    def end_remains(self, watch: int) -> tuple[int, ...]:
+        """Kill what is left of the session that the ended main process led; return who."""
+        one = self._observed.get(watch)
+        leader, killed = (one.ended_leader if one is not None else 0), []
+        if one is None or not leader:
+            return ()
+        one.ended_leader = 0
+        for left in processes():
+            if left.session == leader and left.pid != leader:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(left.pid, signal.SIGKILL)
+                    killed.append(left.pid)
+        return tuple(killed)
+
     def close(self) -> None:
         """Let go of all."""
         for watch in tuple(self._observed):
@@ -117,11 +136,14 @@ class MainProcesses:
             self._look_later(watch)
             return
         pid, one.pidfd = found
-        self.loop.add_reader(one.pidfd, self._on_end, watch, pid)
+        known = process(pid)
+        is_leader = known is not None and known.session == pid
+        self.loop.add_reader(one.pidfd, self._on_end, watch, pid, is_leader)
 
-    def _on_end(self, watch: int, pid: int) -> None:
+    def _on_end(self, watch: int, pid: int, is_leader: bool) -> None:  # noqa: FBT001 - a callback
         one = self._observed[watch]
         self._close(one)
+        one.ended_leader = pid if is_leader else 0
         one.ends += 1
         if one.ends <= RELOOKS_MAX:
             one.tries = 0

@@ -39,6 +39,7 @@ from everbeat.adapters.realtime import become_prompt
 from everbeat.agents.environment import Places
 from everbeat.executor.effects import (
     AnnounceAddress,
+    EndRemains,
     Examine,
     Launch,
     Note,
@@ -194,6 +195,9 @@ class ExecutorDaemon:
                 case Unobserve(watch):
                     self._main_processes.unobserve(watch)
                     self._address_events.unobserve(watch)
+                case EndRemains(watch):
+                    if killed := self._main_processes.end_remains(watch):
+                        _log.warning("watch %d: what was left is killed: %s", watch, killed)
                 case Publish(fact):
                     self._publish(fact)
                 case Note(severity, text):

@@ -95,6 +95,16 @@ class Unobserve:
 
 
 @dataclass(frozen=True, slots=True)
+class EndRemains:
+    """Order: kill what is left of a main process that was observed and has ended.
+
+    Only the other processes of the session it led: workers of a dead master would keep its ports.
+    """
+
+    watch: int
+
+
+@dataclass(frozen=True, slots=True)
 class Publish:
     """Order: give this fact to the resource manager now; only ordered while it is connected."""
 
@@ -124,6 +134,7 @@ ExecutorEffect: TypeAlias = (
     | Examine
     | Observe
     | Unobserve
+    | EndRemains
     | Publish
     | Note
     | Reboot

@@ -234,6 +234,7 @@ def _answer(running: _Running, ending: Ending, now_ms: int) -> Answer:
         served_by=running.agent.served_by,
         started_ms=running.started_ms,
         ended_ms=now_ms,
+        is_counted=order.is_counted,
     )
     return Answer(done, running.session)
 
@@ -254,5 +255,6 @@ def _unserved(entry: _Waiting, outcome: Outcome, now_ms: int) -> Answer:
         served_by="",
         started_ms=now_ms,
         ended_ms=now_ms,
+        is_counted=order.is_counted,
     )
     return Answer(done, entry.session)

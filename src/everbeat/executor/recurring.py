@@ -27,6 +27,7 @@ from everbeat.agents.resolve import resolve
 from everbeat.executor.deadline import NOT_EXAMINED, Deadline, Stage
 from everbeat.executor.effects import (
     Ending,
+    EndRemains,
     Examine,
     Launch,
     Observe,
@@ -77,6 +78,7 @@ RecurringEffect: TypeAlias = (
     | Examine
     | Observe
     | Unobserve
+    | EndRemains
     | MonitorFailed
     | MonitorUnheard
     | OperationHung
@@ -281,7 +283,9 @@ class Recurring:
         if key not in self._speaking:
             return self._unheard(one, ending.output, now_ms)
         one.is_doubted = False
+        remains: list[RecurringEffect] = [EndRemains(one.id)] if is_in_time else []
         return [
+            *remains,
             MonitorFailed(
                 group=one.group,
                 resource=one.watch.resource,
@@ -293,7 +297,7 @@ class Recurring:
                 is_repaired_alone=isinstance(one.agent, AddressAgent),
                 noticed_ms=noticed_ms,
                 ended_ms=now_ms,
-            )
+            ),
         ]
 
     def _plan_next(self, one: _Watched, now_ms: int) -> None:

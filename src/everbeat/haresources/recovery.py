@@ -64,9 +64,7 @@ def on_failed(desk: Desk, failed: MonitorFailed, now_ms: int) -> list[ManagerEff
     if taker is not None:
         return [*events, *desk.runner.fail(key, why, now_ms)]
     pause_ms = _pause_ms(count.count if count is not None else 1)
-    alone = failed.is_repaired_alone
-    recovered = desk.runner.recover(key, word, why, now_ms, pause_ms, is_repaired_alone=alone)
-    return [*events, *recovered]
+    return [*events, *desk.runner.recover(failed, why, now_ms, pause_ms)]
 
 
 def taker_of(desk: Desk, key: GroupKey) -> NodeName | None:

@@ -15,7 +15,7 @@ Resources start left to right, each asked for its status first, and stop right t
 them, held or not. A failed start stops the whole group again (FAILED). A failed stop is tried
 1 + STOP_RETRIES times; if status then says that it is not held, we go on. What still runs is
 STUCK: it stays ours and is tried again, for nobody else may take it meanwhile. A resource that
-was found dead is restarted in place with all that stand after it; what was just stopped well is
+was found dead is restarted in place with all that stand after it; what is known to be stopped is
 started without a question.
 
 Groups move side by side, but two operations never run the same script at once: scripts such as
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from everbeat.haresources.effects import RunnerEffect
     from everbeat.model.cluster import ActionTimes, Monitoring, ResourceGroup, ResourceSpec
     from everbeat.model.names import GroupKey
-    from everbeat.model.operations import OperationDone
+    from everbeat.model.operations import MonitorFailed, OperationDone
 
 STOP_RETRIES: Final = 10  # Heartbeat's HA_STOPRETRYMAX
 STOP_RETRY_MS: Final = 1_000
@@ -68,6 +68,15 @@ _SETTLED: Final = frozenset({GroupState.STOPPED, GroupState.STARTED, GroupState.
 
 
 @dataclass(slots=True)
+class _Restart:
+    """Bringing back what was found dead, by positions in the group."""
+
+    first: int  # to be started, and all behind it unless `is_alone`
+    stops_from: int  # to be stopped before: the one behind `first` if that is known to be stopped
+    is_alone: bool
+
+
+@dataclass(slots=True)
 class _Run:
     """One group on its way."""
 
@@ -79,8 +88,7 @@ class _Run:
     position: int = 0
     tries: int = 0
     held_count: int = 0  # while probing
-    restarts_from: int | None = None  # recovering: the first resource to be stopped and started
-    is_repaired_alone: bool = False  # recovering: start this one alone
+    restart: _Restart | None = None  # while a resource that was found dead is brought back
     operation: RunOperation | None = None
     waits_until_ms: int | None = None
     running: list[str] = field(default_factory=list[str])
@@ -120,38 +128,34 @@ class GroupRunner:
             run = self._runs[key]
             run.is_wanted, run.has_failed, run.why = False, False, why
             _end_probe(run)
-            if run.restarts_from is not None:
+            if run.restart is not None:
                 run.waits_until_ms = None  # nothing is restarted any more
             if run.state in {GroupState.STOPPED, GroupState.FAILED} and run.operation is None:
                 run.state, run.step, run.since_ms = GroupState.STARTED, None, now_ms
         return self._pump(now_ms)
 
     def recover(
-        self,
-        key: GroupKey,
-        word: str,
-        why: str,
-        now_ms: int,
-        pause_ms: int = 0,
-        *,
-        is_repaired_alone: bool = False,
+        self, failed: MonitorFailed, why: str, now_ms: int, pause_ms: int = 0
     ) -> list[RunnerEffect]:
         """Restart a resource of a started group, and what stands after it, after a pause.
 
-        `is_repaired_alone`: only start it; nothing else is touched.
+        What its status calls stopped is started without a stop; only if that fails it is stopped
+        and started once more. What is repaired alone touches nothing else.
         """
-        run = self._runs[key]
+        run, word = self._runs[failed.group], failed.resource.text
         words = [resource.text for resource in run.group.resources]
         if run.state is not GroupState.STARTED or not run.is_wanted or word not in words:
             return []
-        run.restarts_from, run.why = words.index(word), why
+        first = words.index(word)
+        is_stopped = failed.outcome is Outcome.DONE
+        run.restart = _Restart(first, first + is_stopped, failed.is_repaired_alone)
+        run.why = why
         if word in run.running:
             run.running.remove(word)
         if pause_ms:
             run.waits_until_ms = now_ms + pause_ms
-        if is_repaired_alone:
-            run.is_repaired_alone = True
-            return self._restart(run, now_ms) + self._pump(now_ms)
+        if run.restart.is_alone:
+            return self._start_again(run, run.restart, now_ms) + self._pump(now_ms)
         return self._begin_stop(run, now_ms) + self._pump(now_ms)
 
     def fail(self, key: GroupKey, why: str, now_ms: int) -> list[RunnerEffect]:
@@ -255,6 +259,8 @@ class GroupRunner:
             case _Step.START if done.is_success:
                 self._mark_held(run)
                 return []
+            case _Step.START if _may_be_stopped_first(run):
+                return self._stop_first(run, now_ms)
             case _Step.START:
                 if run.is_wanted:  # else it is stopped anyway, as one that was never wanted
                     run.has_failed, run.why = True, f"start of {run.resource.text} failed"
@@ -284,8 +290,9 @@ class GroupRunner:
     def _mark_held(run: _Run) -> None:
         if run.resource.text not in run.running:
             run.running.append(run.resource.text)
-        run.position = len(run.group.resources) if run.is_repaired_alone else run.position + 1
-        run.step = _Step.STATUS if run.restarts_from is None else _Step.START
+        is_alone = run.restart is not None and run.restart.is_alone
+        run.position = len(run.group.resources) if is_alone else run.position + 1
+        run.step = _Step.STATUS if run.restart is None else _Step.START
 
     @staticmethod
     def _after_stop(run: _Run, done: OperationDone, now_ms: int) -> None:
@@ -358,14 +365,17 @@ class GroupRunner:
                 return self._begin_stop(run, now_ms)
             case GroupState.STARTING if run.step is not _Step.PROBE:
                 if run.has_failed or not run.is_wanted:
-                    run.restarts_from, run.is_repaired_alone = None, False
+                    run.restart = None
                     return self._begin_stop(run, now_ms)
                 if run.position == len(run.group.resources):
                     run.step = None
                     return self._enter(run, GroupState.STARTED, now_ms, run.why)
-            case GroupState.STOPPING if run.position < (run.restarts_from or 0):
-                if run.restarts_from is not None:
-                    return self._restart(run, now_ms)
+            case GroupState.STOPPING if run.restart is not None:
+                if run.has_failed or not run.is_wanted:
+                    run.restart = None  # on down to the first one
+                elif run.position < run.restart.stops_from:
+                    return self._start_again(run, run.restart, now_ms)
+            case GroupState.STOPPING if run.position < 0:
                 run.step, run.position = None, 0
                 run.running.clear()
                 ended = GroupState.FAILED if run.has_failed else GroupState.STOPPED
@@ -376,14 +386,16 @@ class GroupRunner:
                 pass
         return []
 
-    def _restart(self, run: _Run, now_ms: int) -> list[RunnerEffect]:
-        """Start again what was stopped, unless nobody wants the group here any more."""
-        assert run.restarts_from is not None
-        if run.has_failed or not run.is_wanted:
-            run.restarts_from = None  # on down to the first one
-            return []
-        run.position, run.step = run.restarts_from, _Step.START
+    def _start_again(self, run: _Run, restart: _Restart, now_ms: int) -> list[RunnerEffect]:
+        run.position, run.step = restart.first, _Step.START
         return self._enter(run, GroupState.STARTING, now_ms, run.why)
+
+    def _stop_first(self, run: _Run, now_ms: int) -> list[RunnerEffect]:
+        """Its status called it stopped, yet it does not start: stop it before the next try."""
+        assert run.restart is not None
+        run.restart.stops_from = run.restart.first
+        run.step, run.tries = _Step.STOP, 0
+        return self._enter(run, GroupState.STOPPING, now_ms, run.why)
 
     def _begin_stop(self, run: _Run, now_ms: int) -> list[RunnerEffect]:
         run.position, run.step, run.tries = len(run.group.resources) - 1, _Step.STOP, 0
@@ -393,8 +405,7 @@ class GroupRunner:
     def _enter(run: _Run, state: GroupState, now_ms: int, why: str) -> list[RunnerEffect]:
         old, run.state, run.since_ms, run.why = run.state, state, now_ms, why
         if state in {GroupState.STOPPED, GroupState.STARTED, GroupState.FAILED}:
-            run.step = run.restarts_from = None
-            run.is_repaired_alone = False
+            run.step = run.restart = None
         return [GroupMoved(key=run.group.key, old=old, new=state, why=why, at_ms=now_ms)]
 
     def _run(self, run: _Run) -> RunOperation:
@@ -407,6 +418,7 @@ class GroupRunner:
             resource=run.resource,
             action=action,
             timeout_ms=_limit_ms(self._monitoring.times(run.resource), action),
+            is_counted=not _may_be_stopped_first(run),
         )
         return run.operation
 
@@ -415,6 +427,14 @@ def _end_probe(run: _Run) -> None:
     """Somebody has decided: what probing would find does not matter any more."""
     if run.step is _Step.PROBE:
         run.step, run.position = _Step.STATUS, 0
+
+
+def _may_be_stopped_first(run: _Run) -> bool:
+    """Whether what is started was not stopped before, because its status called it stopped."""
+    restart = run.restart
+    return (
+        restart is not None and run.is_wanted and restart.first == run.position < restart.stops_from
+    )
 
 
 def _limit_ms(times: ActionTimes, action: Action) -> int:

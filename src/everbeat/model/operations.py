@@ -33,6 +33,7 @@ class RunOperation:
     action: Action
     timeout_ms: int
     environment: tuple[tuple[str, str], ...] = ()  # HA_* of the message that caused it
+    is_counted: bool = True  # a start that fails is a failure; False: another way is tried next
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +133,7 @@ class OperationDone:
     served_by: str  # e.g. "/etc/init.d/nginx", "builtin:IPaddr", "systemd:nginx.service"
     started_ms: int
     ended_ms: int
+    is_counted: bool = True  # as ordered
 
     @property
     def is_success(self) -> bool:

@@ -211,5 +211,5 @@ class ExecutorNode:
 
 
 def _is_failed_start(done: OperationDone) -> bool:
-    is_lost = done.outcome is Outcome.LOST
-    return done.action is Action.START and not done.is_success and not is_lost
+    is_meant = done.is_counted and done.outcome is not Outcome.LOST
+    return done.action is Action.START and not done.is_success and is_meant

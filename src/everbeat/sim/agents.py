@@ -62,4 +62,5 @@ class SimulatedAgents:
             served_by="simulated",
             started_ms=started_ms,
             ended_ms=now_ms,
+            is_counted=operation.is_counted,
         )
