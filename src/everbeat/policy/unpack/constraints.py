@@ -50,8 +50,11 @@ def _members(plan: Plan, name: str | None) -> list[str] | None:
 def _with_sets(plan: Plan, element: Element, sides: tuple[tuple[str, str, str], ...]) -> Element:
     if element.first("resource_set") is not None:
         return _expand_references(plan, element)
-    if all(_members(plan, element.get(side)) is None for side, _, _ in sides):
+    known = [_members(plan, element.get(side)) is not None for side, _, _ in sides]
+    if not any(known):
         return element
+    if element.tag == "rsc_colocation" and all(known):
+        return element  # two templates or tags cannot be colocated: neither names a resource
     attributes = dict(element.attributes)
     sets: list[Element] = []
     for side, role, action in sides:
@@ -73,8 +76,6 @@ def _with_sets(plan: Plan, element: Element, sides: tuple[tuple[str, str, str], 
     if element.tag == "rsc_order" and "action" in sets[0].attributes and len(sets) == 2:
         if "action" not in sets[1].attributes:
             sets[1] = sets[1].with_attributes({"action": sets[0].attributes["action"]})
-    if element.tag == "rsc_colocation":
-        pass
     return Element(element.tag, attributes, [*element.children, *sets])
 
 
