@@ -30,18 +30,16 @@ def unpack_status(plan: Plan, status: Element | None) -> None:
     """Read what is known of nodes, then what ran on them."""
     if status is None:
         return
-    states: list[tuple[Node, Element]] = []
+    states: list[Element] = []
     for element in status.children:
         if element.tag == "tickets":
             _unpack_tickets(plan, element)
         elif element.tag == "ticket_state":
             _unpack_ticket(plan, element)
         elif element.tag == "node_state":
+            states.append(element)
             node = plan.node_with(element.get("id"), element.get("uname"))
-            if node is None:
-                continue
-            states.append((node, element))
-            if not node.is_remote:
+            if node is not None and not node.is_remote:
                 unpack_node_state(plan, node, element)
     _unpack_histories(plan, states)
 
@@ -167,24 +165,16 @@ def _is_online(
     return when_member > 0
 
 
-def _unpack_histories(plan: Plan, states: list[tuple[Node, Element]]) -> None:
-    waiting = states
+def _unpack_histories(plan: Plan, states: list[Element]) -> None:
+    """Read histories, those of remote nodes after those that tell of their connections.
+
+    A connection found in a history may make the node of a later one known.
+    """
     progress = True
     while progress:
-        progress = False
-        left: list[tuple[Node, Element]] = []
-        for node, element in waiting:
-            if node.history_unpacked:
-                continue
-            if _may_read_now(plan, node):
-                _read_history(plan, node, element)
-                progress = True
-            else:
-                left.append((node, element))
-        waiting = left
+        progress = _read_histories(plan, states, only_ready=True)
     if plan.options.fencing_enabled:
-        for node, element in waiting:
-            _read_history(plan, node, element)
+        _read_histories(plan, states, only_ready=False)
     for container in plan.containers_to_stop:
         task_action(plan, container, "stop", None, optional=False)
     for node in plan.nodes:
@@ -197,6 +187,18 @@ def _unpack_histories(plan: Plan, states: list[tuple[Node, Element]]) -> None:
             settle_remote_state(node)
 
 
+def _read_histories(plan: Plan, states: list[Element], *, only_ready: bool) -> bool:
+    progress = False
+    for element in states:
+        node = plan.node_with(element.get("id"), element.get("uname"))
+        if node is None or node.history_unpacked:
+            continue
+        if not only_ready or _may_read_now(plan, node):
+            _read_history(plan, node, element)
+            progress = True
+    return progress
+
+
 def _may_read_now(plan: Plan, node: Node) -> bool:
     connection = node.connection
     if node.is_guest():
@@ -204,9 +206,9 @@ def _may_read_now(plan: Plan, node: Node) -> bool:
         assert connection.launcher is not None
         return connection.role == STARTED and connection.launcher.role == STARTED
     if node.is_remote:
-        if plan.options.shutdown_lock:
-            return True
-        return connection is not None and connection.role == STARTED
+        if connection is None:
+            return False
+        return plan.options.shutdown_lock or connection.role == STARTED
     return plan.options.fencing_enabled or plan.options.shutdown_lock or node.online
 
 
