@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from everbeat.cib.tree import Element, TreeError, tree_from_text
-from everbeat.cib.upgrade import upgrade_cib
+from everbeat.cib.upgrade import Upgraded, upgrade_cib
 from everbeat.model.reports import Place, Report, Severity
+from everbeat.policy.verify.document import refusals
+from everbeat.policy.verify.places import Sheet
 
 if TYPE_CHECKING:
     from typing import BinaryIO
@@ -30,13 +32,17 @@ class CibFile:
     name: str
     text: bytes
     written: Element
-    cib: Element
-    upgrade: tuple[Report, ...]
+    upgraded: Upgraded
 
     @property
-    def lines(self) -> list[str]:
-        """The lines of the text, for showing them beside a problem."""
-        return self.text.decode(errors="replace").splitlines()
+    def cib(self) -> Element:
+        """The document in the form the policy engine reads."""
+        return self.upgraded.root
+
+    def refusals(self) -> list[Report]:
+        """Return what keeps the document from being decided on; nothing if it can be."""
+        sheet = Sheet(self.name, self.text, self.written)
+        return refusals(sheet, self.written, self.upgraded)
 
 
 def read_cib(source: str, stdin: BinaryIO | None = None) -> CibFile | Report:
@@ -71,10 +77,7 @@ def cib_from_text(name: str, text: bytes) -> CibFile | Report:
     if written.tag != "cib":
         summary = f"the document is <{written.tag}>, not <cib>"
         return _report("cib-missing", name, 1, summary, "<cib> with <configuration> and <status>")
-    upgraded = upgrade_cib(written)
-    return CibFile(
-        name=name, text=text, written=written, cib=upgraded.root, upgrade=tuple(upgraded.reports)
-    )
+    return CibFile(name=name, text=text, written=written, upgraded=upgrade_cib(written))
 
 
 def _bytes_of(source: str, stdin: BinaryIO) -> bytes:

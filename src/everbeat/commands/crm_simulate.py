@@ -24,6 +24,7 @@ from everbeat.policy.emit.execute import execute
 from everbeat.policy.emit.graph import build_graph
 from everbeat.policy.emit.graph_xml import render_graph
 from everbeat.policy.emit.summary import head_lines, revised_lines
+from everbeat.policy.emit.transition import NOT_VALIDATED
 from everbeat.policy.schedule import STAGES
 from everbeat.policy.simulation.inject import inject
 from everbeat.policy.simulation.injections import (
@@ -50,10 +51,6 @@ USAGE_STATUS: Final = 64
 OUTPUT_STATUS: Final = 66
 NO_XML_STATUS: Final = 70
 CONFIGURATION_STATUS: Final = 78
-_UNVALIDATED: Final = (
-    'Schema validation of configuration is disabled (support for validate-with set to "none" is '
-    "deprecated and will be removed in a future release)"
-)
 _SHORT: Final = "hRSXx:psQUVt:I:O:G:D:au:d:f:i:F:q:w:g:r:b:e:L"
 _LONG: Final = {
     "help": "-h",
@@ -157,12 +154,12 @@ def crm_simulate(
     if isinstance(when, str):
         print(f"crm_simulate: {when}", file=err)
         return USAGE_STATUS
-    for report in read.upgrade:
-        if report.code == "schema-none":
-            print(_UNVALIDATED, file=err, flush=True)
-        elif report.code == "schema-unknown":
-            err.write(render_reports([report], read.name, color=False))
-            return CONFIGURATION_STATUS
+    problems = read.refusals()
+    if problems:
+        err.write(render_reports(problems, read.name, color=False))
+        return CONFIGURATION_STATUS
+    if any(report.code == "schema-none" for report in read.upgraded.reports):
+        print(NOT_VALIDATED, file=err, flush=True)
     return _Run(options, read.cib, when, out, err).carry_out()
 
 

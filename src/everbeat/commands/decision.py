@@ -15,7 +15,6 @@ from everbeat.policy.reasons.actions import Explainer
 from everbeat.policy.schedule import STAGES
 from everbeat.policy.simulation.inject import inject
 from everbeat.policy.unpack.unpack import plan_from_cib
-from everbeat.policy.verify.document import refusals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,7 +61,7 @@ def decide(question: Question, streams: Streams) -> Decision | list[Report]:
     read = read_cib(question.source, streams.stdin)
     if not isinstance(read, CibFile):
         return [read]
-    problems = refusals(read.name, read.text, read.written, read.upgrade)
+    problems = read.refusals()
     clock = int(time.time()) if streams.now is None else streams.now
     when = time_of(read.cib, question.written_time, clock)
     if isinstance(when, str):

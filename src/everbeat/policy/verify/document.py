@@ -10,33 +10,29 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from everbeat.cib.upgrade import upgrade_cib
 from everbeat.model.reports import Severity
 from everbeat.policy.verify.grammar import FORMS, FREE_IDS, REFERENCES, VALUES
-from everbeat.policy.verify.places import Sheet
 from everbeat.policy.verify.words import hint
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from everbeat.cib.tree import Element
+    from everbeat.cib.upgrade import Upgraded
     from everbeat.model.reports import Report
+    from everbeat.policy.verify.places import Sheet
 
 _ID: Final = re.compile(r"[^\W\d][\w.·-]*")
 
 
-def refusals(name: str, text: bytes, written: Element, upgrade: Sequence[Report]) -> list[Report]:
+def refusals(sheet: Sheet, written: Element, upgraded: Upgraded) -> list[Report]:
     """Return what keeps a document from being decided on; nothing if it can be."""
-    for report in upgrade:
+    for report in upgraded.reports:
         if report.code == "schema-unknown":
-            sheet = Sheet(name, text, written)
             remedy = 'validate-with="pacemaker-4.0" or an older schema of Pacemaker'
             sheet.report("schema-unknown", report.summary, remedy, written)
             return sheet.reports
         if report.code == "schema-none":
             return []
-    sheet = Sheet(name, text, written)
-    check_form(sheet, upgrade_cib(written).root)
+    check_form(sheet, upgraded.root)
     return [report for report in sheet.reports if report.severity is Severity.ERROR]
 
 

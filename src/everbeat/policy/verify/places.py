@@ -21,12 +21,20 @@ class Sheet:
     def __init__(self, name: str, text: bytes, written: Element) -> None:
         self.name: Final = name
         self.reports: Final[list[Report]] = []
-        self._lines: Final = text.decode(errors="replace").splitlines()
+        self._text: Final = text
+        self._written: Final = written
+        self._lines: list[str] | None = None
         self._by_element: Final[dict[int, int]] = {}
         self._by_id: Final[dict[str, int]] = {}
         self._by_tag: Final[dict[str, int]] = {}
-        numbers = iter(_start_lines(text))
-        stack = [written]
+
+    def _index(self) -> list[str]:
+        """Find all elements in the text, the first time there is something to report."""
+        if self._lines is not None:
+            return self._lines
+        self._lines = self._text.decode(errors="replace").splitlines()
+        numbers = iter(_start_lines(self._text))
+        stack = [self._written]
         while stack:
             element = stack.pop()
             number = next(numbers)
@@ -35,9 +43,11 @@ class Sheet:
                 self._by_id.setdefault(element.id, number)
             self._by_tag.setdefault(element.tag, number)
             stack.extend(reversed(element.children))
+        return self._lines
 
     def line_of(self, *elements: Element) -> int:
         """Return the line of the first element that has one; 0 for none."""
+        self._index()
         for element in elements:
             found = self._by_element.get(id(element))
             if found is None and element.id:
@@ -49,7 +59,8 @@ class Sheet:
     def report(self, code: str, summary: str, remedy: str, *elements: Element) -> None:
         """Enter a problem; `elements`: where it stands, then what lies around it."""
         line = self.line_of(*elements)
-        shown = self._lines[line - 1].strip()[:TEXT_MAX] if 0 < line <= len(self._lines) else ""
+        lines = self._index()
+        shown = lines[line - 1].strip()[:TEXT_MAX] if 0 < line <= len(lines) else ""
         self.reports.append(
             Report(
                 code=code,
