@@ -21,10 +21,13 @@ SUB_COMMANDS: Final = {
     "events": ("everbeat.cli.look:events_command", "Show what happened, phase by phase."),
     "standby": ("everbeat.cli.move:standby_command", "Hand groups of this node over."),
     "takeover": ("everbeat.cli.move:takeover_command", "Take groups from the other node."),
+    "fence": ("everbeat.cli.fence:fence_command", "Fence a node, confirm it, look at devices."),
     "check": (
         "everbeat.cli.check:check_command",
         "Check ha.cf, authkeys and haresources, or a CIB.",
     ),
+    "witness": ("everbeat.cli.witness:witness_command", "Run a witness: third voter of two nodes."),
+    "prove": ("everbeat.cli.prove:prove_command", "Try whether two nodes could hold one group."),
     "propagate": ("everbeat.cli.setup:propagate_command", "Copy the configuration to all nodes."),
     "simulate": (
         "everbeat.cli.policy:simulate_command",

@@ -105,15 +105,13 @@ def lines_of_witness_fact(fact: WitnessNodeEffect) -> list[tuple[LogLevel, str]]
 
 def _refused_text(fact: SideRefused) -> str:
     rest = f"for another {fact.retry_after_ms} ms"
-    match fact.reason:
-        case WitnessReason.HELD:
-            why = f"{fact.holder or 'another node'} has the witness on its side, {rest}"
-        case WitnessReason.STARTING:
-            why = f"this witness has just started and waits for earlier grants to end, {rest}"
-        case WitnessReason.UNSAFE:
-            why = "its lease is not shorter than its deadtime; update that node"
-        case WitnessReason.GRANTED:
-            raise AssertionError("a refusal has another reason")
+    assert fact.reason is not WitnessReason.GRANTED, "a refusal has another reason"
+    if fact.reason is WitnessReason.HELD:
+        why = f"{fact.holder or 'another node'} has the witness on its side, {rest}"
+    elif fact.reason is WitnessReason.STARTING:
+        why = f"this witness has just started and waits for earlier grants to end, {rest}"
+    else:
+        why = "its lease is not shorter than its deadtime; update that node"
     return f"{fact.cluster}: {fact.node} asked about {fact.about} and was refused: {why}"
 
 
