@@ -39,6 +39,19 @@ def unpack_node_history(plan: Plan, node: Node, state: Element) -> None:
         for block in lrm.all("lrm_resources"):
             for history in block.all("lrm_resource"):
                 _unpack_history(plan, node, history)
+            _join_launchers(plan, block)
+
+
+def _join_launchers(plan: Plan, block: Element) -> None:
+    """Tie removed connections to their launchers, which history names."""
+    for history in block.all("lrm_resource"):
+        launcher = plan.resources_by_id.get(history.text("container"))
+        resource = plan.resources_by_id.get(history.id)
+        if launcher is None or resource is None:
+            continue
+        if resource.removed and resource.parent is None and resource.launcher is None:
+            resource.launcher = launcher
+            launcher.launched.append(resource)
 
 
 def _unpack_history(plan: Plan, node: Node, history: Element) -> None:
