@@ -102,16 +102,17 @@ def describe(action: Action) -> tuple[str, dict[str, str]]:
             router = router_of(action)
             if router is not None:
                 attributes["router_node"] = router.name
-    resource = action.resource
-    if resource is not None and resource.lock_node is not None and node is resource.lock_node:
-        locked = (
-            action.task == "stop"
-            if node.shutdown
-            else (action.task in ("start", "stop", "monitor") and action.interval_ms == 0)
-        )
-        if locked and not action.is_pseudo:
-            attributes["shutdown-lock"] = str(resource.lock_time)
     return tag, attributes
+
+
+def _add_lock(action: Action, attributes: dict[str, str]) -> None:
+    """Tell the executor to keep, or to go on keeping, a resource for a node that shut down."""
+    node, resource = action.node, action.resource
+    if resource is None or resource.lock_node is None or node is not resource.lock_node:
+        return
+    tasks = ("stop",) if node.shutdown else ("start", "stop", "monitor")
+    if action.task in tasks and action.interval_ms == 0 and not action.is_pseudo:
+        attributes["shutdown-lock"] = str(resource.lock_time)
 
 
 def history_key(action: Action) -> tuple[str, str | None]:
@@ -157,6 +158,7 @@ def router_of(action: Action) -> Node | None:
 def _render_action(plan: Plan, synapse: Synapse, lines: list[str]) -> None:
     action = synapse.action
     tag, attributes = describe(action)
+    _add_lock(action, attributes)
     lines.append(f"      <{tag}{_attributes(attributes)}>")
     resource = action.resource
     if resource is not None and not action.is_pseudo:
