@@ -1,4 +1,4 @@
-"""`everbeat check`: all problems of ha.cf, authkeys and haresources at once.
+"""`everbeat check`: all problems of ha.cf, authkeys and haresources, or of a CIB, at once.
 
 Exit status: 0 nothing or infos only, 1 warnings, 6 errors (LSB: not configured, as Heartbeat has).
 """
@@ -15,7 +15,7 @@ from everbeat.model.reports import Severity, worst_severity
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from typing import TextIO
+    from typing import BinaryIO, TextIO
 
     from everbeat.ports.host import HostLookup
 
@@ -38,3 +38,27 @@ def check(
         text = render_reports(parsed.reports, str(etc), color=color)
     (out or sys.stdout).write(text)
     return EXIT_STATUS[worst_severity(list(parsed.reports))]
+
+
+def check_cib_file(
+    source: str,
+    *,
+    as_json: bool,
+    color: bool,
+    stdin: BinaryIO | None = None,
+    out: TextIO | None = None,
+) -> int:
+    """Check a CIB, print what was found, return the exit status. `-` is standard input."""
+    from everbeat.commands.cib_file import CibFile, read_cib  # noqa: PLC0415 - not for ha.cf
+    from everbeat.policy.verify.places import Sheet  # noqa: PLC0415 - not for ha.cf
+    from everbeat.policy.verify.sense import check_cib  # noqa: PLC0415 - not for ha.cf
+
+    read = read_cib(source, stdin)
+    if isinstance(read, CibFile):
+        sheet = Sheet(read.name, read.text, read.written)
+        reports = check_cib(sheet, read.written, read.upgraded)
+    else:
+        reports = [read]
+    render = render_reports_json(reports) if as_json else None
+    (out or sys.stdout).write(render or render_reports(reports, source, color=color))
+    return EXIT_STATUS[worst_severity(reports)]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from everbeat.config.codes import SECTIONS
 from everbeat.model.reports import Severity
+from everbeat.policy.verify.codes import SECTIONS as CIB_SECTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,11 +86,12 @@ def render_codes_page() -> str:
     lines = [
         "# Reports of `everbeat check`",
         "",
-        "Generated from `everbeat.config.codes`; a test keeps it fresh. Codes are stable: scripts",
-        "may compare them. An error keeps the node from starting, a warning and an info do not.",
+        "Generated from `everbeat.config.codes` and `everbeat.policy.verify.codes`; a test keeps",
+        "it fresh. Codes are stable: scripts may compare them. An error keeps the node from",
+        "starting, or a CIB from being used; a warning and an info do not.",
         "Exit status: 0 nothing or infos, 1 warnings, 6 errors.",
     ]
-    for title, codes in SECTIONS:
+    for title, codes in (*SECTIONS, *CIB_SECTIONS):
         lines += ["", f"## {title}", "", "| code | severity | meaning |", "|---|---|---|"]
         lines += [
             f"| `{code.name}` | {code.severity.name.lower()} | {code.meaning} |" for code in codes
