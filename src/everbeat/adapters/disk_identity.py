@@ -2,6 +2,7 @@ r"""Who this node is, across restarts: uuid, generation, and how far our numbers
 
     STATE/hb_uuid         16 raw bytes, made at the first start
     STATE/hb_generation   raised by one at each start of the node (not of the link process)
+    STATE/promise         after leaving in order: whom to hear before anything is held
     RUN/link.state        "GENERATION RESERVED\n": a restarted link process goes on above RESERVED
 
 Files are replaced whole (write, fsync, rename, fsync of the directory), so that a power cut
@@ -17,6 +18,7 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from everbeat.model.names import node_name_from_text
 from everbeat.wire.errors import WireError
 from everbeat.wire.identity import (
     generation_from_bytes,
@@ -28,9 +30,13 @@ from everbeat.wire.identity import (
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from everbeat.model.names import NodeName
+
 UUID_FILE: Final = "hb_uuid"
 GENERATION_FILE: Final = "hb_generation"
 LINK_STATE_FILE: Final = "link.state"
+PROMISE_FILE: Final = "promise"
+"""One node name a line: whom to hear before anything is held (ADR 0010, leaving in order)."""
 
 
 class DiskIdentityError(Exception):
@@ -77,6 +83,22 @@ def next_generation(state: Path, hbgenmethod: str, wall_s: int) -> int:
 def keep_generation(state: Path, generation: int) -> None:
     """Write a generation that is about to be used. Raise DiskIdentityError."""
     replace_file(state / GENERATION_FILE, generation_text(generation))
+
+
+def read_promise(state: Path) -> tuple[NodeName, ...]:
+    """Return whom we promised to hear before we hold anything. Raise DiskIdentityError."""
+    path = state / PROMISE_FILE
+    try:
+        return tuple(node_name_from_text(word) for word in path.read_text().split())
+    except FileNotFoundError:
+        return ()
+    except (OSError, ValueError) as error:
+        raise DiskIdentityError(f"{path}: {error}") from error
+
+
+def keep_promise(state: Path, nodes: tuple[NodeName, ...]) -> None:
+    """Write whom we promise to hear; nobody: the promise is kept. Raise DiskIdentityError."""
+    replace_file(state / PROMISE_FILE, "".join(f"{node}\n" for node in nodes).encode())
 
 
 def read_link_state(run: Path) -> LinkState | None:

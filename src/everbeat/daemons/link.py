@@ -22,7 +22,8 @@ import sys
 import threading
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, get_args
 
@@ -33,9 +34,11 @@ from everbeat.adapters.disk_identity import (
     DiskIdentityError,
     LinkState,
     keep_generation,
+    keep_promise,
     next_generation,
     node_uuid,
     read_link_state,
+    read_promise,
     write_link_state,
 )
 from everbeat.adapters.lease import LeaseReport, lease_from_environment
@@ -48,14 +51,20 @@ from everbeat.ipc.codec import Codec, IpcError
 from everbeat.ipc.registries import LINK_TYPES
 from everbeat.membership.identity import Identity, continuing_identity
 from everbeat.model.members import MembershipOrder
+from everbeat.model.quorum import AskWitness
 from everbeat.model.reports import Severity
 from everbeat.node.link_backlog import LinkBacklog
-from everbeat.node.link_effects import PersistGeneration, ReserveSequence, Transmit
+from everbeat.node.link_effects import (
+    PersistGeneration,
+    PersistPromise,
+    ReserveSequence,
+    Transmit,
+)
 from everbeat.node.link_node import LinkNode
 from everbeat.node.log_lines import lines_of_fact
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from everbeat.ipc.channel import Channel
     from everbeat.model.cluster import AuthKeys, HaConfig
@@ -199,16 +208,21 @@ class LinkDaemon:
                 case ReserveSequence(up_to):
                     self._write_link_state(up_to)
                 case PersistGeneration(generation):
+                    self._generation = generation
                     self._waiting.extend(effects)
-                    self._persist(generation)
+                    self._persist(partial(keep_generation, self._options.state, generation))
                     return
+                case PersistPromise(nodes):
+                    self._waiting.extend(effects)
+                    self._persist(partial(keep_promise, self._options.state, nodes))
+                    return
+                case AskWitness():
+                    pass  # lost on the way, as far as the node can tell
                 case _:
                     self._publish(effect)
 
-    def _persist(self, generation: int) -> None:
-        loop = asyncio.get_running_loop()
-        self._generation = generation
-        writing = loop.run_in_executor(self._disk, keep_generation, self._options.state, generation)
+    def _persist(self, write: Callable[[], None]) -> None:
+        writing = asyncio.get_running_loop().run_in_executor(self._disk, write)
         self._persisting = writing
         writing.add_done_callback(self._on_persisted)
 
@@ -217,7 +231,7 @@ class LinkDaemon:
             return
         error = writing.exception()
         if error is not None:  # to be silent would be worse than to be taken for a replay one day
-            _log.critical("the new generation could not be kept: %s", error)
+            _log.critical("the new generation or promise could not be kept: %s", error)
         self._persisting = None
         waiting, self._waiting = self._waiting, deque()
         self._carry_out(waiting)
@@ -291,12 +305,14 @@ async def run_link(
 def identity_from_disk(config: HaConfig, options: LinkOptions) -> Identity:
     """Return who we are: as before if we continue, else a new life. Raise DiskIdentityError."""
     uuid = node_uuid(options.state, config.node, config.uuidfrom)
+    promised = read_promise(options.state)
     left = read_link_state(options.run) if options.is_continuing else None
     if left is not None:
-        return continuing_identity(uuid, left.generation, left.reserved_seq)
+        identity = continuing_identity(uuid, left.generation, left.reserved_seq)
+        return replace(identity, promised=promised)
     wall_s = SystemClock().wall_ms() // 1000
     generation = next_generation(options.state, config.hbgenmethod, wall_s)
-    return Identity(uuid=uuid, generation=generation)
+    return Identity(uuid=uuid, generation=generation, promised=promised)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -65,9 +65,13 @@ class HeartbeatSchedule:
         self._is_delay_told = True
         return now_ms - self._sent_ms
 
-    def grace_ms(self) -> int:
-        """Return how long to hold verdicts back after a delay."""
-        return min(self._timing.keepalive_ms, GRACE_MS_MAX)
+    def grace_ms(self, silent_ms: int) -> int:
+        """Return how long to hold verdicts back after a delay: as long as it lasted.
+
+        Who was held up once is so again soon, and hears others late.
+        """
+        stall_ms = min(silent_ms - self._timing.keepalive_ms, self._timing.deadtime_ms)
+        return max(stall_ms, min(self._timing.keepalive_ms, GRACE_MS_MAX))
 
     def next_wakeup_ms(self) -> int | None:
         """Return when the next regular heartbeat is due."""

@@ -11,7 +11,10 @@ Source: measured on 3.0.6 (gaps above 250 are not asked for; a generation is a l
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from everbeat.model.names import NodeName
 
 GAP_MAX: Final = 250
 """A wider gap in a sender's numbers is given up at once instead of being asked for."""
@@ -31,6 +34,8 @@ class Identity:
     generation: int
     first_seq: int = 1
     is_continuing: bool = False
+    promised: tuple[NodeName, ...] = ()
+    """Nodes to be heard before anything is held: we left in order while they went on."""
 
 
 def continuing_identity(uuid: bytes, generation: int, reserved_seq: int) -> Identity:

@@ -3,6 +3,7 @@
     INIT ──status up──► UP ──status active──► ACTIVE        whatever a node says of itself
       │ initdead         │ silence > its dt      │
       └──────► DEAD ◄────┴───────────────────────┘          ping nodes: INIT ─echo► PING ─► DEAD
+                         with a quorum: only when a majority says so (`may_bury`)
                  └──any later status──► what it says
 
 Only status messages are signs of life (echoes for ping nodes). A node's own announced dt is its
@@ -28,6 +29,8 @@ from everbeat.model.members import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from everbeat.model.cluster import Timing
     from everbeat.model.names import NodeName
 
@@ -49,8 +52,16 @@ class _Node:
 class Liveness:
     """The statuses of all other nodes. One instance per link process."""
 
-    def __init__(self, timing: Timing, *, is_communication_up: bool = False) -> None:
+    def __init__(
+        self,
+        timing: Timing,
+        *,
+        is_communication_up: bool = False,
+        may_bury: Callable[[NodeName, int], bool] | None = None,
+    ) -> None:
         self._timing = timing
+        self._may_bury = may_bury
+        self._undecided: set[NodeName] = set()  # silent for too long, but not dead by votes
         self._is_communication_up = is_communication_up
         self._nodes: dict[NodeName, _Node] = {}
         self._verdicts_from_ms = 0
@@ -64,6 +75,7 @@ class Liveness:
     def remove(self, node: NodeName) -> None:
         """Forget a node."""
         self._nodes.pop(node, None)
+        self._undecided.discard(node)
 
     def status(self, node: NodeName) -> NodeStatus:
         """Return a node's status; INIT for an unknown node."""
@@ -112,6 +124,13 @@ class Liveness:
         facts.extend(self._changed(node, status, StatusReason.HEARD, now_ms))
         return facts
 
+    def on_indirect(self, node: NodeName, now_ms: int) -> None:
+        """Note that another node hears this one: its silence means less."""
+        known = self._nodes[node]
+        if known.status is not NodeStatus.DEAD:
+            known.since_ms = now_ms
+            known.is_lateness_judged = False
+
     def on_echo(self, node: NodeName, now_ms: int) -> list[NodeStatusChanged]:
         """Take a ping node's echo."""
         known = self._nodes[node]
@@ -128,7 +147,11 @@ class Liveness:
             return []
         facts: list[NodeStatusChanged] = []
         for name, node in self._nodes.items():
+            self._undecided.discard(name)
             if node.status is NodeStatus.DEAD or now_ms - node.since_ms <= self.limit_ms(name):
+                continue
+            if not self._is_buried(name, node.kind, now_ms):
+                self._undecided.add(name)
                 continue
             reason = StatusReason.INITDEAD if node.heard_ms is None else StatusReason.DEADTIME
             node.is_lateness_judged = False
@@ -140,9 +163,19 @@ class Liveness:
         deadlines = [
             node.since_ms + self.limit_ms(name) + 1
             for name, node in self._nodes.items()
-            if node.status is not NodeStatus.DEAD
+            if node.status is not NodeStatus.DEAD and name not in self._undecided
         ]
         return max(min(deadlines), self._verdicts_from_ms) if deadlines else None
+
+    @property
+    def has_undecided(self) -> bool:
+        """Whether a node is silent for too long and not dead: look after every input."""
+        return bool(self._undecided)
+
+    def _is_buried(self, name: NodeName, kind: NodeKind, now_ms: int) -> bool:
+        if self._may_bury is None or kind is NodeKind.PING:
+            return True
+        return self._may_bury(name, now_ms)
 
     def _changed(
         self, name: NodeName, status: NodeStatus, reason: StatusReason, now_ms: int

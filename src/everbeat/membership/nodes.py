@@ -41,6 +41,7 @@ class NodeRecord:
     generation: int | None = None
     last_status: tuple[int, int] = (-1, 0)  # generation and number of its newest status
     dialect: int = 0  # version of everbeat's own dialect it understands; 0: it said nothing of it
+    has_right: bool = True  # False: it holds nothing and may hold nothing
     is_old_protocol: bool = False  # its status lacks `protocol`: no acks, no node list
 
     def added(self) -> NodeAdded:

@@ -34,6 +34,8 @@ from everbeat.model.members import (
 from everbeat.model.names import LinkName, NodeName, node_name_from_text
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from everbeat.model.cluster import HaConfig
     from everbeat.model.message import Message
     from everbeat.ports.clock import Random
@@ -43,11 +45,19 @@ class Roster:
     """The other nodes, and our own in the table."""
 
     def __init__(
-        self, config: HaConfig, own_uuid: bytes, random: Random, *, is_continuing: bool
+        self,
+        config: HaConfig,
+        own_uuid: bytes,
+        random: Random,
+        *,
+        is_continuing: bool,
+        may_bury: Callable[[NodeName, int], bool] | None = None,
     ) -> None:
         self._config = config
         self.table = NodeTable(config.node, own_uuid)
-        self.liveness = Liveness(config.timing, is_communication_up=is_continuing)
+        self.liveness = Liveness(
+            config.timing, is_communication_up=is_continuing, may_bury=may_bury
+        )
         self.links = Links(self.liveness.limit_ms)
         self.inbound = Inbound(config.max_rexmit_delay_ms, random)
         self.ordering = Ordering(self.inbound.has_missing_below)

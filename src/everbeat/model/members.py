@@ -12,8 +12,18 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TypeAlias
 
+from everbeat.model.groups import Phase
 from everbeat.model.message import Message
 from everbeat.model.names import LinkName, NodeName
+from everbeat.model.quorum import (
+    ConfirmOff,
+    QuorumView,
+    RightExtended,
+    RightGained,
+    RightLost,
+    VotersChanged,
+    fold_right,
+)
 
 
 class NodeStatus(StrEnum):
@@ -72,7 +82,10 @@ class NodeDeleted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeStatusChanged:
-    """A node (ours included) has another status. `last_heard_ms`: last heartbeat, 0 never."""
+    """A node (ours included) has another status. `last_heard_ms`: last heartbeat, 0 never.
+
+    `phases`: of a death, what was done to make sure of it before the resource manager heard of it.
+    """
 
     node: NodeName
     old: NodeStatus
@@ -80,6 +93,7 @@ class NodeStatusChanged:
     reason: StatusReason
     last_heard_ms: int
     at_ms: int
+    phases: tuple[Phase, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +207,15 @@ class OwnHeartbeatLate:
 
 
 @dataclass(frozen=True, slots=True)
+class NodeRightChanged:
+    """A node says that it holds nothing, because it may not; or that it may hold groups."""
+
+    node: NodeName
+    has_right: bool
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class NodeIdentityChanged:
     """A name came with another uuid, or a uuid with another name (renamed or cloned machine)."""
 
@@ -217,7 +240,12 @@ MembershipFact: TypeAlias = (
     | MediumChanged
     | ClientFlowChanged
     | OwnHeartbeatLate
+    | NodeRightChanged
     | NodeIdentityChanged
+    | RightGained
+    | RightExtended
+    | RightLost
+    | VotersChanged
 )
 
 
@@ -233,10 +261,13 @@ class Broadcast:
 
 @dataclass(frozen=True, slots=True)
 class RaiseGeneration:
-    """Order: go on under a new, higher generation, so that peers see a restart and not a split."""
+    """Order: go on under a new, higher generation, so that peers see a restart and not a split.
+
+    With a quorum it says more: everything was given up, nothing is held here any more.
+    """
 
 
-MembershipOrder: TypeAlias = Broadcast | RaiseGeneration
+MembershipOrder: TypeAlias = Broadcast | RaiseGeneration | ConfirmOff
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +282,7 @@ class NodeView:
     uuid: bytes = b""
     last_heard_ms: int = 0
     status_since_ms: int = 0
+    has_right: bool = True  # False: it holds nothing and may hold nothing
     links: tuple[tuple[LinkName, LinkStatus], ...] = ()
 
 
@@ -263,6 +295,7 @@ class MembershipView:
     failed_media: tuple[tuple[str, str], ...] = ()  # medium, error
     is_communication_up: bool = False
     is_client_flow_paused: bool = False
+    quorum: QuorumView | None = None  # None: holding needs no right
 
     def node(self, name: NodeName) -> NodeView | None:
         """Return what is known of a node, or None."""
@@ -303,6 +336,11 @@ def fold(view: MembershipView, fact: MembershipFact) -> MembershipView:
             if error:
                 failed[medium] = error
             return replace(view, failed_media=tuple(failed.items()))
+        case NodeRightChanged(node, has_right):
+            return _with_node(view, node, has_right=has_right)
+        case RightGained() | RightExtended() | RightLost() | VotersChanged():
+            assert view.quorum is not None
+            return replace(view, quorum=fold_right(view.quorum, fact))
         case ClientFlowChanged(is_paused):
             return replace(view, is_client_flow_paused=is_paused)
         case _:

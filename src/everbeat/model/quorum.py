@@ -10,7 +10,7 @@ asker's clock.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final, TypeAlias
 
@@ -116,7 +116,7 @@ class VoterView:
     """What one voter does for us, for people."""
 
     voter: str  # a node, `witness` or `ping`
-    lease_until_ms: int | None = None  # None: it gave none yet
+    is_leasing: bool = False
     has_left: bool = False  # it stopped in order and promised to hold nothing
     votes_dead: tuple[NodeName, ...] = ()
 
@@ -126,15 +126,51 @@ class QuorumView:
     """Where the right to hold comes from, for people and for a core that has just started."""
 
     kind: str  # of model.cluster.Quorum
-    is_held: bool = True
+    is_held: bool = False
     is_known: bool = True  # False: a new link process has not heard enough yet
-    until_ms: int | None = None  # None: without end
-    stop_by_ms: int = 0  # while it is lost and not everything was given up
+    until_ms: int | None = None  # while held; None: without end
+    stop_by_ms: int | None = None  # lost, and not everything was given up yet
     reason: str = ""
     lease_ms: int = 0
     majority: int = 0
     voters: tuple[VoterView, ...] = ()
-    waits_for: tuple[NodeName, ...] = ()  # must be heard first: see `promise`
+    waits_for: tuple[NodeName, ...] = ()  # we promised to hold nothing before we hear them
 
 
-RightFact: TypeAlias = RightGained | RightExtended | RightLost
+@dataclass(frozen=True, slots=True)
+class VotersChanged:
+    """Who leases to us, who left, who votes whom dead: as of now."""
+
+    majority: int
+    voters: tuple[VoterView, ...]
+    waits_for: tuple[NodeName, ...]
+
+
+RightFact: TypeAlias = RightGained | RightExtended | RightLost | VotersChanged
+
+
+def fold_right(view: QuorumView, fact: RightFact) -> QuorumView:
+    """Return the view after one more fact."""
+    match fact:
+        case RightGained(reason, until_ms):
+            return replace(
+                view,
+                is_held=True,
+                is_known=True,
+                until_ms=until_ms,
+                stop_by_ms=None,
+                reason=reason,
+            )
+        case RightExtended(until_ms):
+            return replace(view, is_held=True, is_known=True, until_ms=until_ms)
+        case RightLost(reason, stop_by_ms):
+            return replace(
+                view,
+                is_held=False,
+                is_known=True,
+                until_ms=None,
+                stop_by_ms=stop_by_ms,
+                reason=reason,
+            )
+        case VotersChanged(majority, voters, waits_for):
+            return replace(view, majority=majority, voters=voters, waits_for=waits_for)

@@ -7,9 +7,13 @@ on it; the shell carries effects out one after the other and waits for the disk.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from everbeat.model.members import MembershipFact
+from everbeat.model.quorum import AskWitness
+
+if TYPE_CHECKING:
+    from everbeat.model.names import NodeName
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,5 +38,14 @@ class ReserveSequence:
     up_to: int
 
 
-LinkEffect: TypeAlias = Transmit | PersistGeneration | ReserveSequence | MembershipFact
+@dataclass(frozen=True, slots=True)
+class PersistPromise:
+    """Write durably, before anything that follows is sent, whom to hear before holding anything."""
+
+    nodes: tuple[NodeName, ...]  # none: the promise is kept
+
+
+LinkEffect: TypeAlias = (
+    Transmit | PersistGeneration | PersistPromise | ReserveSequence | AskWitness | MembershipFact
+)
 SendEffect: TypeAlias = Transmit | PersistGeneration | ReserveSequence

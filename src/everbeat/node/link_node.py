@@ -52,7 +52,15 @@ from everbeat.model.members import (
 )
 from everbeat.model.message import Message, message_of
 from everbeat.model.names import NodeName, node_name_from_text
-from everbeat.node.link_effects import LinkEffect, PersistGeneration, ReserveSequence, Transmit
+from everbeat.model.quorum import AskWitness, ConfirmOff, RightGained
+from everbeat.node.link_effects import (
+    LinkEffect,
+    PersistGeneration,
+    PersistPromise,
+    ReserveSequence,
+    Transmit,
+)
+from everbeat.node.link_quorum import LinkQuorum
 from everbeat.node.link_sender import LinkSender
 from everbeat.wire.datagram import Rejected, message_from_text, open_datagram, open_string
 from everbeat.wire.dialect import DIALECT_FIELD, MAGIC, VERSION, from_serial, open_own
@@ -63,6 +71,7 @@ if TYPE_CHECKING:
 
     from everbeat.membership.nodes import NodeRecord
     from everbeat.model.cluster import AuthKeys, HaConfig, Medium
+    from everbeat.model.quorum import WitnessReply
     from everbeat.ports.cipher import Cipher
     from everbeat.ports.clock import Random
 
@@ -103,13 +112,20 @@ class LinkNode:
         self._identity = identity
         self._sender = LinkSender(config, keys, identity, cipher)
         self._replays = ReplayWindows()
-        self._roster = Roster(config, identity.uuid, random, is_continuing=identity.is_continuing)
+        self._quorum = LinkQuorum(config, identity, random)
+        self._roster = Roster(
+            config,
+            identity.uuid,
+            random,
+            is_continuing=identity.is_continuing,
+            may_bury=self._may_bury if self._quorum.is_voting else None,
+        )
         self._heartbeat = HeartbeatSchedule(config.timing, is_continuing=identity.is_continuing)
         self._quest = NodeListQuest()
         self._rejections = Rejections()
         self._admission = Admission(config, identity.uuid, self._roster)
         self._status = NodeStatus.INIT
-        self._view = MembershipView(config.node)
+        self._view = MembershipView(config.node, quorum=self._quorum.first_view())
         self._effects: list[LinkEffect] = []
         self._newest: dict[str, Message] = {}  # of SUPERSEDING_TYPES, as it was sent last
 
@@ -121,6 +137,7 @@ class LinkNode:
         self._publish(self._roster.on_start(now_ms))
         self._quest.on_start(now_ms, self._config.timing.initdead_ms)
         self._heartbeat.on_start(now_ms)
+        self._quorum.on_start(now_ms)
         self._effects += self._sender.reserve()
         if self._identity.is_continuing:
             self._activate(now_ms)
@@ -129,7 +146,7 @@ class LinkNode:
             self._become(NodeStatus.UP, now_ms)
             self._send_status(now_ms)
             self._send_status(now_ms)
-        self._effects += self._sender.pings()
+        self._effects += self._sender.pings(self._quorum.ping_fields(now_ms))
         return self._leave(now_ms)
 
     def on_tick(self, now_ms: int) -> list[LinkEffect]:
@@ -137,8 +154,9 @@ class LinkNode:
         self._notice_starvation(now_ms)
         if self._heartbeat.is_due(now_ms):
             self._send_status(now_ms)
-            self._effects += self._sender.pings()
+            self._effects += self._sender.pings(self._quorum.ping_fields(now_ms))
         self._publish(self._roster.on_tick(now_ms))
+        self._tell(self._quorum.on_tick(self._sender.generation, now_ms), now_ms)
         for peer in self._roster.table.peers():
             self._deliver_waiting(peer.name, now_ms)
         for node, number in self._roster.inbound.due_requests(now_ms):
@@ -161,6 +179,13 @@ class LinkNode:
                 self._broadcast(message, now_ms)
             case RaiseGeneration():
                 self._raise_generation(now_ms)
+            case ConfirmOff(node):
+                self._quorum.on_confirmed_off(node)
+        return self._leave(now_ms)
+
+    def on_witness_reply(self, reply: WitnessReply, now_ms: int) -> list[LinkEffect]:
+        """Take an authentic answer of the witness."""
+        self._quorum.on_witness_reply(reply, now_ms)
         return self._leave(now_ms)
 
     def on_medium(self, medium: int, error: str, now_ms: int) -> list[LinkEffect]:
@@ -189,12 +214,17 @@ class LinkNode:
             self._roster.next_wakeup_ms(),
             self._rejections.next_wakeup_ms(),
             self._quest.next_wakeup_ms() if is_asking else None,
+            self._quorum.next_wakeup_ms(),
         )
         return min(time for time in times if time is not None)
 
     def view(self) -> MembershipView:
         """Return the sum of all facts so far."""
         return self._view
+
+    def is_overdue(self, now_ms: int) -> bool:
+        """Say whether the right to hold is lost, its time to stop over, and not all given up."""
+        return self._quorum.is_overdue(now_ms)
 
     # -- leaving an input ----------------------------------------------------------------------
 
@@ -203,7 +233,24 @@ class LinkNode:
             self._view = fold(self._view, fact)
             self._effects.append(fact)
 
+    def _tell(self, effects: Iterable[LinkEffect], now_ms: int) -> None:
+        """Pass on what the quorum has to say; the others hear at once that we have the right."""
+        for effect in effects:
+            match effect:
+                case AskWitness() | PersistPromise():
+                    self._effects.append(effect)
+                case RightGained():
+                    self._publish([effect])
+                    self._send_status(now_ms)
+                case Transmit() | PersistGeneration() | ReserveSequence():
+                    raise AssertionError("the quorum sends nothing itself")
+                case _:
+                    self._publish([effect])
+
     def _leave(self, now_ms: int) -> list[LinkEffect]:
+        if self._roster.liveness.has_undecided:
+            self._publish(self._roster.on_tick(now_ms))
+        self._tell(self._quorum.look(now_ms), now_ms)
         if self._status is NodeStatus.UP and self._roster.are_all_settled():
             self._seek_node_list(now_ms)
         is_paused = self._roster.must_pause(self._sender.highest)
@@ -251,13 +298,14 @@ class LinkNode:
         if silent_ms is None:
             return
         self._publish([OwnHeartbeatLate(silent_ms, now_ms)])
-        self._roster.hold_verdicts(now_ms + self._heartbeat.grace_ms())
-        if silent_ms > self._config.timing.deadtime_ms:
+        self._roster.hold_verdicts(now_ms + self._heartbeat.grace_ms(silent_ms))
+        if silent_ms > self._config.timing.deadtime_ms and not self._quorum.is_voting:
             self._raise_generation(now_ms)
 
     def _raise_generation(self, now_ms: int) -> None:
         self._effects += self._sender.raise_generation()
         self._newest.clear()
+        self._quorum.on_given_up(now_ms)
         self._roster.acknowledgements.restart()
         self._send_status(now_ms)
 
@@ -273,6 +321,7 @@ class LinkNode:
                 dt=f"{announced_ms:x}",
                 protocol=PROTOCOL,
                 **{DIALECT_FIELD: str(VERSION)},
+                **self._quorum.status_fields(now_ms),
             )
         )
 
@@ -294,6 +343,8 @@ class LinkNode:
         if not kind or kind in OWN_TYPES or kind.startswith(UNNUMBERED_PREFIX):
             self._reject("malformed", "", own, now_ms)
             return
+        payload, promise = self._quorum.leaving(payload, self._dead_peers())
+        self._tell(promise, now_ms)
         try:
             message = self._send(payload)
         except WireError as error:
@@ -349,6 +400,7 @@ class LinkNode:
             return "unknown-node"
         self._publish(self._roster.links.on_packet(host, medium.link, now_ms))
         self._publish(self._roster.liveness.on_echo(host, now_ms))
+        self._quorum.on_echo(medium.link, message, now_ms)
         return ""
 
     def _take_message(self, index: int, message: Message, now_ms: int) -> str:
@@ -482,6 +534,12 @@ class LinkNode:
         record.is_old_protocol = message.text("protocol") is None
         record.dialect = decimal_from_text(message.text(DIALECT_FIELD)) or 0
         self._sender.has_own_ears = all(p.dialect for p in self._roster.table.peers())
+        is_sign_of_life, facts = self._quorum.on_status(
+            record, message, envelope.generation, self._sender.generation, self._roster, now_ms
+        )
+        self._publish(facts)
+        if not is_sign_of_life:
+            return ""
         if has_returned:
             self._publish([NodeReturned(record.name, now_ms)])
         announced_ms = hex_from_text(message.text("dt"))
@@ -515,7 +573,16 @@ class LinkNode:
         for ready in self._roster.ordering.due(node):
             self._deliver(ready, now_ms)
 
+    def _may_bury(self, node: NodeName, now_ms: int) -> bool:
+        record = self._roster.table.get(node)
+        return self._quorum.may_bury(node, record.generation if record else None, now_ms)
+
+    def _dead_peers(self) -> list[NodeName]:
+        peers, status = self._roster.table.peers(), self._roster.liveness.status
+        return [peer.name for peer in peers if status(peer.name) is NodeStatus.DEAD]
+
     def _deliver(self, message: Message, now_ms: int) -> None:
+        self._quorum.on_message(message, node_name_from_text(message.text("src") or ""))
         self._publish(self._roster.on_message(message, now_ms))
         self._publish([MessageReceived(message, now_ms)])
 

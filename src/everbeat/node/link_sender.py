@@ -113,10 +113,10 @@ class LinkSender:
             return []
         return [Transmit(targets, self._seal_serial(with_ttl(message, ttl - 1)))]
 
-    def pings(self) -> list[SendEffect]:
-        """Return the echo requests of all ping media."""
+    def pings(self, more: dict[str, str]) -> list[SendEffect]:
+        """Return the echo requests of all ping media, with these fields besides."""
         return [
-            Transmit((index,), self._seal(self._ping_payload(medium.link)))
+            Transmit((index,), self._seal(self._ping_payload(medium.link, more)))
             for index, medium in enumerate(self._config.media)
             if medium.kind.is_ping
         ]
@@ -145,8 +145,9 @@ class LinkSender:
             ttl=ttl,
         )
 
-    def _ping_payload(self, host: str) -> Message:
-        return message_of(t="NS_st", st="ping", info="ping", src=host, ts=f"{self._wall_s:x}")
+    def _ping_payload(self, host: str, more: dict[str, str]) -> Message:
+        stamp = f"{self._wall_s:x}"
+        return message_of(t="NS_st", st="ping", info="ping", src=host, ts=stamp, **more)
 
     def _transmits(self, message: Message) -> list[SendEffect]:
         transmits: list[SendEffect] = []

@@ -21,6 +21,7 @@ from everbeat.model.members import (
     NodeIdentityChanged,
     NodeRestarted,
     NodeReturned,
+    NodeRightChanged,
     NodeStatus,
     NodeStatusChanged,
     OwnHeartbeatLate,
@@ -28,6 +29,7 @@ from everbeat.model.members import (
     ReplayRejected,
     StatusReason,
 )
+from everbeat.model.quorum import RightExtended, RightGained, RightLost, VotersChanged
 
 if TYPE_CHECKING:
     from everbeat.model.members import MembershipFact
@@ -66,6 +68,10 @@ def lines_of_fact(fact: MembershipFact) -> tuple[LogLine, ...]:
             return ()
         case NodeAdded(node, kind):
             return ((LogLevel.DEBUG, f"node {node}: {kind} node configured"),)
+        case RightGained() | RightLost() | NodeRightChanged():
+            return (_right_line(fact),)
+        case RightExtended() | VotersChanged():
+            return ()
         case _:
             return (_line(fact),)
 
@@ -116,6 +122,19 @@ def _line(
             return LogLevel.WARN, f"{text} overloaded?"
         case NodeIdentityChanged(node, detail):
             return LogLevel.WARN, f"node {node} {detail}"
+
+
+def _right_line(fact: RightGained | RightLost | NodeRightChanged) -> LogLine:
+    match fact:
+        case RightGained(reason):
+            return LogLevel.NOTICE, f"This node may hold resources: {reason}"
+        case RightLost(reason, stop_by_ms, at_ms):
+            within = f"within {max(stop_by_ms - at_ms, 0)} ms"
+            text = f"This node may not hold resources any more: {reason}; gives up all {within}"
+            return LogLevel.CRIT, text
+        case NodeRightChanged(node, has_right):
+            says = "may hold resources" if has_right else "holds nothing and may not"
+            return LogLevel.INFO, f"node {node}: {says}"
 
 
 _REJECTIONS: Final = {

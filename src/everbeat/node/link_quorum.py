@@ -1,0 +1,188 @@
+"""Quorum in the link node: heartbeats in and out, verdicts asked for, the right told.
+
+    status message ─► beat ─► leases, votes ─┐
+    silence ─────────► our vote ─────────────┼─► QuorumCore ─► RightFact, AskWitness
+    witness, ping echoes, shutdone ──────────┘        └─ is this node dead?
+
+Without a quorum (`none`, `fencing`) nothing is added to a message and every silence is a death, as
+with Heartbeat. A node that others hold for dead stays dead to us until its next life, even when
+it is heard again: it has lost its right, and will say so with a new generation.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from everbeat.membership.beat import STAMP_FIELD, beat_from_message, fields_from_beat
+from everbeat.membership.envelope import hex_from_text
+from everbeat.membership.quorum import QuorumCore
+from everbeat.model.cluster import Quorum
+from everbeat.model.members import NodeRightChanged, NodeStatus
+from everbeat.model.message import Field, FieldType
+from everbeat.node.link_effects import PersistPromise
+
+if TYPE_CHECKING:
+    from everbeat.membership.identity import Identity
+    from everbeat.membership.nodes import NodeRecord
+    from everbeat.membership.roster import Roster
+    from everbeat.model.cluster import HaConfig
+    from everbeat.model.members import MembershipFact
+    from everbeat.model.message import Message
+    from everbeat.model.names import LinkName, NodeName
+    from everbeat.model.quorum import QuorumView, WitnessReply
+    from everbeat.node.link_effects import LinkEffect
+    from everbeat.ports.clock import Random
+
+VOTING: Final = frozenset({Quorum.VOTES, Quorum.WITNESS, Quorum.PING})
+LEFT_FIELD: Final = "eb_left"
+"""On a `shutdone`: the sender has written down that it holds nothing before it hears us again."""
+
+
+class LinkQuorum:
+    """The quorum's seat in a link node; idle where the cluster has none."""
+
+    def __init__(self, config: HaConfig, identity: Identity, random: Random) -> None:
+        self._config = config
+        self._core: QuorumCore | None = None
+        if config.quorum in VOTING and config.node in config.nodes:
+            self._core = QuorumCore(
+                config,
+                random,
+                is_continuing=identity.is_continuing,
+                promised=identity.promised,
+            )
+        self._written = bool(identity.promised)
+        self._buried: dict[NodeName, int] = {}  # generation in which it was voted dead
+
+    @property
+    def is_voting(self) -> bool:
+        """Whether a quorum decides."""
+        return self._core is not None
+
+    def first_view(self) -> QuorumView | None:
+        """Return the view before the first fact."""
+        return self._core.first_view() if self._core else None
+
+    def is_overdue(self, now_ms: int) -> bool:
+        """Say whether what should have been given up by now was not."""
+        return self._core is not None and self._core.is_overdue(now_ms)
+
+    # -- what we say ---------------------------------------------------------------------------
+
+    def status_fields(self, now_ms: int) -> dict[str, str]:
+        """Return what a status message carries for quorum."""
+        return fields_from_beat(self._core.beat(now_ms)) if self._core else {}
+
+    def ping_fields(self, now_ms: int) -> dict[str, str]:
+        """Return what an echo request carries for quorum."""
+        is_asked = self._core is not None and self._config.quorum is Quorum.PING
+        return {STAMP_FIELD: f"{now_ms:x}"} if is_asked else {}
+
+    def leaving(self, message: Message, dead: list[NodeName]) -> tuple[Message, list[LinkEffect]]:
+        """Return the farewell to send after the promise that goes with it is on disk."""
+        if self._core is None or message.type != "shutdone":
+            return message, []
+        self._written = True
+        promise = PersistPromise(self._core.on_leaving(dead))
+        left = Field(FieldType.STRING, LEFT_FIELD, "1")
+        return message.with_fields(left), [promise]
+
+    # -- what we hear --------------------------------------------------------------------------
+
+    def on_start(self, now_ms: int) -> None:
+        """Begin to count."""
+        if self._core is not None:
+            self._core.on_start(now_ms)
+
+    def on_status(
+        self,
+        record: NodeRecord,
+        message: Message,
+        generation: int,
+        own: int,
+        roster: Roster,
+        now_ms: int,
+    ) -> tuple[bool, list[MembershipFact]]:
+        """Take a node's newest status; return whether it is a sign of life, and what is new."""
+        name = record.name
+        if self._core is None or name not in self._config.nodes:
+            return True, []
+        beat = beat_from_message(message)
+        if beat is None:
+            self._buried.pop(name, None)
+            self._core.on_plain_status(name, generation, now_ms)
+            return True, self._right_facts(record, has_right=True, now_ms=now_ms)
+        if generation <= self._buried.get(name, -1):
+            return False, []
+        self._buried.pop(name, None)
+        for alive in self._core.on_beat(name, generation, own, beat, now_ms):
+            if roster.liveness.status(alive) is not NodeStatus.DEAD:
+                roster.liveness.on_indirect(alive, now_ms)
+                self._core.take_back(alive, now_ms)
+        return True, self._right_facts(record, has_right=beat.has_right, now_ms=now_ms)
+
+    def on_message(self, message: Message, node: NodeName) -> None:
+        """Take any other message of a node as it is delivered."""
+        is_farewell = message.type == "shutdone" and message.text(LEFT_FIELD) == "1"
+        if self._core is not None and is_farewell and node != self._config.node:
+            self._core.on_left(node, hex_from_text(message.text("hg")) or 0)
+
+    def on_echo(self, link: LinkName, message: Message, now_ms: int) -> None:
+        """Take a ping node's echo."""
+        stamp_ms = hex_from_text(message.text(STAMP_FIELD))
+        if self._core is not None and stamp_ms is not None:
+            self._core.on_ping_echo(link, stamp_ms, now_ms)
+
+    def on_witness_reply(self, reply: WitnessReply, now_ms: int) -> None:
+        """Take the witness's answer."""
+        if self._core is not None:
+            self._core.on_witness_reply(reply, now_ms)
+
+    def on_confirmed_off(self, node: NodeName) -> None:
+        """Take that a node is known to be off."""
+        if self._core is not None:
+            self._core.on_confirmed_off(node)
+
+    def on_given_up(self, now_ms: int) -> None:
+        """Take that nothing is held here any more; the generation is a new one."""
+        if self._core is not None:
+            self._core.on_given_up(now_ms)
+
+    def may_bury(self, node: NodeName, generation: int | None, now_ms: int) -> bool:
+        """Vote a silent node dead, and say whether it is: its groups may be taken."""
+        if self._core is None or node not in self._config.nodes:
+            return True
+        if self._core.may_vote(node):
+            self._core.on_silent(node)
+        if not self._core.is_dead(node, now_ms):
+            return False
+        if generation is not None and self._core.is_outvoted(node, now_ms):
+            self._buried[node] = generation
+        return True
+
+    # -- time ----------------------------------------------------------------------------------
+
+    def look(self, now_ms: int) -> list[LinkEffect]:
+        """Return what an input has changed."""
+        if self._core is None:
+            return []
+        effects: list[LinkEffect] = [*self._core.look(now_ms)]
+        if self._written and not self._core.promised and not self._core.is_leaving:
+            self._written = False
+            effects.append(PersistPromise(()))
+        return effects
+
+    def on_tick(self, own: int, now_ms: int) -> list[LinkEffect]:
+        """Let time pass; `own`: our generation."""
+        return [*self._core.on_tick(own, now_ms)] if self._core else []
+
+    def next_wakeup_ms(self) -> int | None:
+        """Return when on_tick is due, or None."""
+        return self._core.next_wakeup_ms() if self._core else None
+
+    @staticmethod
+    def _right_facts(record: NodeRecord, *, has_right: bool, now_ms: int) -> list[MembershipFact]:
+        if record.has_right is has_right:
+            return []
+        record.has_right = has_right
+        return [NodeRightChanged(record.name, has_right, now_ms)]
