@@ -4,6 +4,9 @@
                  ^                                                                 │
                  '────────────── after RELOOK_S: a service may have exchanged it ──'
 
+A cause is certain if a pid file named the process and now names none that lives: what a script's
+status would find out as well, twenty milliseconds later.
+
 Workers that outlive a killed master keep its ports: `end_remains` kills them once a monitor has
 said that the service does not run.
 
@@ -23,7 +26,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from everbeat.adapters.process_table import process, processes
+from everbeat.adapters.process_table import process, processes, started_at
 from everbeat.agents.agent import AddressAgent, ScriptAgent, SystemdAgent
 from everbeat.agents.main_process import pid_files, pid_from_text
 
@@ -43,6 +46,18 @@ RELOOKS_MAX: Final = 20
 SCRIPT_BYTES_MAX: Final = 65_536
 SESSIONS_MAX: Final = 1_000
 SYSTEMCTL_S: Final = 5.0
+CLOCK_SLACK_S: Final = 5.0
+"""A pid file may seem so much older than its process: clock ticks, a clock that was set."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Main:
+    """A main process: `pid_file` names it ("" if that is not how it was found)."""
+
+    pid: int
+    pidfd: int
+    leads_session: bool
+    pid_file: str
 
 
 @dataclass(slots=True)
@@ -51,16 +66,16 @@ class _Observed:
     tries: int = 0
     ends: int = 0
     ended_leader: int = 0  # the last main process that ended, if it led its session
-    pidfd: int | None = None
+    found: Main | None = None
     timer: asyncio.TimerHandle | None = None
 
 
 @dataclass(slots=True)
 class MainProcesses:
-    """The main processes under observation. `on_cause(watch, text)` is called in the loop."""
+    """The main processes under observation. `on_cause(watch, text, is_certain)`: in the loop."""
 
     loop: asyncio.AbstractEventLoop
-    on_cause: Callable[[int, str], None]
+    on_cause: Callable[[int, str, bool], None]
     _observed: dict[int, _Observed] = field(default_factory=dict)
     _sessions: dict[str, int] = field(default_factory=dict)  # script and arguments -> session
     _thread: ThreadPoolExecutor = field(
@@ -123,48 +138,51 @@ class MainProcesses:
         looking = self.loop.run_in_executor(self._thread, find_main, one.agent, session)
         looking.add_done_callback(lambda done: self._on_found(watch, done))
 
-    def _on_found(self, watch: int, done: asyncio.Future[tuple[int, int] | None]) -> None:
+    def _on_found(self, watch: int, done: asyncio.Future[Main | None]) -> None:
         if done.cancelled():
             return
         found = done.result()
         one = self._observed.get(watch)
         if one is None:
             if found is not None:
-                os.close(found[1])
-            return
-        if found is None:
+                os.close(found.pidfd)
+        elif found is None:
             self._look_later(watch)
-            return
-        pid, one.pidfd = found
-        known = process(pid)
-        is_leader = known is not None and known.session == pid
-        self.loop.add_reader(one.pidfd, self._on_end, watch, pid, is_leader)
+        else:
+            one.found = found
+            self.loop.add_reader(found.pidfd, self._on_end, watch, found)
 
-    def _on_end(self, watch: int, pid: int, is_leader: bool) -> None:  # noqa: FBT001 - a callback
+    def _on_end(self, watch: int, ended: Main) -> None:
         one = self._observed[watch]
         self._close(one)
-        one.ended_leader = pid if is_leader else 0
         one.ends += 1
+        one.ended_leader = ended.pid if ended.leads_session else 0
         if one.ends <= RELOOKS_MAX:
             one.tries = 0
             one.timer = self.loop.call_later(RELOOK_S, self._look, watch)
-        self.on_cause(watch, f"process {pid} ended")
+        asking = self.loop.run_in_executor(self._thread, _is_named_none, ended.pid_file)
+        asking.add_done_callback(lambda done: self._tell(watch, ended, done))
+
+    def _tell(self, watch: int, ended: Main, done: asyncio.Future[bool]) -> None:
+        if not done.cancelled():
+            self.on_cause(watch, f"process {ended.pid} ended", done.result())
 
     def _close(self, one: _Observed) -> None:
-        if one.pidfd is not None:
-            self.loop.remove_reader(one.pidfd)
-            os.close(one.pidfd)
-            one.pidfd = None
+        if one.found is not None:
+            self.loop.remove_reader(one.found.pidfd)
+            os.close(one.found.pidfd)
+            one.found = None
 
 
-def find_main(agent: Agent, session: int) -> tuple[int, int] | None:
-    """Return pid and pidfd of the main process, or None. Blocking. `session`: 0 if unknown."""
+def find_main(agent: Agent, session: int) -> Main | None:
+    """Return the main process with an open pidfd, or None. Blocking. `session`: 0 if unknown."""
     pid: int | None = None
+    pid_file = ""
     match agent:
         case SystemdAgent(unit):
             pid = _of_unit(unit)
         case ScriptAgent(path):
-            pid = _of_pid_file(path) or _of_session(session)
+            pid, pid_file = _of_pid_file(path) or (_of_session(session), "")
         case AddressAgent():
             pass
     if pid is None:
@@ -180,7 +198,8 @@ def find_main(agent: Agent, session: int) -> tuple[int, int] | None:
     if after is None or after.started_ticks != before.started_ticks:
         os.close(pidfd)
         return None
-    return pid, pidfd
+    leads = before.session == pid
+    return Main(pid=pid, pidfd=pidfd, leads_session=leads, pid_file=pid_file)
 
 
 def _of_unit(unit: str) -> int | None:
@@ -193,8 +212,11 @@ def _of_unit(unit: str) -> int | None:
     return None
 
 
-def _of_pid_file(script: str) -> int | None:
-    """Return the process of the script's first pid file that names one which lives."""
+def _of_pid_file(script: str) -> tuple[int, str] | None:
+    """Return the process of the script's first pid file that names one which lives, and the file.
+
+    A file older than its process is a leftover whose number another process has got.
+    """
     try:
         with Path(script).open("rb") as file:
             text = file.read(SCRIPT_BYTES_MAX).decode("latin-1")
@@ -203,9 +225,24 @@ def _of_pid_file(script: str) -> int | None:
     for path in pid_files(Path(script).name, text):
         with contextlib.suppress(OSError):
             pid = pid_from_text(Path(path).read_text(errors="replace"))
-            if pid is not None and process(pid) is not None:
-                return pid
+            found = process(pid) if pid is not None else None
+            if found is not None and Path(path).stat().st_mtime + CLOCK_SLACK_S > started_at(found):
+                return found.pid, path
     return None
+
+
+def _is_named_none(pid_file: str) -> bool:
+    """Whether a pid file names no process that lives; an empty path: nobody knows."""
+    if not pid_file:
+        return False
+    try:
+        pid = pid_from_text(Path(pid_file).read_text(errors="replace"))
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    found = process(pid) if pid is not None else None
+    return found is None or found.state == "Z"
 
 
 def _of_session(session: int) -> int | None:

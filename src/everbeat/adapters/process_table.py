@@ -7,6 +7,8 @@ a page fault holds.
 from __future__ import annotations
 
 import contextlib
+import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -52,6 +54,12 @@ def processes() -> tuple[Process, ...]:
     """Return all processes, by number."""
     pids = sorted(int(entry.name) for entry in _PROC.iterdir() if entry.name.isdecimal())
     return tuple(found for pid in pids if (found := process(pid)) is not None)
+
+
+def started_at(one: Process) -> float:
+    """Return when a process began, in seconds of the wall clock."""
+    since_boot_s = one.started_ticks / os.sysconf("SC_CLK_TCK")
+    return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) + since_boot_s
 
 
 def line_of(name: str) -> str:

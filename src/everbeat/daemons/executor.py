@@ -158,9 +158,10 @@ class ExecutorDaemon:
         self._perform(self._node.on_ended(run, ending, self._clock.now_ms()))
         self._is_idle.set()
 
-    def _on_cause(self, watch: int, cause: str) -> None:
+    def _on_cause(self, watch: int, cause: str, is_certain: bool = False) -> None:  # noqa: FBT001, FBT002 - a callback
         _log.info("watch %d: %s", watch, cause)
-        self._perform(self._node.on_cause(watch, cause, self._clock.now_ms()))
+        now_ms = self._clock.now_ms()
+        self._perform(self._node.on_cause(watch, cause, now_ms, is_certain=is_certain))
 
     def _on_link(self, interface: str, is_up: bool) -> None:  # noqa: FBT001 - a callback
         self._perform(self._node.on_interface(interface, self._clock.now_ms(), is_up=is_up))

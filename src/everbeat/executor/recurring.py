@@ -68,6 +68,7 @@ CAUSE_GAP_MS: Final = 50
 INTERVAL_CAUSE: Final = "interval"
 NOT_STARTED_EXIT: Final = 126
 SIGNALLED_EXIT_MIN: Final = 128
+NOT_RUNNING_EXIT: Final = 3  # LSB: the program is not running
 _ADDRESS_NOT_HELD_EXIT: Final = 3
 _SPREAD_STEP: Final = 618  # of 1000: golden ratio, any number of watches lies evenly spread
 
@@ -143,11 +144,20 @@ class Recurring:
                 effects += self._add(order.group, watch, now_ms)
         return effects + self._begin_due(now_ms)
 
-    def on_cause(self, watch: int, cause: str, now_ms: int) -> list[RecurringEffect]:
-        """Take a hint that a resource may have died: look at once."""
+    def on_cause(
+        self, watch: int, cause: str, now_ms: int, *, is_certain: bool = False
+    ) -> list[RecurringEffect]:
+        """Take a hint that a resource may have died: look at once.
+
+        `is_certain`: the shell has looked, as the script's status would: its main process is gone.
+        """
         one = self._watched.get(watch)
         if one is None:
             return []
+        if is_certain and one.due_ms is not None and one.was_seen and self._is_managed:
+            one.cause, one.noticed_ms = cause, now_ms
+            gone = Ending(exit_code=NOT_RUNNING_EXIT, output="its main process is gone")
+            return self._failed(one, gone, now_ms, Outcome.DONE)
         if one.due_ms is None:
             one.next_cause, one.next_noticed_ms = cause, now_ms
             return []
@@ -278,27 +288,31 @@ class Recurring:
         if not one.was_seen and now_ms - one.begun_ms < GRACE_MS:
             one.due_ms = now_ms + GRACE_RETRY_MS
             return []
-        noticed_ms, cause = one.noticed_ms, one.cause
-        self._plan_next(one, now_ms)
         if key not in self._speaking:
+            self._plan_next(one, now_ms)
             return self._unheard(one, ending.output, now_ms)
+        return self._failed(one, ending, now_ms, Outcome.DONE if is_in_time else Outcome.TIMEOUT)
+
+    def _failed(
+        self, one: _Watched, ending: Ending, now_ms: int, outcome: Outcome
+    ) -> list[RecurringEffect]:
+        """Tell that a resource does not run; what is left of it may be in the way of its start."""
+        assert one.agent is not None
         one.is_doubted = False
-        remains: list[RecurringEffect] = [EndRemains(one.id)] if is_in_time else []
-        return [
-            *remains,
-            MonitorFailed(
-                group=one.group,
-                resource=one.watch.resource,
-                outcome=Outcome.DONE if is_in_time else Outcome.TIMEOUT,
-                exit_code=ending.exit_code,
-                output=ending.output,
-                served_by=one.agent.served_by,
-                cause=cause,
-                is_repaired_alone=isinstance(one.agent, AddressAgent),
-                noticed_ms=noticed_ms,
-                ended_ms=now_ms,
-            ),
-        ]
+        failed = MonitorFailed(
+            group=one.group,
+            resource=one.watch.resource,
+            outcome=outcome,
+            exit_code=ending.exit_code,
+            output=ending.output,
+            served_by=one.agent.served_by,
+            cause=one.cause,
+            is_repaired_alone=isinstance(one.agent, AddressAgent),
+            noticed_ms=one.noticed_ms,
+            ended_ms=now_ms,
+        )
+        self._plan_next(one, now_ms)
+        return [EndRemains(one.id), failed] if outcome is Outcome.DONE else [failed]
 
     def _plan_next(self, one: _Watched, now_ms: int) -> None:
         """Set the next monitor: soon if there was cause while it ran, else after the interval."""

@@ -123,14 +123,17 @@ class GroupRunner:
         return self._pump(now_ms)
 
     def release(self, keys: Iterable[GroupKey], why: str, now_ms: int) -> list[RunnerEffect]:
-        """Want these groups gone; every resource is stopped even where nothing is held."""
+        """Want these groups gone; every resource is stopped even where nothing is held.
+
+        A failed group has just been stopped whole.
+        """
         for key in keys:
             run = self._runs[key]
             run.is_wanted, run.has_failed, run.why = False, False, why
             _end_probe(run)
             if run.restart is not None:
                 run.waits_until_ms = None  # nothing is restarted any more
-            if run.state in {GroupState.STOPPED, GroupState.FAILED} and run.operation is None:
+            if run.state is GroupState.STOPPED and run.operation is None:
                 run.state, run.step, run.since_ms = GroupState.STARTED, None, now_ms
         return self._pump(now_ms)
 
@@ -361,6 +364,8 @@ class GroupRunner:
             case GroupState.FAILED if run.is_wanted and not run.has_failed:
                 run.position, run.step = 0, _Step.STATUS
                 return self._enter(run, GroupState.STARTING, now_ms, run.why)
+            case GroupState.FAILED if not run.is_wanted:
+                return self._enter(run, GroupState.STOPPED, now_ms, run.why)
             case GroupState.STARTED if not run.is_wanted:
                 return self._begin_stop(run, now_ms)
             case GroupState.STARTING if run.step is not _Step.PROBE:

@@ -114,9 +114,12 @@ class ExecutorNode:
                 self._failures.on_restored(order)
                 return []
 
-    def on_cause(self, watch: int, cause: str, now_ms: int) -> list[ExecutorEffect]:
+    def on_cause(
+        self, watch: int, cause: str, now_ms: int, *, is_certain: bool = False
+    ) -> list[ExecutorEffect]:
         """Take a hint of kernel or systemd about what is observed."""
-        return self._routed(self._recurring.on_cause(watch, cause, now_ms))
+        told = self._recurring.on_cause(watch, cause, now_ms, is_certain=is_certain)
+        return self._routed(told)
 
     def on_interface(self, interface: str, now_ms: int, *, is_up: bool) -> list[ExecutorEffect]:
         """Take that the link of an interface with a watched address has changed."""
