@@ -54,7 +54,7 @@ def event_json(event: ClusterEvent) -> str:
 
 
 def render_event(event: ClusterEvent) -> list[Line]:
-    """Return an event for people: a head, and a line per phase."""
+    """Return an event for people: a head, a line per phase, and its details."""
     stamp = f"{_wall(event.wall_ms):%Y-%m-%d %H:%M:%S}.{event.wall_ms % 1_000:03d}"
     begin, end = _begin_ms(event), _end_ms(event)
     took = f"  [{end - begin} ms]" if event.phases and event.is_finished else ""
@@ -71,7 +71,7 @@ def render_event(event: ClusterEvent) -> list[Line]:
         tone = Tone.BAD if " failed" in phase.name else Tone.PLAIN
         lines.append(line(f"    {after:>+8} ms  {step:>6}  {phase.name}", tone))
         before = phase.at_ms
-    return lines
+    return lines + [line(f"      {text}", Tone.FAINT) for text in event.details]
 
 
 def _begin_ms(event: ClusterEvent) -> int:

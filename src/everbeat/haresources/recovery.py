@@ -27,6 +27,7 @@ from everbeat.model.reports import Severity
 if TYPE_CHECKING:
     from everbeat.haresources.desk import Desk
     from everbeat.haresources.effects import ManagerEffect
+    from everbeat.model.failures import ResourceFailures
     from everbeat.model.names import GroupKey, NodeName
     from everbeat.model.operations import MonitorFailed
 
@@ -65,6 +66,17 @@ def on_failed(desk: Desk, failed: MonitorFailed, now_ms: int) -> list[ManagerEff
         return [*events, *desk.runner.fail(key, why, now_ms)]
     pause_ms = _pause_ms(count.count if count is not None else 1)
     return [*events, *desk.runner.recover(failed, why, now_ms, pause_ms)]
+
+
+def on_own_failures(
+    desk: Desk, counts: tuple[ResourceFailures, ...], now_ms: int
+) -> list[ManagerEffect]:
+    """Take our fail counts; a failed group whose failures are forgotten is tried again at once."""
+    before = {count.group for count in desk.failures}
+    desk.failures = counts
+    forgotten = before - {count.group for count in counts}
+    again = [key for key in desk.runner.failed() if key in forgotten]
+    return [*desk.runner.acquire(again, "its failures are forgotten", now_ms)] if again else []
 
 
 def taker_of(desk: Desk, key: GroupKey) -> NodeName | None:
