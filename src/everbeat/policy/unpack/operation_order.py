@@ -39,11 +39,14 @@ def call_id(entry: Element) -> int:
     return 0 if value is None else value
 
 
-def compare_age(a: Element, b: Element, *, same_node: bool | None = None) -> int:
-    """Compare two entries: negative where `a` is the older one."""
-    if same_node is None:
-        left, right = a.get("on_node"), b.get("on_node")
-        same_node = left is None or right is None or left.lower() == right.lower()
+def compare_age(a: Element, b: Element, *, same_node: bool = True) -> int:
+    """Compare two entries: negative where `a` is the older one.
+
+    `same_node` counts where an entry does not say on which node it was run.
+    """
+    left, right = a.get("on_node"), b.get("on_node")
+    if left is not None and right is not None:
+        same_node = left.lower() == right.lower()
     if same_node and a.id == b.id:
         return 0
     a_call, b_call = call_id(a), call_id(b)
@@ -59,8 +62,8 @@ def compare_age(a: Element, b: Element, *, same_node: bool | None = None) -> int
 def _compare_changes(a: Element, b: Element) -> int:
     left = integer_prefix(a.text("last-rc-change"))
     right = integer_prefix(b.text("last-rc-change"))
-    left = -1 if left is None else left
-    right = -1 if right is None else right
+    if left is None or right is None:
+        return 0
     return (left > right) - (left < right)
 
 
