@@ -1,6 +1,7 @@
 """The link process: heartbeats and membership, alone with its sockets.
 
     media ── datagrams ──> LinkNode ── Transmit ──> media
+    witness ── answers ──> │ ── AskWitness ──> witness
     RUN/link.sock ── orders ──> │ ── view, then facts ──> every connected core
     exact timer ── tick ──────> │ ── PersistGeneration, ReserveSequence ──> STATE, RUN
     EVERBEAT_LEASE_FD <── R when ready, then . each EVERBEAT_LEASE_MS or more
@@ -46,10 +47,12 @@ from everbeat.adapters.link_snapshot import LinkSnapshot, read_snapshot, write_s
 from everbeat.adapters.links import Media
 from everbeat.adapters.log import LOGGER_NAME, Log, targets_of
 from everbeat.adapters.realtime import become_realtime, freeze_heap
+from everbeat.adapters.witness_client import WitnessClient
 from everbeat.ipc.channel import listen
 from everbeat.ipc.codec import Codec, IpcError
 from everbeat.ipc.registries import LINK_TYPES
 from everbeat.membership.identity import Identity, continuing_identity
+from everbeat.model.cluster import Quorum
 from everbeat.model.members import MembershipOrder
 from everbeat.model.quorum import AskWitness
 from everbeat.model.reports import Severity
@@ -69,6 +72,7 @@ if TYPE_CHECKING:
     from everbeat.ipc.channel import Channel
     from everbeat.model.cluster import AuthKeys, HaConfig
     from everbeat.model.members import MembershipFact
+    from everbeat.model.quorum import WitnessReply
     from everbeat.node.link_effects import LinkEffect
 
 EXIT_NOT_CONFIGURED: Final = 6  # LSB, as Heartbeat's
@@ -111,6 +115,11 @@ class LinkDaemon:
         self, config: HaConfig, keys: AuthKeys, identity: Identity, options: LinkOptions
     ) -> None:
         self.media = Media(config.media, on_datagram=self._on_datagram, on_medium=self._on_medium)
+        self.witness: WitnessClient | None = None
+        if config.quorum is Quorum.WITNESS and config.witness is not None:
+            self.witness = WitnessClient(
+                config.witness, keys, on_reply=self._on_witness_reply, on_trouble=_tell_of_witness
+            )
         self._node = LinkNode(config, keys, identity, random.SystemRandom(), cipher_for(keys))
         self._config = config
         self._options = options
@@ -163,6 +172,8 @@ class LinkDaemon:
         except CipherMissingError as error:
             _log.error("%s; the former keys stay in use", error)
             return
+        if self.witness is not None:
+            self.witness.use_keys(parsed.keys)
         _log.info("authkeys was read again")
         snapshot = LinkSnapshot(self._config, parsed.keys)
         try:
@@ -174,6 +185,9 @@ class LinkDaemon:
         if self._is_started:
             self._perform(self._node.on_datagram(index, data, source, self._clock.now_ms()))
 
+    def _on_witness_reply(self, reply: WitnessReply) -> None:
+        self._perform(self._node.on_witness_reply(reply, self._clock.now_ms()))
+
     def _on_medium(self, index: int, error: str) -> None:
         self._perform(self._node.on_medium(index, error, self._clock.now_ms()))
 
@@ -181,6 +195,8 @@ class LinkDaemon:
         self._armed_ms = self._timer = None
         self._look_around()
         self.media.drain()
+        if self.witness is not None:
+            self.witness.drain()
         self._perform(self._node.on_tick(self._clock.now_ms()))
 
     def _look_around(self) -> None:
@@ -216,8 +232,9 @@ class LinkDaemon:
                     self._waiting.extend(effects)
                     self._persist(partial(keep_promise, self._options.state, nodes))
                     return
-                case AskWitness():
-                    pass  # lost on the way, as far as the node can tell
+                case AskWitness(ask):
+                    if self.witness is not None:
+                        self.witness.ask(ask)
                 case _:
                     self._publish(effect)
 
@@ -292,6 +309,9 @@ async def run_link(
         async with asyncio.TaskGroup() as group:
             loop.add_signal_handler(signal.SIGHUP, lambda: group.create_task(daemon.reread_keys()))
             tasks = [group.create_task(daemon.media.keep_open()), group.create_task(_renew(config))]
+            if daemon.witness is not None:
+                daemon.witness.open()
+                tasks.append(group.create_task(daemon.witness.keep_resolved()))
             try:
                 await ended
             finally:
@@ -299,6 +319,8 @@ async def run_link(
                     task.cancel()
     finally:
         daemon.media.close()
+        if daemon.witness is not None:
+            daemon.witness.close()
         listener.abort()
 
 
@@ -401,6 +423,13 @@ async def _renew(config: HaConfig) -> None:
     while True:
         await asyncio.sleep(every_ms / 1000)
         lease.renew()
+
+
+def _tell_of_witness(trouble: str) -> None:
+    if trouble:
+        _log.warning("witness: %s", trouble)
+    else:
+        _log.info("witness: it answers again")
 
 
 def _load() -> str:

@@ -1,0 +1,166 @@
+"""Asking the witness: one UDP socket for each family, names resolved aside, nothing that blocks.
+
+    ask(question) ── sealed ──> lowest IPv4 and lowest IPv6 address of HOST
+    on_reply(answer) <── verified ── whatever arrives
+
+HOST must be one machine. Of several addresses of a family the lowest is asked, so that all nodes
+ask the same; asking another one after a failure could give both sides a witness.
+
+HOST is resolved at the start, and again every RESOLVE_AGAIN_S as long as that fails or the witness
+does not answer. `on_trouble(text)`: what keeps it from helping; empty: it answers again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import socket
+from typing import TYPE_CHECKING, Final
+
+from everbeat.wire.witness import (
+    RejectedWitness,
+    WitnessKeyring,
+    open_reply,
+    seal_ask,
+    witness_keys,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from everbeat.model.cluster import AuthKeys, WitnessPlace
+    from everbeat.model.quorum import WitnessAsk, WitnessReply
+    from everbeat.wire.witness import WitnessKey
+
+RESOLVE_AGAIN_S: Final = 5.0
+RESOLVE_TIMEOUT_S: Final = 5.0
+UNANSWERED_MAX: Final = 4
+"""Questions in a row without an answer before it is called trouble."""
+
+RECEIVE_BATCH_MAX: Final = 100
+_DATAGRAM_BYTES_MAX: Final = 2_048
+_FAMILIES: Final = (socket.AF_INET, socket.AF_INET6)
+
+
+class WitnessClient:
+    """Owns the sockets. `open()` once, then `keep_resolved()` as a task; `close()` at the end."""
+
+    def __init__(
+        self,
+        place: WitnessPlace,
+        keys: AuthKeys,
+        *,
+        on_reply: Callable[[WitnessReply], None],
+        on_trouble: Callable[[str], None],
+    ) -> None:
+        self._place = place
+        self._on_reply = on_reply
+        self._on_trouble = on_trouble
+        self._sockets: dict[socket.AddressFamily, socket.socket] = {}
+        self._addresses: tuple[tuple[socket.AddressFamily, str], ...] = ()
+        self._unanswered = 0
+        self._trouble = ""
+        self.use_keys(keys)
+
+    def use_keys(self, keys: AuthKeys) -> None:
+        """Sign and verify with other keys from now on; with none that has a secret: ask nothing."""
+        usable = witness_keys(self._place.host, keys)
+        self._key: WitnessKey | None = usable[0] if usable else None
+        self._keyring = WitnessKeyring(usable)
+
+    def open(self) -> None:
+        """Open the sockets; a family this machine does not have is left out."""
+        loop = asyncio.get_running_loop()
+        for family in _FAMILIES:
+            with contextlib.suppress(OSError):
+                opened = socket.socket(
+                    family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
+                )
+                self._sockets[family] = opened
+                loop.add_reader(opened.fileno(), self._receive, opened)
+
+    async def keep_resolved(self) -> None:
+        """Resolve HOST until that works and whenever the witness is silent, until cancelled."""
+        while True:
+            if not self._addresses or self._unanswered >= UNANSWERED_MAX:
+                await self._resolve()
+            await asyncio.sleep(RESOLVE_AGAIN_S)
+
+    def ask(self, question: WitnessAsk) -> None:
+        """Send a question; one that cannot be sent is lost, and the next one follows soon."""
+        if self._key is None:
+            self._tell("authkeys has no secret: with crc nobody can tell who asks")
+            return
+        data = seal_ask(question, self._key)
+        for family, address in self._addresses:
+            opened = self._sockets.get(family)
+            if opened is not None:
+                with contextlib.suppress(OSError):
+                    opened.sendto(data, (address, self._place.port))
+        self._unanswered += 1
+        if self._unanswered >= UNANSWERED_MAX and self._addresses:
+            self._tell("it does not answer")
+
+    def drain(self) -> None:
+        """Take every answer that has arrived, so that time does not overtake it."""
+        for opened in self._sockets.values():
+            self._receive(opened)
+
+    def close(self) -> None:
+        """Close the sockets."""
+        loop = asyncio.get_running_loop()
+        for opened in self._sockets.values():
+            loop.remove_reader(opened.fileno())
+            opened.close()
+        self._sockets.clear()
+
+    def _receive(self, opened: socket.socket) -> None:
+        for _ in range(RECEIVE_BATCH_MAX):
+            try:
+                data = opened.recv(_DATAGRAM_BYTES_MAX)
+            except OSError:
+                return
+            reply = open_reply(data, self._keyring)
+            if not isinstance(reply, RejectedWitness):
+                self._unanswered = 0
+                self._tell("")
+                self._on_reply(reply)
+
+    async def _resolve(self) -> None:
+        host = self._place.host
+        with contextlib.suppress(ValueError):
+            address = ipaddress.ip_address(host.partition("%")[0])
+            family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+            self._addresses = ((family, host),)
+            return
+        resolving = asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_DGRAM)
+        try:
+            found = await asyncio.wait_for(resolving, RESOLVE_TIMEOUT_S)
+        except TimeoutError:
+            self._tell("the resolver does not answer")
+            return
+        except (OSError, UnicodeError) as error:
+            self._tell(f"the name cannot be resolved: {error}")
+            return
+        self._addresses = _lowest_of_each_family([(f, str(a[0])) for f, _, _, _, a in found])
+
+    def _tell(self, text: str) -> None:
+        if text != self._trouble:
+            self._trouble = text
+            self._on_trouble(text)
+
+
+def _lowest_of_each_family(
+    found: list[tuple[socket.AddressFamily, str]],
+) -> tuple[tuple[socket.AddressFamily, str], ...]:
+    chosen: list[tuple[socket.AddressFamily, str]] = []
+    for family in _FAMILIES:
+        addresses = [address for f, address in found if f == family]
+        if addresses:
+            chosen.append((family, min(addresses, key=_number_of)))
+    return tuple(chosen)
+
+
+def _number_of(address: str) -> int:
+    return int(ipaddress.ip_address(address.partition("%")[0]))
