@@ -12,6 +12,8 @@ from everbeat.config.ha_cf import crm_from_word, read_ha_cf
 from everbeat.config.haresources import read_haresources
 from everbeat.config.host_facts import HostFacts
 from everbeat.config.monitoring import check_monitored
+from everbeat.config.witness_keys import reports_of_signing
+from everbeat.model.cluster import Quorum
 from everbeat.model.names import node_name_from_text
 from everbeat.model.reports import Place, Report
 
@@ -48,6 +50,8 @@ def config_from_files(files: ConfigFiles, host: HostLookup) -> Parsed:
         summary = "with a cluster resource manager this file is ignored"
         place = Place(files.haresources.name)
         group_reports = (report_of("haresources-unused", place, summary, "crm off in ha.cf"),)
+    if config is not None and keys is not None and config.quorum is Quorum.WITNESS:
+        key_reports = (*key_reports, *reports_of_signing(keys, Place(files.authkeys.name)))
     reports = (*_sorted(draft.reports), *_sorted(key_reports), *_sorted(group_reports))
     return Parsed(config, keys, groups, reports)
 

@@ -60,10 +60,7 @@ def witness_config_from_files(files: Iterable[ClusterFile]) -> WitnessConfig:
         if parsed is None:
             continue
         place = Place(each.file.name)
-        signing = parsed.key(parsed.signing)
-        if signing is None or not signing.secret:
-            summary = "the key that signs has no secret: a witness cannot tell who asks"
-            reports.append(report_of("witness-key-crc", place, summary, "1 sha1 SECRET"))
+        reports += reports_of_signing(parsed, place)
         usable: list[AuthKey] = []
         for key in parsed.keys:
             if not key.secret:
@@ -78,3 +75,12 @@ def witness_config_from_files(files: Iterable[ClusterFile]) -> WitnessConfig:
         if usable:
             clusters.append(ClusterKeys(each.cluster, AuthKeys(parsed.signing, tuple(usable))))
     return WitnessConfig(tuple(clusters), tuple(reports))
+
+
+def reports_of_signing(keys: AuthKeys, place: Place) -> tuple[Report, ...]:
+    """Report a key that signs without a secret."""
+    signing = keys.key(keys.signing)
+    if signing is not None and signing.secret:
+        return ()
+    summary = "the key that signs has no secret: a witness cannot tell who asks"
+    return (report_of("witness-key-crc", place, summary, "1 sha1 SECRET"),)
