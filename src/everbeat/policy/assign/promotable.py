@@ -231,11 +231,17 @@ def _can_be_promoted(clone: Resource, instance: Resource) -> Node | None:
     return node
 
 
-def _set_next(resource: Resource, role: int, *, only_unknown: bool = False) -> None:
-    if not only_unknown or resource.next_role == ROLE_UNKNOWN:
-        resource.next_role = role
+def _set_next_unpromoted(resource: Resource) -> None:
+    resource.next_role = STOPPED if resource.assigned is None else UNPROMOTED
     for child in resource.children:
-        _set_next(child, role, only_unknown=only_unknown)
+        _set_next_unpromoted(child)
+
+
+def _set_next_promoted(resource: Resource) -> None:
+    if resource.next_role == ROLE_UNKNOWN:
+        resource.next_role = PROMOTED
+    for child in resource.children:
+        _set_next_promoted(child)
 
 
 def _promote(plan: Plan, clone: Resource, instance: Resource, promoted: int) -> bool:
@@ -243,17 +249,17 @@ def _promote(plan: Plan, clone: Resource, instance: Resource, promoted: int) -> 
     if instance.promotion_priority >= 0 and (promoted < clone.promoted_max or not clone.managed):
         node = _can_be_promoted(clone, instance)
     if node is None:
-        _set_next(instance, STOPPED if place_of(instance) is None else UNPROMOTED)
+        _set_next_unpromoted(instance)
         return False
     if (
         _current_role(instance) < PROMOTED
         and not plan.have_quorum
         and plan.options.quorum_policy == "freeze"
     ):
-        _set_next(instance, UNPROMOTED)
+        _set_next_unpromoted(instance)
         return False
     clone.table.counts[node.index] += 1
-    _set_next(instance, PROMOTED, only_unknown=True)
+    _set_next_promoted(instance)
     return True
 
 
