@@ -95,9 +95,9 @@ def natural_key(name: str) -> tuple[tuple[int, int, int, str], ...]:
     parts: list[tuple[int, int, int, str]] = []
     position = 0
     while position < len(name):
-        if name[position].isdigit():
+        if name[position].isdecimal():
             end = position
-            while end < len(name) and name[end].isdigit():
+            while end < len(name) and name[end].isdecimal():
                 end += 1
             digits = name[position:end]
             # Beside a letter a number sorts as its first digit does: digits come before letters.
@@ -117,7 +117,7 @@ def operation_key(resource_id: str, task: str, interval: int) -> str:
 def base_name(resource_id: str) -> str:
     """Return the id without an instance number: `web:3` becomes `web`."""
     head, colon, tail = resource_id.rpartition(":")
-    return head if colon and tail.isdigit() else resource_id
+    return head if colon and tail.isdecimal() else resource_id
 
 
 _NOTIFY_ENDS: Final = (
@@ -131,7 +131,7 @@ _NOTIFY_ENDS: Final = (
 def parse_operation_key(key: str) -> tuple[str, str, int] | None:
     """Split an action's name into resource, task and interval; None where it is none."""
     head, _, last = key.rpartition("_")
-    if not head or not last.isdigit():
+    if not head or not last.isdecimal():
         return None
     for task in ("migrate_to", "migrate_from"):
         if head.endswith("_" + task):

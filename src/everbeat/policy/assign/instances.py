@@ -30,7 +30,7 @@ def instance_number(resource: Resource) -> int:
     """Return an instance's number, from its id."""
     for separator in (":", "-"):
         _, found, tail = resource.id.rpartition(separator)
-        if found and tail.isdigit():
+        if found and tail.isdecimal():
             return integer_prefix(tail) or 0
     return -1
 

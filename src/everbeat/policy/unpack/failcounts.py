@@ -21,7 +21,7 @@ def _attribute_pattern(resource: Resource, prefix: str) -> re.Pattern[str]:
     name = resource.name_in_history()
     if not resource.unique:
         head, colon, tail = name.rpartition(":")
-        name = head if colon and tail.isdigit() else name
+        name = head if colon and tail.isdecimal() else name
         name += "(:[0-9]+)?"
     try:
         return re.compile(f"^{prefix}-{name}#.+_[0-9]+$")

@@ -123,6 +123,6 @@ def interval_of(entry: Element) -> int:
     """Return an entry's interval in milliseconds."""
     text = entry.get("interval")
     value = integer_prefix(text) if text is not None else None
-    if value is not None and text is not None and text.strip().isdigit():
+    if value is not None and text is not None and text.strip().isdecimal():
         return value
     return interval_ms(text)
