@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from everbeat.cib.tree import render_tree
 from everbeat.commands.cib_file import STDIN, CibFile, read_cib
+from everbeat.commands.deep_chains import with_room
 from everbeat.commands.render_reports import render_reports
 from everbeat.commands.simulation_time import SimulationTime, time_of
 from everbeat.policy.emit.changes_text import change_lines
@@ -160,7 +161,12 @@ def crm_simulate(
         return CONFIGURATION_STATUS
     if any(report.code == "schema-none" for report in read.upgraded.reports):
         print(NOT_VALIDATED, file=err, flush=True)
-    return _Run(options, read.cib, when, out, err).carry_out()
+    run = _Run(options, read.cib, when, out, err)
+    status = with_room(read.name, run.carry_out)
+    if isinstance(status, int):
+        return status
+    err.write(render_reports([status], read.name, color=False))
+    return CONFIGURATION_STATUS
 
 
 def options_from_words(words: Sequence[str]) -> Options:

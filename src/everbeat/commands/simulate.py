@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from everbeat.commands import as_json
 from everbeat.commands.decision import Decision, Question, Streams, decide, tell_reports
+from everbeat.commands.deep_chains import with_room
 from everbeat.commands.lines import Line, Tone, line, show
 from everbeat.commands.why import (
     CONFIGURATION_STATUS,
@@ -33,6 +34,17 @@ _CHANGES_NOTHING: Final = "  nothing: the cluster is as it should be"
 
 def simulate(question: Question, streams: Streams, *, shows_all: bool, is_json: bool) -> int:
     """Decide, carry it out in thought and tell; return the exit status."""
+    status = with_room(
+        question.source,
+        lambda: _simulate(question, streams, shows_all=shows_all, is_json=is_json),
+    )
+    if isinstance(status, int):
+        return status
+    tell_reports([status], question.source, streams, is_json=is_json)
+    return CONFIGURATION_STATUS
+
+
+def _simulate(question: Question, streams: Streams, *, shows_all: bool, is_json: bool) -> int:
     decision = decide(question, streams)
     if not isinstance(decision, Decision):
         tell_reports(decision, question.source, streams, is_json=is_json)

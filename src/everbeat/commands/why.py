@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from everbeat.commands import as_json
 from everbeat.commands.decision import Decision, Question, Streams, decide, tell_reports
+from everbeat.commands.deep_chains import with_room
 from everbeat.commands.lines import Line, Span, Tone, line, show
 from everbeat.config.suggestions import nearest
 from everbeat.policy.reasons.explanation import Explanation, explain_resource
@@ -33,6 +34,18 @@ def why(
     name: str, question: Question, streams: Streams, *, node: str | None = None, is_json: bool
 ) -> int:
     """Explain a resource, on one node if one is named; return the exit status."""
+    status = with_room(
+        question.source, lambda: _why(name, question, streams, node=node, is_json=is_json)
+    )
+    if isinstance(status, int):
+        return status
+    tell_reports([status], question.source, streams, is_json=is_json)
+    return CONFIGURATION_STATUS
+
+
+def _why(
+    name: str, question: Question, streams: Streams, *, node: str | None, is_json: bool
+) -> int:
     decision = decide(question, streams)
     if not isinstance(decision, Decision):
         tell_reports(decision, question.source, streams, is_json=is_json)

@@ -22,6 +22,7 @@ READING: Final = (
     Code("schema-none", _W, "`validate-with` switches the check of the form off."),
     Code("schema-old", _I, "The document is of an older schema; it is read as upgraded."),
     Code("upgrade-loses", _W, "The upgrade to the current schema drops something."),
+    Code("chain-too-long", _E, "A chain of constraints is too long to be followed."),
     Code("time-malformed", _E, "A time to decide for is no date."),
     Code("event-unknown", _E, "An event names a node or resource that does not exist."),
 )
@@ -31,6 +32,7 @@ FORM: Final = (
     Code("attribute-unknown", _E, "The element has no such attribute."),
     Code("attribute-missing", _E, "The element lacks an attribute it must have."),
     Code("attribute-value", _E, "The attribute does not take this value."),
+    Code("number-too-large", _E, "More instances, or more digits, than any cluster has."),
     Code("id-twice", _E, "Two elements of the configuration have the same id."),
     Code("id-malformed", _E, "An id begins with a letter and has no blanks or colons."),
     Code("reference-unknown", _E, "An attribute refers to an id that no element has."),

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from everbeat.policy.score import INFINITY, score_from_text
-from everbeat.policy.verify.document import walk
 from everbeat.policy.verify.loops import find_loops
 from everbeat.policy.verify.options import is_score
+from everbeat.policy.verify.places import walk
 from everbeat.policy.verify.words import hint
 from everbeat.rules.reading import read_rule
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 from everbeat.model.reports import Severity
 from everbeat.policy.verify.grammar import FORMS, FREE_IDS, REFERENCES, VALUES
+from everbeat.policy.verify.limits import check_limits
+from everbeat.policy.verify.places import walk
 from everbeat.policy.verify.words import hint
 
 if TYPE_CHECKING:
@@ -25,14 +27,16 @@ _ID: Final = re.compile(r"[^\W\d][\w.·-]*")
 
 def refusals(sheet: Sheet, written: Element, upgraded: Upgraded) -> list[Report]:
     """Return what keeps a document from being decided on; nothing if it can be."""
+    is_checked = True
     for report in upgraded.reports:
         if report.code == "schema-unknown":
             remedy = 'validate-with="pacemaker-4.0" or an older schema of Pacemaker'
             sheet.report("schema-unknown", report.summary, remedy, written)
             return sheet.reports
-        if report.code == "schema-none":
-            return []
-    check_form(sheet, upgraded.root)
+        is_checked = is_checked and report.code != "schema-none"
+    if is_checked:
+        check_form(sheet, upgraded.root)
+    check_limits(sheet, upgraded.root)
     return [report for report in sheet.reports if report.severity is Severity.ERROR]
 
 
@@ -51,17 +55,6 @@ def check_form(sheet: Sheet, cib: Element) -> None:
     known = _check_ids(sheet, configuration)
     _check_references(sheet, configuration, known)
     _check_contents(sheet, configuration)
-
-
-def walk(element: Element) -> list[Element]:
-    """Return an element and all below it, in document order."""
-    found: list[Element] = []
-    stack = [element]
-    while stack:
-        top = stack.pop()
-        found.append(top)
-        stack.extend(reversed(top.children))
-    return found
 
 
 def _check_element(sheet: Sheet, element: Element, parent: Element) -> None:

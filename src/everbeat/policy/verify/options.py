@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from everbeat.policy.values import boolean_from_text, duration_ms, interval_ms
-from everbeat.policy.verify.document import walk
+from everbeat.policy.verify.places import walk
 from everbeat.policy.verify.words import near
 
 if TYPE_CHECKING:

@@ -72,6 +72,17 @@ class Sheet:
         )
 
 
+def walk(element: Element) -> list[Element]:
+    """Return an element and all below it, in document order."""
+    found: list[Element] = []
+    stack = [element]
+    while stack:
+        top = stack.pop()
+        found.append(top)
+        stack.extend(reversed(top.children))
+    return found
+
+
 def _start_lines(text: bytes) -> list[int]:
     """Return the line of every start tag, in the order of the document."""
     lines: list[int] = []

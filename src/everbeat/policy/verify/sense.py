@@ -11,8 +11,10 @@ from everbeat.cib.upgrade import CURRENT_SCHEMA, Upgraded, name_from_schema
 from everbeat.model.reports import Severity
 from everbeat.policy.values import boolean_from_text
 from everbeat.policy.verify.constraints import check_constraints
-from everbeat.policy.verify.document import check_form, walk
+from everbeat.policy.verify.document import check_form
+from everbeat.policy.verify.limits import check_limits
 from everbeat.policy.verify.options import check_meta_attributes, check_operations, check_options
+from everbeat.policy.verify.places import walk
 from everbeat.policy.verify.words import hint
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ def check_cib(sheet: Sheet, written: Element, upgraded: Upgraded) -> list[Report
     """Report every problem of a document, in the order of its lines."""
     check_upgrade(sheet, written, upgraded)
     check_form(sheet, upgraded.root)
+    check_limits(sheet, upgraded.root)
     configuration = upgraded.root.first("configuration")
     if configuration is not None:
         check_sense(sheet, configuration)
