@@ -111,8 +111,6 @@ def _history_name(plan: Plan, resource: Resource) -> str:
 def _fire(plan: Plan, state: _Status, action: Action) -> str:
     node, resource = action.node, action.resource
     if action.is_pseudo:
-        if action.task == "stonith" and node is not None:
-            state.reset(node)
         where = f" on {node.name}" if action.task == "stonith" and node is not None else ""
         return f"  * Pseudo action:   {history_key(action)[0]}{where}"
     assert node is not None
@@ -173,13 +171,6 @@ class _Status:
         kept = [c for c in state.children if c.tag not in ("lrm", "transient_attributes")]
         down = {"in_ccm": "false", "crmd": "offline", "join": "down", "expected": "down"}
         self._states[index] = state.with_children(kept).with_attributes(down)
-
-    def reset(self, node: Node) -> None:
-        """Forget what ran on a guest whose container was fenced."""
-        index = self._index(node)
-        state = self._states[index]
-        kept = [c for c in state.children if c.tag not in ("lrm", "transient_attributes")]
-        self._states[index] = state.with_children(kept)
 
     def record(self, resource: Resource, name: str, action: Action, node: Node) -> None:
         """Enter the success of an operation."""
