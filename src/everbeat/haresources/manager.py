@@ -337,8 +337,10 @@ class HaresourcesManager:
         desk = self._desk
         claims = desk.holdings.claims_of(message, peer.node)
         order = order_of(message)
+        is_asking = message.text("info") == "returned" and desk.stage is Stage.JOINED
+        answer = [desk.announcement(desk.claims())] if is_asking and not desk.is_legacy else []
         if claims is None or order < peer.last_order:
-            return []  # overtaken by a newer one
+            return [*answer]  # overtaken by a newer one, which did not ask
         peer.last_order = order
         if message.text("rtype") == "full":
             peer.claims = claims
@@ -352,10 +354,7 @@ class HaresourcesManager:
         info = message.text("info")
         peer.is_leaving = info == "shutdown" or (peer.is_leaving and not peer.is_stable)
         joining.on_report(desk, now_ms)
-        effects = standby.on_peer_report(desk, peer, now_ms)
-        if info == "returned" and desk.stage is Stage.JOINED and not desk.is_legacy:
-            effects.append(desk.announcement(desk.claims()))
-        return effects
+        return standby.on_peer_report(desk, peer, now_ms) + answer
 
     def _on_takeover_request(
         self, source: NodeName, message: Message, now_ms: int
