@@ -96,7 +96,7 @@ def assign_resource(
         _stay_nowhere(resource, stop_if_fail=stop_if_fail)
         return previous is not None
     resource.assigned = node
-    resource.assigned_score = score
+    resource.assigned_score = node.base_score if force else score
     node.resource_count += 1
     node.assigned.insert(0, resource)
     for name, amount in resource.utilization.items():
