@@ -7,12 +7,14 @@ anything. Built straight by expat: node proxies of a general library cost more t
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final, final
 from xml.parsers import expat
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+_SPECIAL: Final = re.compile(r'[&<>"\t\n\r]')
 _ESCAPES: Final = str.maketrans(
     {
         "&": "&amp;",
@@ -136,7 +138,7 @@ def tree_from_text(text: bytes | str) -> Element:
 
 def render_attribute(text: str) -> str:
     """Return attribute text with the characters that may not stand there written as references."""
-    return text.translate(_ESCAPES)
+    return text if _SPECIAL.search(text) is None else text.translate(_ESCAPES)
 
 
 def render_tree(element: Element, depth: int = 0) -> str:

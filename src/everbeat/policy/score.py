@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 INFINITY: Final = 1_000_000
@@ -9,6 +10,7 @@ ABSENT: Final = -(1 << 60)
 """Stands in a score row where a node is not in a resource's table at all."""
 UNUSABLE_FOR_NOW: Final = -100 * INFINITY
 """Marks a node, while wishes of dependents are summed, that must not fall below zero."""
+_WHOLE: Final = re.compile(r"\s*([+-]?[0-9]{1,300})")
 
 
 def add_scores(a: int, b: int) -> int:
@@ -22,12 +24,10 @@ def add_scores(a: int, b: int) -> int:
 
 def integer_prefix(text: str) -> int | None:
     """Return the whole number at the beginning of the text, or None if there is none."""
-    stripped = text.lstrip()
-    end = 1 if stripped[:1] in ("+", "-") else 0
-    first = end
-    while end < len(stripped) and stripped[end].isdigit():
-        end += 1
-    return int(stripped[:end]) if end > first else None
+    if text.isascii() and text.isdigit() and len(text) < 19:  # nearly all of a history's numbers
+        return int(text)
+    match = _WHOLE.match(text)
+    return None if match is None else int(match.group(1))
 
 
 def score_from_text(text: str | None, default: int = 0) -> int:

@@ -71,6 +71,8 @@ def update_action(plan: Plan, then: Action) -> None:
         then.flags &= ~RUNNABLE
     then_changed = False
     for relation in list(then.before):
+        if relation.quiet_first == relation.action.flags and relation.quiet_then == then.flags:
+            continue
         changed = _apply_relation(plan, then, relation)
         if changed & THEN_CHANGED:
             then_changed = True
@@ -123,11 +125,28 @@ def _apply_relation(plan: Plan, then: Action, relation: Relation) -> int:
     if remapped is first:
         first_flags = flags_for_ordering(first, then_node)
         then_flags = flags_for_ordering(then, first_node)
-        return apply_flags(plan, first, then, first_flags, then_flags, relation)
+        changed = apply_flags(plan, first, then, first_flags, then_flags, relation)
+        if changed == 0 and _depends_on_flags_alone(first, then, relation):
+            relation.quiet_first, relation.quiet_then = first.flags, then.flags
+        return changed
     if order_pair(remapped, then, relation.flags):
         relation.flags = 0
         return THEN_CHANGED
     return 0
+
+
+def _depends_on_flags_alone(first: Action, then: Action, relation: Relation) -> bool:
+    """Say whether an ordering is sure to do again what it did, while both actions' flags stay.
+
+    Collectives look at their parts; an ordering that counts what is runnable counts every time.
+    """
+    return (
+        first.resource is not None
+        and first.resource.variant == PRIMITIVE
+        and then.resource is not None
+        and then.resource.variant == PRIMITIVE
+        and not relation.flags & MIN_RUNNABLE
+    )
 
 
 def _is_ancestor(ancestor: Resource, resource: Resource) -> bool:
@@ -271,7 +290,8 @@ def apply_flags(
         and first.task == "stop"
     ):
         if then.flags & RUNNABLE:
-            _forbid(then, first)
+            then.flags &= ~RUNNABLE
+            then.because.append(Because("unrunnable", first.id, first.key))  # no reason shown
             changed |= THEN_CHANGED
     return changed
 

@@ -19,6 +19,9 @@ class Relation:
         self.action: Final = action
         self.flags = flags
         self.graphed = False
+        # The flags of both actions at which the ordering had nothing to say: no need to ask again.
+        self.quiet_first = -1
+        self.quiet_then = -1
 
 
 @final
