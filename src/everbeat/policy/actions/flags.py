@@ -65,7 +65,7 @@ def flags_for_ordering(action: Action, node: Node | None) -> int:
     if resource is None:
         return action.flags
     flags = action_flags(action, None)
-    if node is not None and resource.variant >= CLONE:
+    if node is not None and resource.variant == CLONE:
         runnable = flags & RUNNABLE
         flags = action_flags(action, node) | runnable
     return flags
