@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
 import signal
 import subprocess
@@ -96,6 +98,7 @@ class Node:
         product.prepare(self)
         self.plugs: list[Plug] = []
         self.processes: list[subprocess.Popen[bytes]] = []
+        self.mounts: list[tuple[str, str]] = []  # places on the node, and what is to be seen there
         self.space: Space | None = None
         self.boot()
 
@@ -118,16 +121,25 @@ class Node:
                 ),
             )
         )
+        self.mount_all()
         self.plugs = self.lab.plug(self.space, self.number)
         self.product.on_boot(self)
+
+    def mount_all(self) -> None:
+        """Bind what the node's users have put over other places."""
+        for place, source in self.mounts:
+            self.sh(f"mount --bind {source} {place}")
 
     def crash(self) -> None:
         """Kill every process at once and take the addresses away, as a power cut does."""
         if self.space is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.space.pid, signal.SIGKILL)
+        for process in self.processes:  # see thaw; the space ends when they have reaped
+            process.send_signal(signal.SIGCONT)
+        if self.space is not None:
             self.space.kill()
         self.space = None
-        for process in self.processes:
-            process.send_signal(signal.SIGCONT)  # see thaw
         for process in self.processes:
             process.wait()
         self.processes = []

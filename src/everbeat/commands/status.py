@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from everbeat.commands import as_json
+from everbeat.commands.failures import failure_problems, render_failures
+from everbeat.commands.fencing import unclean
 from everbeat.commands.lines import Line, Span, Tone, duration, line
 from everbeat.ipc.client import CoreClient
 from everbeat.ipc.codec import IpcError
@@ -57,14 +59,19 @@ def problems(reply: StatusReply) -> list[str]:
     """Return what a person should look at, worst first."""
     bad, care = [], []
     manager, membership = reply.manager, reply.membership
+    bad += [unclean(entry, reply.now_ms) for entry in reply.fencing.nodes if entry.is_open]
     for view in manager.groups:
         where = f"group {view.group.key}"
         if view.state is GroupState.STUCK:
-            bad.append(f"{where} cannot be stopped here: {view.why}")
+            bad.append(
+                f"{where} cannot be stopped here: {view.why}; nobody else may take it. Stop it by "
+                f"hand, it goes on within 30 s; or on another node: everbeat fence {manager.own}"
+            )
         elif view.state is GroupState.FAILED:
             bad.append(f"{where} failed to start here: {view.why}")
         elif view.holder is None and view.state is GroupState.STOPPED:
             bad.append(f"{where} runs nowhere: {view.why}")
+    bad += failure_problems(reply)
     for node in membership.nodes:
         if node.status is NodeStatus.DEAD:
             kind = "ping node" if node.kind is NodeKind.PING else "node"
@@ -72,6 +79,11 @@ def problems(reply: StatusReply) -> list[str]:
         elif node.node != membership.own and node.kind is NodeKind.NORMAL:
             down = [name for name, status in node.links if status is LinkStatus.DEAD]
             care += [f"link {name} to {node.node} is dead" for name in down]
+    bad += [
+        f"fencing device {device.device} does not work: {device.detail}"
+        for device in reply.fencing.devices
+        if device.is_working is False
+    ]
     bad += [f"medium {medium}: {error}" for medium, error in membership.failed_media]
     if not membership.is_communication_up:
         care.append("communication is not up yet: waiting to hear every node or its initdead")
@@ -95,7 +107,9 @@ def render_status(reply: StatusReply) -> list[Line]:
     lines += [line(), line("Groups", Tone.TITLE)]
     for view in manager.groups:
         lines += _group(view, reply)
-    return lines if manager.groups else [*lines, line("  none in haresources")]
+    if not manager.groups:
+        lines.append(line("  none in haresources"))
+    return lines + render_failures(reply)
 
 
 def _manager_tone(reply: StatusReply) -> Tone:
@@ -121,6 +135,9 @@ def _node(
     for name, status in node.links:
         tone = Tone.BAD if status is LinkStatus.DEAD else Tone.GOOD
         spans += [Span(f"  {name} "), Span(status.value, tone)]
+    fencing = reply.fencing.node(node.node)
+    if fencing is not None and fencing.is_open:
+        spans.append(Span("  UNCLEAN", Tone.BAD))
     if node.node in words and node.status is not NodeStatus.DEAD:
         word, is_stable = words[node.node]
         spans.append(Span(f"  holds {word}" + ("" if is_stable else ", not stable")))

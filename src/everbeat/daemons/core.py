@@ -30,6 +30,7 @@ from everbeat.adapters.event_file import EventFile
 from everbeat.adapters.fifo import Fifo
 from everbeat.adapters.lease import lease_from_environment
 from everbeat.adapters.log import LOGGER_NAME, Log, targets_of
+from everbeat.adapters.power import reboot_now
 from everbeat.adapters.realtime import become_prompt
 from everbeat.clients.orders import Disconnect, Reply
 from everbeat.haresources.effects import EventRecorded, GroupMoved, ResourceActed, StopFinished
@@ -37,17 +38,21 @@ from everbeat.ipc.channel import connect, listen
 from everbeat.ipc.codec import Codec, IpcError
 from everbeat.ipc.messages import (
     Answer,
+    ConfirmFenced,
     EventsReply,
     GetEvents,
     GetStatus,
     RequestCleanup,
+    RequestFence,
     RequestStandby,
     RequestTakeover,
     SendMessage,
     StatusReply,
+    TestFencing,
 )
 from everbeat.ipc.registries import CORE_TYPES, EXECUTOR_TYPES, LINK_TYPES
 from everbeat.model.failures import Failures
+from everbeat.model.fencing import RunFencing
 from everbeat.model.members import Broadcast, MembershipView, RaiseGeneration
 from everbeat.model.operations import (
     AnnounceAddresses,
@@ -58,8 +63,9 @@ from everbeat.model.operations import (
     StartClients,
     WatchResources,
 )
+from everbeat.model.quorum import ConfirmOff
 from everbeat.node.core_log_lines import lines_of_effect
-from everbeat.node.core_node import CoreNode
+from everbeat.node.core_node import CoreNode, RebootMachine
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -224,6 +230,12 @@ class CoreDaemon:
                 self._perform(effects)
                 text = reason or f"{resource or 'all failures'}: forgotten on {node or 'all nodes'}"
                 channel.send_nowait(Answer(is_accepted=not reason, text=text))
+            case RequestFence(node, action):
+                self._decide(channel, *self._node.on_fence(node, action, self._now_ms()))
+            case ConfirmFenced(node):
+                self._decide(channel, *self._node.on_fence_confirm(node, self._now_ms()))
+            case TestFencing(node):
+                self._decide(channel, *self._node.on_fence_test(node, self._now_ms()))
             case SendMessage(message):
                 self._perform(self._node.on_message(message, self._now_ms()))
                 channel.send_nowait(Answer(is_accepted=True, text=f"{message.type} was sent"))
@@ -242,6 +254,7 @@ class CoreDaemon:
             wall_ms=self._clock.wall_ms(),
             membership=self._node.membership(),
             manager=self._node.manager(),
+            fencing=self._node.fencing(),
             failures=self._node.failures(),
         )
 
@@ -275,6 +288,13 @@ class CoreDaemon:
             match effect:
                 case Broadcast() | RaiseGeneration():
                     _send(self._link, self._for_link, effect)
+                case ConfirmOff():
+                    _send(self._link, self._for_link, effect)
+                case RunFencing():
+                    _send(self._executor, self._for_executor, effect)
+                case RebootMachine(reason):
+                    _log.critical("reboot: %s", reason)
+                    _log.critical("the kernel refused: %s", reboot_now())
                 case RunOperation() | RunHook() | AnnounceAddresses() | StartClients():
                     _send(self._executor, self._for_executor, effect)
                 case WatchResources() | ForgetFailures() | Failures():

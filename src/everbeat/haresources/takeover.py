@@ -15,8 +15,6 @@ from everbeat.haresources import legacy
 from everbeat.haresources.desk import Stage
 from everbeat.haresources.peers import NOTHING, shown, successor
 from everbeat.model.groups import Phase
-from everbeat.model.members import Broadcast
-from everbeat.model.message import message_of
 from everbeat.model.names import GroupKey
 from everbeat.model.operations import AnnounceAddresses
 from everbeat.model.reports import Severity
@@ -33,19 +31,15 @@ ORPHAN_MS: Final = 3_000
 
 
 def on_death(desk: Desk, peer: Peer, phases: Iterable[Phase], now_ms: int) -> list[ManagerEffect]:
-    """Take over from a node that was silent for longer than its deadtime."""
-    result = "unneeded" if peer.has_left else "n_stnth"
-    effects: list[ManagerEffect] = [
-        Broadcast(message_of(t="stonith", node=peer.node, result=result))
-    ]
+    """Take over from a node that is dead, and confirmed off if that is to be made sure of."""
     if peer.has_left:
         text = f"{peer.node} is down; it had given up its resources"
-        return [*effects, *desk.timeline.note("node-dead", text, now_ms, node=peer.node)]
+        return [*desk.timeline.note("node-dead", text, now_ms, node=peer.node)]
     peer.claims = frozenset()
     peer.is_stable = peer.has_reported = peer.is_leaving = False
     if desk.stage is not Stage.JOINED:
-        return effects
-    return effects + take_over(desk, peer, "died", phases, now_ms)
+        return []
+    return take_over(desk, peer, "died", phases, now_ms)
 
 
 def on_shutdone(desk: Desk, peer: Peer, now_ms: int) -> list[ManagerEffect]:

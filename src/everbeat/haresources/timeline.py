@@ -35,6 +35,7 @@ class Timeline:
         self._wall_offset_ms = 0
         self._events: deque[ClusterEvent] = deque(maxlen=EVENTS_MAX)
         self._open: dict[int, frozenset[GroupKey]] = {}
+        self._kept_open: set[int] = set()
 
     def on_clock(self, wall_ms: int, now_ms: int) -> None:
         """Take the wall clock's present offset."""
@@ -66,8 +67,12 @@ class Timeline:
         keys: Iterable[GroupKey],
         phases: Iterable[Phase] = (),
         severity: Severity = Severity.INFO,
+        is_kept_open: bool = False,
     ) -> tuple[int, list[EventRecorded]]:
-        """Remember the begin of something; operations on its groups become its phases."""
+        """Remember the begin of something; operations on its groups become its phases.
+
+        `is_kept_open`: it ends by whoever began it, not when its groups have moved.
+        """
         event = replace(
             self._add(kind, text, now_ms, node, severity),
             phases=tuple(phases),
@@ -75,6 +80,8 @@ class Timeline:
         )
         self._events[-1] = event
         self._open[event.id] = frozenset(keys)
+        if is_kept_open:
+            self._kept_open.add(event.id)
         return event.id, [EventRecorded(event)]
 
     def on_operation(self, done: OperationDone) -> None:
@@ -108,6 +115,7 @@ class Timeline:
             return []
         self.phase(event_id, name, now_ms)
         del self._open[event_id]
+        self._kept_open.discard(event_id)
         event = self._find(event_id)
         if event is None:
             return []
@@ -116,8 +124,8 @@ class Timeline:
         return [EventRecorded(event)]
 
     def open_events(self) -> list[tuple[int, frozenset[GroupKey]]]:
-        """Return the ids and groups of the events that are not finished."""
-        return list(self._open.items())
+        """Return the ids and groups of the events that end when their groups have moved."""
+        return [(i, keys) for i, keys in self._open.items() if i not in self._kept_open]
 
     def after(self, event_id: int) -> tuple[ClusterEvent, ...]:
         """Return the remembered events with a higher id, oldest first."""

@@ -5,13 +5,15 @@ Link and executor speak model.members and model.operations facts and orders on t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from everbeat.model.failures import NodeFailures
+from everbeat.model.fencing import FenceAction, FencingView
 from everbeat.model.groups import ClusterEvent, ManagerView
 from everbeat.model.members import MembershipView
 from everbeat.model.message import Message
+from everbeat.model.names import NodeName
 
 PROTOCOL_VERSION = 1
 
@@ -31,6 +33,7 @@ class StatusReply:
     membership: MembershipView
     manager: ManagerView
     failures: tuple[NodeFailures, ...] = ()
+    fencing: FencingView = field(default_factory=FencingView)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,28 @@ class RequestCleanup:
 
 
 @dataclass(frozen=True, slots=True)
+class RequestFence:
+    """Ask that another node be fenced. Answered by Answer; what comes of it is in the status."""
+
+    node: NodeName
+    action: FenceAction  # OFF or REBOOT
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmFenced:
+    """Say that a node which is to be fenced is off: somebody has looked. Answered by Answer."""
+
+    node: NodeName
+
+
+@dataclass(frozen=True, slots=True)
+class TestFencing:
+    """Ask a node's devices whether they work, without harm. Answered by Answer, then see status."""
+
+    node: NodeName
+
+
+@dataclass(frozen=True, slots=True)
 class SendMessage:
     """Broadcast a message as a FIFO writer would (addnode, a site's own). Answer follows."""
 
@@ -90,6 +115,14 @@ class Answer:
 
 
 CoreRequest: TypeAlias = (
-    GetStatus | GetEvents | RequestStandby | RequestTakeover | RequestCleanup | SendMessage
+    GetStatus
+    | GetEvents
+    | RequestStandby
+    | RequestTakeover
+    | RequestCleanup
+    | RequestFence
+    | ConfirmFenced
+    | TestFencing
+    | SendMessage
 )
 CoreReply: TypeAlias = StatusReply | EventsReply | Answer

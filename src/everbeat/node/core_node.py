@@ -11,6 +11,7 @@ Out: CoreEffect, to be carried out in order.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from everbeat.clients.api import ClientApi
@@ -18,6 +19,8 @@ from everbeat.clients.orders import Disconnect, Reply
 from everbeat.haresources.effects import EventRecorded, GroupMoved, ResourceActed, StopFinished
 from everbeat.haresources.manager import HaresourcesManager
 from everbeat.model.failures import Failures
+from everbeat.model.fencing import FencingDone, RunFencing, StopFailure
+from everbeat.model.groups import GroupState
 from everbeat.model.members import (
     Broadcast,
     CommunicationUp,
@@ -28,6 +31,7 @@ from everbeat.model.members import (
     RaiseGeneration,
     fold,
 )
+from everbeat.model.message import message_of
 from everbeat.model.operations import (
     AnnounceAddresses,
     ClientEnded,
@@ -43,6 +47,7 @@ from everbeat.model.operations import (
     StartClients,
     WatchResources,
 )
+from everbeat.model.quorum import ConfirmOff
 from everbeat.model.reports import Severity
 from everbeat.node.failure_board import (
     CLEANUP_TYPE,
@@ -51,18 +56,31 @@ from everbeat.node.failure_board import (
     cleanup_from_message,
     cleanup_message,
 )
+from everbeat.node.fencing_gate import FENCE_ME, FencingGate, Released
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from everbeat.clients.authorization import Credentials
     from everbeat.clients.orders import ApiOrder
+    from everbeat.haresources.effects import ManagerEffect
     from everbeat.model.cluster import HaConfig, ResourceGroup
     from everbeat.model.failures import NodeFailures
+    from everbeat.model.fencing import FenceAction, FencingView
     from everbeat.model.groups import ClusterEvent, ManagerView
     from everbeat.model.members import MembershipFact
     from everbeat.model.message import Message
+    from everbeat.model.names import NodeName
     from everbeat.model.operations import ExecutorFact
+    from everbeat.node.fencing_gate import GateEffect
+
+
+@dataclass(frozen=True, slots=True)
+class RebootMachine:
+    """Order: restart this machine at once, without stopping anything."""
+
+    reason: str
+
 
 CoreEffect: TypeAlias = (
     Broadcast
@@ -80,12 +98,15 @@ CoreEffect: TypeAlias = (
     | GroupMoved
     | ResourceActed
     | StopFinished
+    | RunFencing
+    | ConfirmOff
+    | RebootMachine
 )
 
 # The cluster's own conversation: handled inside, no script is asked.
 _INTERNAL_TYPES: Final = frozenset(
     {"starting", "resource", "shutdone", "hbapi-clstat", "query-cstatus", "respond-cstatus"}
-    | {FAILURES_TYPE, CLEANUP_TYPE}
+    | {FAILURES_TYPE, CLEANUP_TYPE, FENCE_ME}
 )
 
 
@@ -114,6 +135,8 @@ class CoreNode:
             first_operation_id=first_operation_id,
         )
 
+        self._gate = FencingGate(config, self._manager.timeline, first_operation_id)
+
     def membership(self) -> MembershipView:
         """Return what is known of the nodes."""
         return self._view
@@ -125,6 +148,10 @@ class CoreNode:
     def failures(self) -> tuple[NodeFailures, ...]:
         """Return the fail counts of all nodes, as far as they are known here."""
         return self._board.all()
+
+    def fencing(self) -> FencingView:
+        """Return devices, and the nodes that are to be fenced."""
+        return self._gate.view()
 
     def events_after(self, event_id: int) -> tuple[ClusterEvent, ...]:
         """Return the remembered events with a higher id."""
@@ -138,12 +165,16 @@ class CoreNode:
         """Take the whole membership: at the start, and from every new link process."""
         self._view = view
         effects = self._start_clients() if view.is_communication_up else []
-        return [*effects, *self._manager.on_view(view, now_ms)]
+        known, gated = self._gate.on_view(view, now_ms, is_holding=self._is_holding())
+        effects += self._manager.on_view(known, now_ms)
+        return effects + self._passed(gated, now_ms)
 
     def on_membership(self, fact: MembershipFact, now_ms: int) -> list[CoreEffect]:
         """Take one fact of link."""
         self._view = fold(self._view, fact)
-        effects: list[CoreEffect] = [*self._manager.on_membership(fact, now_ms)]
+        is_holding = self._is_holding()
+        gated = self._gate.on_membership(fact, self._view, now_ms, is_holding=is_holding)
+        effects = self._passed(gated, now_ms)
         if isinstance(fact, CommunicationUp):
             effects += self._start_clients()
         effects += self._hooks(fact)
@@ -154,7 +185,9 @@ class CoreNode:
         """Take one fact of the executor."""
         match fact:
             case OperationDone():
-                return [*self._manager.on_operation(fact, now_ms)]
+                return self._escalated(self._manager.on_operation(fact, now_ms), now_ms)
+            case FencingDone():
+                return self._passed(self._gate.on_done(fact, now_ms), now_ms)
             case MonitorFailed():
                 return [*self._manager.on_monitor_failed(fact, now_ms)]
             case Failures(counts):
@@ -191,6 +224,7 @@ class CoreNode:
         """Ask again what was under way: the executor is a new one and has counted nothing."""
         effects: list[CoreEffect] = [self._board.own()] if self._board.own().counts else []
         effects += self._manager.on_executor_lost(now_ms)
+        effects += self._passed(self._gate.on_executor_lost(now_ms), now_ms)
         if self._are_clients_started:
             self._are_clients_started = False
             effects += self._start_clients()
@@ -205,6 +239,23 @@ class CoreNode:
         """Take a request for the other node's groups; return why not (or "") and the effects."""
         reason, effects = self._manager.on_takeover(word)
         return reason, [*effects]
+
+    def on_fence(
+        self, node: NodeName, action: FenceAction, now_ms: int
+    ) -> tuple[str, list[CoreEffect]]:
+        """Take a person's request to fence a node; return why not (or "") and the effects."""
+        reason, effects = self._gate.on_request(node, action, now_ms)
+        return reason, self._passed(effects, now_ms)
+
+    def on_fence_confirm(self, node: NodeName, now_ms: int) -> tuple[str, list[CoreEffect]]:
+        """Take a person's word that a node is off; return why not (or "") and the effects."""
+        reason, effects = self._gate.on_confirm(node, now_ms)
+        return reason, self._passed(effects, now_ms)
+
+    def on_fence_test(self, node: NodeName, now_ms: int) -> tuple[str, list[CoreEffect]]:
+        """Have a node's devices asked without harm; return why not (or "") and the effects."""
+        reason, effects = self._gate.on_test(node, now_ms)
+        return reason, self._passed(effects, now_ms)
 
     def on_message(self, message: Message, now_ms: int) -> list[CoreEffect]:
         """Take a message that a script or tool wants sent, as written into the FIFO."""
@@ -233,12 +284,55 @@ class CoreNode:
 
     def on_tick(self, now_ms: int) -> list[CoreEffect]:
         """Let time pass."""
-        return [*self._manager.on_tick(now_ms), *self._api.on_tick(now_ms)]
+        passed = self._passed(self._gate.on_tick(now_ms), now_ms)
+        moved = self._escalated(self._manager.on_tick(now_ms), now_ms)
+        return [*passed, *moved, *self._api.on_tick(now_ms)]
 
     def next_wakeup_ms(self) -> int | None:
         """Return when on_tick is due, or None."""
-        due = (self._manager.next_wakeup_ms(), self._api.next_wakeup_ms())
+        parts = (self._manager, self._gate, self._api)
+        due = [part.next_wakeup_ms() for part in parts]
         return min((moment for moment in due if moment is not None), default=None)
+
+    def _is_holding(self) -> bool:
+        """Whether anything may run here."""
+        quiet = {GroupState.STOPPED, GroupState.FAILED}
+        return any(view.state not in quiet for view in self._manager.view().groups)
+
+    def _passed(self, effects: Iterable[GateEffect], now_ms: int) -> list[CoreEffect]:
+        """Hand the manager what the gate released; pass the rest on."""
+        out: list[CoreEffect] = []
+        for effect in effects:
+            if isinstance(effect, Released):
+                out += self._escalated(self._manager.on_membership(effect.fact, now_ms), now_ms)
+            else:
+                out.append(effect)
+        return out
+
+    def _escalated(self, effects: Iterable[ManagerEffect], now_ms: int) -> list[CoreEffect]:
+        """Add what ha.cf wants to follow when a group cannot be stopped (stop_failure)."""
+        out: list[CoreEffect] = []
+        for effect in effects:
+            out.append(effect)
+            if isinstance(effect, GroupMoved) and effect.new is GroupState.STUCK:
+                out += self._on_stuck(effect, now_ms)
+        return out
+
+    def _on_stuck(self, moved: GroupMoved, now_ms: int) -> list[CoreEffect]:
+        why = f"{moved.key}: {moved.why}"
+        match self._config.stop_failure:
+            case StopFailure.BLOCK:
+                return []
+            case StopFailure.FENCE:
+                text = f"{why}; the other nodes are asked to fence this one"
+                noted = self._manager.timeline.note(
+                    "fence-me", text, now_ms, severity=Severity.ERROR
+                )
+                return [*noted, Broadcast(message_of(t=FENCE_ME, why=why))]
+            case StopFailure.REBOOT:
+                text = f"{why}; this machine restarts now"
+                noted = self._manager.timeline.note("reboot", text, now_ms, severity=Severity.ERROR)
+                return [*noted, RebootMachine(text)]
 
     def _on_their_failures(self, fact: MembershipFact, now_ms: int) -> list[CoreEffect]:
         told, changed = self._board.on_membership(fact, now_ms)
