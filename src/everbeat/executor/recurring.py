@@ -11,8 +11,9 @@ not as often as was missed. The first monitor comes at once, the second ones are
 second half of the interval. Addresses are asked without a process and wait for nobody.
 
 Only what was seen running can be found dead: a script whose status never says so is told of once
-(MonitorUnheard), and nothing follows from it. After a start a service may need GRACE_MS until its
-status says that it runs. What is not watched any more is ended unheard.
+(MonitorUnheard), and nothing follows from it; kernel and systemd are believed from the start.
+After a start a service may need GRACE_MS until its status says that it runs. What is not watched
+any more is ended unheard.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from everbeat.agents.agent import AddressAgent
+from everbeat.agents.agent import AddressAgent, ScriptAgent
 from everbeat.agents.reading import is_held
 from everbeat.agents.resolve import resolve
 from everbeat.executor.deadline import NOT_EXAMINED, Deadline, Stage
@@ -288,7 +289,7 @@ class Recurring:
         if not one.was_seen and now_ms - one.begun_ms < GRACE_MS:
             one.due_ms = now_ms + GRACE_RETRY_MS
             return []
-        if key not in self._speaking:
+        if key not in self._speaking and isinstance(one.agent, ScriptAgent):
             self._plan_next(one, now_ms)
             return self._unheard(one, ending.output, now_ms)
         return self._failed(one, ending, now_ms, Outcome.DONE if is_in_time else Outcome.TIMEOUT)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from everbeat.model.operations import Action, OperationDone, Outcome
+from everbeat.executor.effects import Ending
+from everbeat.model.operations import Action
 
 if TYPE_CHECKING:
     from random import Random
 
-    from everbeat.model.operations import RunOperation
+NOT_RUNNING_EXIT: Final = 3
 
 
 class Manner(Enum):
@@ -19,7 +20,8 @@ class Manner(Enum):
 
     HONEST = auto()
     FAILING = auto()  # start or stop ends with 1 and does nothing
-    HANGING = auto()  # killed at the time limit, having done nothing
+    HANGING = auto()  # start and stop are killed at their limit, having done nothing
+    MUTE = auto()  # status is killed at its limit
     LYING = auto()  # status says stopped whatever runs
 
 
@@ -30,37 +32,53 @@ class SimulatedAgents:
     random: Random
     manner: Manner = Manner.HONEST
     running: set[str] = field(default_factory=set[str])
+    starting: set[str] = field(default_factory=set[str])  # their start is under way
 
-    def duration_ms(self, operation: RunOperation) -> int:
-        """Return how long this operation will take."""
-        if self.manner is Manner.HANGING and operation.action is not Action.STATUS:
-            return operation.timeout_ms
+    def clear(self) -> None:
+        """Lose everything, as a power cut does."""
+        self.running.clear()
+        self.starting.clear()
+
+    def begin(self, word: str, action: Action) -> None:
+        """Note that an action begins."""
+        if action is Action.START:
+            self.starting.add(word)
+
+    def duration_ms(self, action: Action, *, is_address: bool) -> int | None:
+        """Return how long an action will take; None: until it is ended. Addresses never hang."""
+        if is_address:
+            return 1 + self.random.randrange(20)
+        is_status = action is Action.STATUS
+        if self.manner is (Manner.MUTE if is_status else Manner.HANGING):
+            return None
         return 5 + self.random.randrange(300)
 
-    def run(self, operation: RunOperation, started_ms: int, now_ms: int) -> OperationDone:
-        """Carry an operation out and return its result."""
-        is_hanging = self.manner is Manner.HANGING and operation.action is not Action.STATUS
-        is_failing = self.manner is Manner.FAILING and operation.action is not Action.STATUS
-        is_held: bool | None = None
-        word = operation.resource.text
-        if operation.action is Action.STATUS:
+    def act(self, word: str, action: Action) -> Ending:
+        """Carry an action out and return how it ended."""
+        if action is Action.START:
+            self.starting.discard(word)
+        if action is Action.STATUS:
             is_held = word in self.running and self.manner is not Manner.LYING
-        elif not is_hanging and not is_failing:
-            if operation.action is Action.START:
-                self.running.add(word)
-            else:
-                self.running.discard(word)
-        return OperationDone(
-            id=operation.id,
-            group=operation.group,
-            resource=operation.resource,
-            action=operation.action,
-            outcome=Outcome.TIMEOUT if is_hanging else Outcome.DONE,
-            exit_code=1 if is_failing else 0,
-            is_held=is_held,
-            output="",
-            served_by="simulated",
-            started_ms=started_ms,
-            ended_ms=now_ms,
-            is_counted=operation.is_counted,
-        )
+            exit_code = 0 if is_held else NOT_RUNNING_EXIT
+            return Ending(exit_code=exit_code, words="running" if is_held else "stopped")
+        if self.manner is Manner.FAILING:
+            return Ending(exit_code=1)
+        if action is Action.START:
+            self.running.add(word)
+        else:
+            self.running.discard(word)
+        return Ending(exit_code=0)
+
+    def give_up(self, word: str, action: Action) -> None:
+        """End an action that hangs: it has done nothing."""
+        if action is Action.START:
+            self.starting.discard(word)
+
+    def die(self, number: int) -> str:
+        """Let one of the running resources end by itself; return its word, "" if none runs."""
+        alive = sorted(self.running)
+        if not alive:
+            return ""
+        word = alive[number % len(alive)]
+        self.running.discard(word)
+        return word

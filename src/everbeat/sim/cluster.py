@@ -17,6 +17,7 @@ from everbeat.model.cluster import (
 )
 from everbeat.model.names import GroupKey, LinkName, NodeName
 from everbeat.sim.checkers import BOUND_MS, BrokenPromise, check_each_group_is_held_once
+from everbeat.sim.deaths import check_services_come_back
 from everbeat.sim.faults import Trouble
 from everbeat.sim.world import World
 
@@ -86,11 +87,12 @@ def history(seed: int, factory: Factory | None = None) -> World:
     configs = configs_for(count, mode, media_count)
     world = World(configs, groups_for(count), seed, factory)
     Trouble(world).run()
-    _wait_settled(world)
+    wait_settled(world)
+    check_services_come_back(world)
     return world
 
 
-def _wait_settled(world: World) -> None:
+def wait_settled(world: World) -> None:
     """Let the world live until all is well at QUIET_LOOKS looks in a row, BOUND_MS at most."""
     end_ms = world.now_ms + BOUND_MS
     quiet = 0

@@ -33,6 +33,9 @@ class Trouble:
             self._noise,
             self._crash_link,
             self._crash_core,
+            self._crash_executor,
+            self._die,
+            self._die,
             self._pause,
             self._misbehave,
             self._standby,
@@ -99,6 +102,15 @@ class Trouble:
 
     def _crash_core(self, machine: Machine) -> None:
         machine.crash_core()
+
+    def _crash_executor(self, machine: Machine) -> None:
+        machine.crash_executor()
+
+    def _die(self, machine: Machine) -> None:
+        number, chance = self._random.randrange(100), self._random.randrange(2)
+        if machine.agents.manner is Manner.LYING:
+            return  # a script that never said "running" cannot be found dead by it
+        machine.kill_service(number, is_noticed=chance == 0)
 
     def _pause(self, machine: Machine) -> None:
         machine.pause(self._random.randrange(PAUSE_MS_MAX))

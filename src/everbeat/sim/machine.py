@@ -1,24 +1,33 @@
 """One simulated machine: the real link and core nodes, a disk, clocks and scripts.
 
-    wire ⇄ LinkNode ⇄ (a millisecond of IPC) ⇄ CoreNode ⇄ scripts
+    wire ⇄ LinkNode ⇄ (a millisecond of IPC) ⇄ CoreNode ⇄ ExecutorNode ⇄ scripts
 
-Power off loses all but the disk. A process that dies alone (link, core) comes back as keeper
-would bring it back: link goes on under its generation, core adopts what runs.
+The machine has a clock of its own: it begins at boot and may run a little fast or slow.
+Power off loses all but the disk. A process that dies alone (link, core, executor) comes back as
+keeper would bring it back: link goes on under its generation, core adopts what runs.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
 from everbeat.haresources.effects import EventRecorded, StopFinished
 from everbeat.membership.identity import Identity, continuing_identity
+from everbeat.model.failures import Failures
 from everbeat.model.members import Broadcast, RaiseGeneration
-from everbeat.model.operations import RunOperation
+from everbeat.model.operations import ForgetFailures, RunOperation, WatchResources
+from everbeat.model.quorum import AskWitness, RightLost
 from everbeat.node.core_node import CoreNode
-from everbeat.node.link_effects import PersistGeneration, ReserveSequence, Transmit
+from everbeat.node.link_effects import (
+    PersistGeneration,
+    PersistPromise,
+    ReserveSequence,
+    Transmit,
+)
 from everbeat.node.link_node import LinkNode
 from everbeat.sim.agents import SimulatedAgents
+from everbeat.sim.executor import SimulatedExecutor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -27,11 +36,14 @@ if TYPE_CHECKING:
     from everbeat.model.cluster import AuthKeys, HaConfig, ResourceGroup
     from everbeat.model.members import MembershipFact
     from everbeat.model.names import NodeName
-    from everbeat.model.operations import OperationDone
+    from everbeat.model.operations import ExecutorFact
+    from everbeat.model.quorum import WitnessAsk, WitnessReply
     from everbeat.node.core_node import CoreEffect
     from everbeat.node.link_effects import LinkEffect
 
 IPC_MS: Final = 1
+BOOT_MS: Final = 3_000
+MILLION: Final = 1_000_000
 FIRST_WALL_S: Final = 1_700_000_000
 
 
@@ -52,6 +64,14 @@ class Surroundings(Protocol):
         """Write a line to the log."""
         ...
 
+    def ask_witness(self, ask: WitnessAsk) -> None:
+        """Put a question to the witness on its way."""
+        ...
+
+    def observe_holding(self) -> None:
+        """Let the checkers look who holds what."""
+        ...
+
     def observe(self, node: NodeName, fact: MembershipFact) -> None:
         """Show a fact to the checkers."""
         ...
@@ -68,6 +88,7 @@ class Disk:
     uuid: bytes
     generation: int = 0
     reserved_sequence: int = 0
+    promised: tuple[NodeName, ...] = ()
 
 
 @dataclass(slots=True)
@@ -92,11 +113,16 @@ class Machine:
     agents: SimulatedAgents = field(init=False)
     link: LinkNode | None = None
     core: CoreNode | None = None
+    executor: SimulatedExecutor | None = None
     life: int = 0
     core_life: int = 0
     link_life: int = 0
     wall_offset_s: int = 0
     paused_until_ms: int = 0
+    rate_ppm: int = 0  # how much faster than the world's its clock runs
+    booted_ms: int = 0  # when it began
+    has_own_clock: bool = False
+    watchdog_ms: int | None = None  # a machine that stands still for longer is reset
 
     def __post_init__(self) -> None:
         """Start with nothing running."""
@@ -112,6 +138,19 @@ class Machine:
         """Whether the machine runs."""
         return self.link is not None or self.core is not None
 
+    @property
+    def is_serving(self) -> bool:
+        """Whether what runs on it reaches anybody."""
+        return self.world.now_ms >= self.paused_until_ms
+
+    def clock_ms(self) -> int:
+        """Return what CLOCK_MONOTONIC shows here."""
+        return (self.world.now_ms - self.booted_ms) * (MILLION + self.rate_ppm) // MILLION
+
+    def moment_ms(self, clock_ms: int) -> int:
+        """Return the world's time at which our clock shows this."""
+        return self.booted_ms - (-clock_ms * MILLION // (MILLION + self.rate_ppm))
+
     # --- power and processes -----------------------------------------------------------------
 
     def power_on(self) -> None:
@@ -119,8 +158,8 @@ class Machine:
         if self.is_up:
             return
         self.life += 1
-        self.agents.running.clear()
-        self._group_busy_ms.clear()
+        self.agents.clear()
+        self.start_executor()
         self.disk.generation += 1
         self.start_link(is_continuing=False)
         self.start_core(is_adopting=False)
@@ -128,8 +167,11 @@ class Machine:
     def power_off(self) -> None:
         """Lose power: everything but the disk is gone."""
         self.life += 1
-        self.link = self.core = None
-        self.agents.running.clear()
+        self.link = self.core = self.executor = None
+        self.agents.clear()
+        self.paused_until_ms = min(self.paused_until_ms, self.world.now_ms)
+        if self.has_own_clock:
+            self.booted_ms = self.world.now_ms - 1
         self.world.note(self.name, "power off")
 
     def crash_link(self) -> None:
@@ -143,14 +185,33 @@ class Machine:
         """Kill the core process; keeper brings it back."""
         if self.core is not None:
             self.core = None
+            if self.executor is not None:
+                self.executor.on_core_gone()
             self.world.note(self.name, "core dies")
             self._later(200, lambda: self.start_core(is_adopting=True))
+
+    def crash_executor(self) -> None:
+        """Kill the executor; what it started goes on, keeper brings another one."""
+        if self.executor is not None:
+            self.executor.die()
+            self.executor = None
+            self.world.note(self.name, "executor dies")
+            self._later(50, self.start_executor)
+
+    def kill_service(self, number: int, *, is_noticed: bool) -> None:
+        """Let a running resource die; `is_noticed`: the kernel tells."""
+        word = self.agents.die(number)
+        if word:
+            self.world.note(self.name, f"{word} dies")
+        if word and is_noticed and self.executor is not None:
+            executor = self.executor
+            self._later(1, lambda: executor.on_died(word))
 
     def stop(self) -> None:
         """Stop in order, as SIGTERM does."""
         if self.core is not None:
             self.world.note(self.name, "stop")
-            self._core_effects(self.core.on_stop(self.world.now_ms))
+            self._core_effects(self.core.on_stop(self.clock_ms()))
 
     def start_link(self, *, is_continuing: bool) -> None:
         """Start the link process."""
@@ -158,15 +219,23 @@ class Machine:
         disk = self.disk
         if is_continuing:
             identity = continuing_identity(disk.uuid, disk.generation, disk.reserved_sequence)
+            identity = replace(identity, promised=disk.promised)
         else:
-            identity = Identity(uuid=disk.uuid, generation=disk.generation)
+            identity = Identity(uuid=disk.uuid, generation=disk.generation, promised=disk.promised)
         self.world.observe_generation(self.name, self.disk.generation)
         self.link = self.factory.link(self.config, self.keys, identity, self.random)
         self._surround()
-        self._link_effects(self.link.on_start(self.world.now_ms))
+        self._link_effects(self.link.on_start(self.clock_ms()))
         if is_continuing and self.core is not None:
             view, core = self.link.view(), self.core
-            self._core_effects(core.on_view(view, self.world.now_ms))
+            self._core_effects(core.on_view(view, self.clock_ms()))
+
+    def start_executor(self) -> None:
+        """Start the executor process; a core that lives has lost one."""
+        self.executor = SimulatedExecutor(self.config, self.groups, self.agents, surroundings=self)
+        if self.core is not None:
+            self.executor.on_core(f"core-{self.core_life}")
+            self._core_effects(self.core.on_executor_lost(self.clock_ms()))
 
     def start_core(self, *, is_adopting: bool) -> None:
         """Start the core process."""
@@ -180,8 +249,10 @@ class Machine:
             is_adopting=is_adopting,
             first_operation_id=self.core_life * 1_000_000,
         )
+        if self.executor is not None:
+            self.executor.on_core(f"core-{self.core_life}")
         if self.link is not None:
-            self._core_effects(self.core.on_view(self.link.view(), self.world.now_ms))
+            self._core_effects(self.core.on_view(self.link.view(), self.clock_ms()))
 
     # --- inputs ------------------------------------------------------------------------------
 
@@ -192,12 +263,21 @@ class Machine:
             self._later(delay_ms, lambda: self.hear(medium, data, source))
         elif self.link is not None:
             self._surround()
-            self._link_effects(self.link.on_datagram(medium, data, source, self.world.now_ms))
+            self._link_effects(self.link.on_datagram(medium, data, source, self.clock_ms()))
+
+    def hear_witness(self, reply: WitnessReply) -> None:
+        """Take the witness's answer."""
+
+        def deliver() -> None:
+            if self.link is not None:
+                self._link_effects(self.link.on_witness_reply(reply, self.clock_ms()))
+
+        self._later(0, deliver)
 
     def ask_standby(self, word: str) -> None:
         """Run hb_standby here."""
         if self.core is not None:
-            reason, effects = self.core.on_standby(word, self.world.now_ms)
+            reason, effects = self.core.on_standby(word, self.clock_ms())
             self.world.note(self.name, f"standby {word}: {reason or 'accepted'}")
             self._core_effects(effects)
 
@@ -210,8 +290,22 @@ class Machine:
 
     def pause(self, duration_ms: int) -> None:
         """Stop all processes for a while, as a hypervisor may."""
+        if self.world.now_ms < self.paused_until_ms:
+            return
         self.paused_until_ms = self.world.now_ms + duration_ms
         self.world.note(self.name, f"paused for {duration_ms} ms")
+        if self.watchdog_ms is not None and duration_ms > self.watchdog_ms and self.is_up:
+            self.life += 1  # nothing of what was under way goes on
+            self.world.after(duration_ms, self.reset)
+        else:
+            self.world.after(duration_ms, self.world.observe_holding)
+
+    def reset(self) -> None:
+        """Be reset by the watchdog, and boot."""
+        if self.is_up:
+            self.world.note(self.name, "the watchdog resets it")
+            self.power_off()
+            self._later(BOOT_MS, self.power_on)
 
     # --- inside ------------------------------------------------------------------------------
 
@@ -219,14 +313,24 @@ class Machine:
         if self.link is not None:
             wall_s = FIRST_WALL_S + self.world.now_ms // 1_000 + self.wall_offset_s
             self._link_effects(
-                self.link.on_surroundings(wall_s, "0.00 0.00 0.00 1/1 1", self.world.now_ms)
+                self.link.on_surroundings(wall_s, "0.00 0.00 0.00 1/1 1", self.clock_ms())
             )
 
     def _link_effects(self, effects: Iterable[LinkEffect]) -> None:
         for effect in effects:
             match effect:
                 case Transmit(media, data):
-                    self.world.transmit(self.name, media or range(len(self.config.media)), data)
+                    kinds = [m.kind.is_ping for m in self.config.media]
+                    all_but_ping = [i for i, is_ping in enumerate(kinds) if not is_ping]
+                    self.world.transmit(self.name, media or all_but_ping, data)
+                case PersistPromise(nodes):
+                    self.disk.promised = nodes
+                case AskWitness(ask):
+                    self.world.ask_witness(ask)
+                case RightLost():
+                    self.world.observe(self.name, effect)
+                    self._to_core(effect)
+                    self._watch_stopping(effect)
                 case PersistGeneration(generation):
                     self.disk.generation = generation
                     self.world.observe_generation(self.name, generation)
@@ -237,10 +341,21 @@ class Machine:
                     self._to_core(fact)
         self._arm_link()
 
+    def _watch_stopping(self, lost: RightLost) -> None:
+        """Have the watchdog bite if not everything is stopped in time."""
+        link = self.link
+
+        def look() -> None:
+            is_late = link is not None and link is self.link and link.is_overdue(self.clock_ms())
+            if is_late and self.watchdog_ms is not None:
+                self.reset()
+
+        self._later(self.moment_ms(lost.stop_by_ms) - self.world.now_ms, look)
+
     def _to_core(self, fact: MembershipFact) -> None:
         def deliver() -> None:
             if self.core is not None:
-                self._core_effects(self.core.on_membership(fact, self.world.now_ms))
+                self._core_effects(self.core.on_membership(fact, self.clock_ms()))
 
         self._later(IPC_MS, deliver)
 
@@ -249,14 +364,15 @@ class Machine:
             match effect:
                 case Broadcast() | RaiseGeneration():
                     self._to_link(effect)
-                case RunOperation():
-                    self._run(effect)
+                case RunOperation() | WatchResources() | ForgetFailures() | Failures():
+                    if self.executor is not None:
+                        self.executor.on_order(effect)
                 case EventRecorded(event):
                     state = "" if event.is_finished else " …"
                     self.world.note(self.name, f"[{event.kind}] {event.text}{state}")
                 case StopFinished():
                     self.life += 1
-                    self.link = self.core = None
+                    self.link = self.core = self.executor = None
                     self.world.note(self.name, "stopped")
                 case _:
                     pass
@@ -266,24 +382,31 @@ class Machine:
         def deliver() -> None:
             if self.link is not None:
                 self._surround()
-                self._link_effects(self.link.on_order(order, self.world.now_ms))
+                self._link_effects(self.link.on_order(order, self.clock_ms()))
 
         self._later(IPC_MS, deliver)
 
-    def _run(self, operation: RunOperation) -> None:
-        """Run an operation after those of the same group, as the executor does across cores."""
-        started_ms = max(self.world.now_ms, self._group_busy_ms.get(operation.group, 0))
-        duration_ms = self.agents.duration_ms(operation)
-        self._group_busy_ms[operation.group] = started_ms + duration_ms
+    def on_executor_fact(self, fact: ExecutorFact) -> None:
+        """Carry a fact of the executor to the core."""
+        life = self.core_life
 
-        def complete() -> None:
-            self._finished(self.agents.run(operation, started_ms, self.world.now_ms))
+        def deliver() -> None:
+            if self.core is not None and self.core_life == life:
+                self._core_effects(self.core.on_executor(fact, self.clock_ms()))
 
-        self._later(started_ms + duration_ms - self.world.now_ms, complete)
+        self._later(IPC_MS, deliver)
 
-    def _finished(self, done: OperationDone) -> None:
-        if self.core is not None:
-            self._core_effects(self.core.on_executor(done, self.world.now_ms))
+    def on_services_changed(self) -> None:
+        """Let the checkers look who holds what."""
+        self.world.observe_holding()
+
+    def delay_ms(self, clock_ms: int) -> int:
+        """Return how long it is in the world until our clock shows this; 0 if it is past."""
+        return max(0, self.moment_ms(clock_ms) - self.world.now_ms)
+
+    def later(self, delay_ms: int, act: Callable[[], None]) -> None:
+        """Call in this life only, and never while paused."""
+        self._later(delay_ms, act)
 
     def _arm_link(self) -> None:
         link = self.link
@@ -294,7 +417,7 @@ class Machine:
         def tick() -> None:
             if self.link is link and link.next_wakeup_ms() is not None:
                 self._surround()
-                self._link_effects(link.on_tick(self.world.now_ms))
+                self._link_effects(link.on_tick(self.clock_ms()))
 
         self._once(("link", self.link_life), due_ms, tick)
 
@@ -306,16 +429,15 @@ class Machine:
 
         def tick() -> None:
             if self.core is core:
-                self._core_effects(core.on_tick(self.world.now_ms))
+                self._core_effects(core.on_tick(self.clock_ms()))
 
         self._once(("core", self.core_life), due_ms, tick)
 
-    _group_busy_ms: dict[str, int] = field(default_factory=dict[str, int])
     _armed: dict[tuple[str, int], int] = field(default_factory=dict[tuple[str, int], int])
 
     def _once(self, timer: tuple[str, int], due_ms: int, act: Callable[[], None]) -> None:
         """Keep one timer for each process: a later one replaces an earlier one."""
-        due_ms = max(due_ms, self.world.now_ms)
+        due_ms = max(self.moment_ms(due_ms), self.world.now_ms)
         if self._armed.get(timer) == due_ms:
             return
         self._armed[timer] = due_ms

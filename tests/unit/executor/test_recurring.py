@@ -1,0 +1,254 @@
+from __future__ import annotations
+
+from itertools import count
+
+from everbeat.executor.deadline import KILL_AFTER_MS
+from everbeat.executor.effects import (
+    Ending,
+    EndRemains,
+    Examine,
+    Launch,
+    Observe,
+    SetAddress,
+    Signal,
+    Unobserve,
+)
+from everbeat.executor.recurring import (
+    CAUSE_GAP_MS,
+    GRACE_MS,
+    GRACE_RETRY_MS,
+    MONITORS_MAX,
+    Recurring,
+    RecurringEffect,
+)
+from everbeat.model.cluster import ResourceSpec
+from everbeat.model.names import GroupKey
+from everbeat.model.operations import (
+    Action,
+    MonitorFailed,
+    MonitorUnheard,
+    OperationHung,
+    Outcome,
+    Watch,
+    WatchResources,
+)
+
+G = GroupKey("g")
+INTERVAL = 10_000
+TIMEOUT = 2_000
+UP = Ending(exit_code=0, words="running")
+DOWN = Ending(exit_code=3, output="stopped", words="stopped")
+KILLED = Ending(exit_code=137)
+
+
+class Scripts:
+    def __init__(self) -> None:
+        self.missing: set[str] = set()
+
+    def script_path(self, name: str) -> str | None:
+        is_there = name != "IPaddr" and name not in self.missing
+        return f"/r/{name}" if is_there else None
+
+    def has_unit(self, name: str) -> bool:  # noqa: ARG002 - a machine without systemd
+        return False
+
+
+def watches(*scripts: str, group: GroupKey = G) -> WatchResources:
+    resources = [ResourceSpec(s, s, ("10.0.0.1",) if s == "IPaddr" else ()) for s in scripts]
+    return WatchResources(
+        group,
+        tuple(Watch(resource=r, interval_ms=INTERVAL, timeout_ms=TIMEOUT) for r in resources),
+    )
+
+
+def recurring() -> Recurring:
+    core = Recurring(Scripts(), (("PATH", "/bin"),), count(1))
+    core.on_manager("core-1", 0)
+    return core
+
+
+def launches(effects: list[RecurringEffect] | None) -> list[Launch]:
+    return [effect for effect in effects or [] if isinstance(effect, Launch)]
+
+
+def kinds(effects: list[RecurringEffect] | None) -> list[str]:
+    return [type(effect).__name__ for effect in effects or []]
+
+
+def seen_up(*scripts: str) -> tuple[Recurring, int]:
+    """Return a core whose watched scripts have said "running" once, and the time."""
+    core = recurring()
+    for launch in launches(core.on_watch(watches(*scripts), 0)):
+        assert core.on_ended(launch.run, UP, 100) == []
+    return core, 100
+
+
+def look(core: Recurring, ending: Ending, now_ms: int) -> list[RecurringEffect]:
+    [launch] = launches(core.on_cause(1, "hint", now_ms))
+    return core.on_ended(launch.run, ending, now_ms) or []
+
+
+def test_what_is_watched_is_observed_and_asked_at_once_then_each_interval() -> None:
+    core = recurring()
+    observe, launch = core.on_watch(watches("Rsc"), 0)
+    assert isinstance(observe, Observe)
+    assert isinstance(launch, Launch)
+    assert (launch.command, launch.is_read) == (("/r/Rsc", "status"), True)
+    core.on_ended(launch.run, UP, 100)
+    second_ms = core.next_wakeup_ms()
+    assert second_ms is not None
+    assert 100 + INTERVAL // 2 <= second_ms <= 100 + INTERVAL
+    [again] = launches(core.on_tick(second_ms))
+    core.on_ended(again.run, UP, second_ms + 50)
+    assert core.next_wakeup_ms() == second_ms + 50 + INTERVAL
+
+
+def test_the_second_monitors_of_many_are_spread() -> None:
+    core, _ = seen_up(*(f"Rsc{n}" for n in range(8)))
+    due = sorted(one.due_ms or 0 for one in core._watched.values())
+    gaps = [later - former for former, later in zip(due, due[1:], strict=False)]
+    assert min(gaps) > 200
+
+
+def test_a_built_in_address_is_asked_without_a_process() -> None:
+    core = recurring()
+    effects = core.on_watch(watches("IPaddr"), 0)
+    [asked] = [effect for effect in effects if isinstance(effect, SetAddress)]
+    assert asked.action is Action.STATUS
+    core.on_ended(asked.run, Ending(exit_code=0), 5)
+    [asked] = [e for e in core.on_cause(1, "address removed", 9) if isinstance(e, SetAddress)]
+    remains, failed = core.on_ended(asked.run, Ending(exit_code=3), 10) or []
+    assert isinstance(failed, MonitorFailed)
+    assert isinstance(remains, EndRemains)
+    assert (failed.cause, failed.noticed_ms, failed.ended_ms) == ("address removed", 9, 10)
+    assert failed.is_repaired_alone
+
+
+def test_what_was_seen_running_and_does_not_run_has_failed() -> None:
+    core, now_ms = seen_up("Rsc")
+    _, failed = look(core, DOWN, now_ms + 500)
+    assert isinstance(failed, MonitorFailed)
+    assert (failed.outcome, failed.output, failed.served_by) == (Outcome.DONE, "stopped", "/r/Rsc")
+    assert not failed.is_repaired_alone
+
+
+def test_a_status_that_never_says_running_is_told_of_once_and_nothing_follows() -> None:
+    core = recurring()
+    [launch] = launches(core.on_watch(watches("Rsc"), 0))
+    now_ms, told = 100, []
+    while now_ms < 60_000:
+        told += kinds(core.on_ended(launch.run, DOWN, now_ms))
+        now_ms = core.next_wakeup_ms() or 0
+        [launch] = launches(core.on_tick(now_ms))
+    assert told == ["MonitorUnheard"]
+
+
+def test_after_a_start_a_service_may_need_a_while_to_say_that_it_runs() -> None:
+    core, _ = seen_up("Rsc")
+    core.on_watch(WatchResources(G, ()), 1_000)
+    [launch] = launches(core.on_watch(watches("Rsc"), 2_000))
+    assert core.on_ended(launch.run, DOWN, 2_100) == []
+    assert core.next_wakeup_ms() == 2_100 + GRACE_RETRY_MS
+    [launch] = launches(core.on_tick(2_100 + GRACE_RETRY_MS))
+    effects = core.on_ended(launch.run, DOWN, 2_000 + GRACE_MS)
+    assert "MonitorFailed" in kinds(effects)
+
+
+def test_a_hung_monitor_is_examined_ended_and_asked_once_more_before_it_counts() -> None:
+    core, now_ms = seen_up("Rsc")
+    [launch] = launches(core.on_cause(1, "hint", now_ms))
+    assert core.on_tick(now_ms + TIMEOUT) == [Examine(launch.run)]
+    hung, term = core.on_examined(launch.run, ("7 Rsc: D",), now_ms + TIMEOUT + 5) or []
+    assert isinstance(hung, OperationHung)
+    assert (hung.is_monitor, hung.limit_ms, hung.lines) == (True, TIMEOUT, ("7 Rsc: D",))
+    assert term == Signal(launch.run, is_hard=False)
+    [again] = launches(core.on_ended(launch.run, KILLED, 3_000))
+    core.on_tick(3_000 + TIMEOUT)
+    core.on_examined(again.run, (), 3_000 + TIMEOUT)
+    [failed] = core.on_ended(again.run, KILLED, 6_000) or []
+    assert isinstance(failed, MonitorFailed)
+    assert failed.outcome is Outcome.TIMEOUT
+
+
+def test_a_slow_monitor_that_then_answers_is_no_failure() -> None:
+    core, now_ms = seen_up("Rsc")
+    [launch] = launches(core.on_cause(1, "hint", now_ms))
+    core.on_tick(now_ms + TIMEOUT)
+    core.on_examined(launch.run, (), now_ms + TIMEOUT)
+    [again] = launches(core.on_ended(launch.run, KILLED, 3_000))
+    assert core.on_ended(again.run, UP, 3_100) == []
+    assert kinds(look(core, KILLED, 4_000)) == ["Launch"]  # doubted anew
+
+
+def test_a_cause_while_a_monitor_runs_asks_once_more_after_it() -> None:
+    core, now_ms = seen_up("Rsc")
+    [launch] = launches(core.on_cause(1, "first", now_ms))
+    assert core.on_cause(1, "second", now_ms + 1) == []
+    assert core.on_cause(1, "third", now_ms + 2) == []
+    assert core.on_ended(launch.run, UP, now_ms + 10) == []
+    assert core.next_wakeup_ms() == now_ms + 10 + CAUSE_GAP_MS
+    [again] = launches(core.on_tick(now_ms + 10 + CAUSE_GAP_MS))
+    _, failed = core.on_ended(again.run, DOWN, now_ms + 90) or []
+    assert isinstance(failed, MonitorFailed)
+    assert (failed.cause, failed.noticed_ms) == ("third", now_ms + 2)
+
+
+def test_a_main_process_certainly_gone_needs_no_script() -> None:
+    core, now_ms = seen_up("Rsc")
+    assert kinds(core.on_cause(1, "process 8 ended", now_ms, is_certain=True)) == [
+        "EndRemains",
+        "MonitorFailed",
+    ]
+
+
+def test_nobody_is_certain_of_what_was_never_seen_running() -> None:
+    core = recurring()
+    [launch] = launches(core.on_watch(watches("Rsc"), 0))
+    core.on_ended(launch.run, DOWN, 10)
+    assert kinds(core.on_cause(1, "process 8 ended", 20, is_certain=True)) == ["Launch"]
+
+
+def test_what_is_not_watched_any_more_is_ended_unheard() -> None:
+    core, now_ms = seen_up("Rsc")
+    [launch] = launches(core.on_cause(1, "hint", now_ms))
+    assert core.on_watch(WatchResources(G, ()), now_ms + 1) == [
+        Unobserve(1),
+        Signal(launch.run, is_hard=False),
+    ]
+    assert core.on_tick(now_ms + 1 + KILL_AFTER_MS) == [Signal(launch.run, is_hard=True)]
+    assert core.on_ended(launch.run, DOWN, now_ms + 3_000) == []
+    assert core.next_wakeup_ms() is None
+    assert core.on_cause(1, "late", now_ms + 3_001) == []
+
+
+def test_scripts_asked_at_once_are_limited_and_the_others_follow() -> None:
+    core = recurring()
+    effects = core.on_watch(watches(*(f"Rsc{n}" for n in range(MONITORS_MAX + 2))), 0)
+    running = launches(effects)
+    assert len(running) == MONITORS_MAX
+    [next_one] = launches(core.on_ended(running[0].run, UP, 10))
+    assert next_one.command == (f"/r/Rsc{MONITORS_MAX}", "status")
+
+
+def test_a_script_that_is_being_replaced_is_no_failure() -> None:
+    scripts = Scripts()
+    core = Recurring(scripts, (), count(1))
+    core.on_manager("core-1", 0)
+    [launch] = launches(core.on_watch(watches("Rsc"), 0))
+    core.on_ended(launch.run, UP, 10)
+    scripts.missing.add("Rsc")
+    [unheard] = core.on_cause(1, "hint", 20)
+    assert isinstance(unheard, MonitorUnheard)
+    scripts.missing.clear()
+    assert launches(core.on_cause(1, "hint", 30))
+
+
+def test_without_a_manager_no_monitor_begins_and_another_one_watches_nothing() -> None:
+    core, now_ms = seen_up("Rsc")
+    core.on_manager_gone()
+    assert core.on_tick(now_ms + 2 * INTERVAL) == []
+    assert core.next_wakeup_ms() is None
+    assert launches(core.on_manager("core-1", now_ms + 2 * INTERVAL))
+    core.on_manager_gone()
+    assert "Unobserve" in kinds(core.on_manager("core-2", now_ms + 3 * INTERVAL))
+    assert core.next_wakeup_ms() is not None  # the run that is being ended
