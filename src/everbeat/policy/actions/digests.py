@@ -164,6 +164,13 @@ def _shareable(
     }
 
 
+def digest_of_operation(
+    plan: Plan, resource: Resource, node: Node, task: str, interval: int
+) -> str:
+    """Return the digest an operation's history entry gets when it is run now."""
+    return digest_of(_filtered(plan, resource, node, task, interval)[0])
+
+
 def digest_for_unfencing(plan: Plan, device: Resource, node: Node) -> tuple[str, str]:
     """Return the whole and the shareable digest of an unfencing device on a node."""
     filtered, _ = _filtered(plan, device, node, "stonith-on", 0)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, final
 
 from everbeat.cib.tree import Element
+from everbeat.policy.actions.digests import digest_of_operation
 from everbeat.policy.emit.graph_xml import history_key
 from everbeat.policy.emit.status_text import printable_id
 from everbeat.policy.score import integer_prefix
@@ -136,8 +137,7 @@ class _Status:
     """The status section while actions change it: entries by node and resource."""
 
     def __init__(self, plan: Plan) -> None:
-        self._cib = plan.cib
-        self._now = plan.now
+        self._plan = plan
         self._states: list[Element] = []
         self._others: list[Element] = []
         status = plan.cib.first("status")
@@ -188,17 +188,17 @@ class _Status:
                 if resource.xml.get(word) is not None:
                     attributes[word] = resource.xml.text(word)
             history = Element("lrm_resource", attributes, [])
-        changed = history.with_children(_with_entry(history, name, action, node, self._now))
+        changed = history.with_children(_with_entry(self._plan, history, name, action, node))
         state = _replaced(state, lrm, _replaced(lrm, block, _replaced(block, history, changed)))
         self._states[index] = state
 
     def document(self) -> Element:
         """Return the whole document with the status as it is now."""
         status = Element("status", {}, [*self._others, *self._states])
-        old = self._cib.first("status")
+        old = self._plan.cib.first("status")
         if old is None:
-            return self._cib.with_children([*self._cib.children, status])
-        return _replaced(self._cib, old, status)
+            return self._plan.cib.with_children([*self._plan.cib.children, status])
+        return _replaced(self._plan.cib, old, status)
 
 
 def _replaced(parent: Element, old: Element, new: Element) -> Element:
@@ -216,7 +216,9 @@ def _entry_id(name: str, action: Action) -> str:
     return f"{name}_last_0"
 
 
-def _with_entry(history: Element, name: str, action: Action, node: Node, now: int) -> list[Element]:
+def _with_entry(
+    plan: Plan, history: Element, name: str, action: Action, node: Node
+) -> list[Element]:
     entry_id = _entry_id(name, action)
     last = max((integer_prefix(e.text("call-id")) or 0 for e in history.children), default=0)
     changes = (integer_prefix(e.text("last-rc-change")) or 0 for e in history.children)
@@ -232,12 +234,16 @@ def _with_entry(history: Element, name: str, action: Action, node: Node, now: in
         "rc-code": rc,
         "op-status": "0",
         "interval": str(action.interval_ms),
-        "last-rc-change": str(max([now, *changes])),
+        "last-rc-change": str(max([plan.now, *changes])),
         "on_node": node.name,
     }
     for word in ("migrate_source", "migrate_target"):
         if word in action.meta:
             attributes[word] = action.meta[word]
+    resource = action.resource
+    if resource is not None and task != "cancel":
+        interval = action.interval_ms
+        attributes["op-digest"] = digest_of_operation(plan, resource, node, task, interval)
     entry = Element("lrm_rsc_op", attributes, [])
     entries = [entry if old.id == entry_id else old for old in history.children]
     return entries if entry in entries else [*entries, entry]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from everbeat.cib.tree import Element
     from everbeat.policy.verify.places import Sheet
 
-INSTANCES_MAX: Final = 10_000
+INSTANCES_MAX: Final = 1_000
 DIGITS_MAX: Final = 1_000
 _COUNTED_METAS: Final = frozenset(("clone-max", "clone_max"))
 _COUNTED: Final = ("replicas", "replicas-per-host", "promoted-max", "masters")

@@ -31,7 +31,8 @@ def check_cib(sheet: Sheet, written: Element, upgraded: Upgraded) -> list[Report
     check_form(sheet, upgraded.root)
     check_limits(sheet, upgraded.root)
     configuration = upgraded.root.first("configuration")
-    if configuration is not None:
+    is_readable = all(report.code != "number-too-large" for report in sheet.reports)
+    if configuration is not None and is_readable:
         check_sense(sheet, configuration)
     return sorted(sheet.reports, key=lambda report: report.place.line)
 
