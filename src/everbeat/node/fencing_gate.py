@@ -144,8 +144,8 @@ class FencingGate:
                 effects = self._heard_again(fact.node, f"it is {fact.new.value}", now_ms)
                 return [Released(fact), *effects]
             case NodeRestarted(node) | NodeReturned(node):
-                self._forget(node)
-                return [Released(fact), *self._heard_again(node, "it speaks again", now_ms)]
+                self._forget(node)  # its status follows; until then the manager does not see it
+                return [Released(fact)]
             case CommunicationUp() if self._withheld:
                 self._communication_up = fact
                 return self._start(now_ms)
