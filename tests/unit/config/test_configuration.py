@@ -96,6 +96,12 @@ use_apphbd off
 quorum votes
 stoptime 2
 witness 10.99.0.9:7000
+monitor 10s
+monitor nginx 2s
+operation_timeout start 2m
+operation_timeout nginx monitor 5s
+max_failures 5
+failure_window 30m
 """
 
 
@@ -130,6 +136,16 @@ def test_every_directive_of_the_table_is_in_the_full_sample() -> None:
     named = {line.split()[0] for line in EVERYTHING.splitlines() if line and line[0] != "#"}
     without = {"udp", "nice_failback", "hbaping", "pacemaker"}
     assert {row.name for row in TABLE} - named == without
+
+
+def test_a_resource_has_its_own_times_and_its_word_goes_before_its_script() -> None:
+    lines = "monitor 30\nmonitor web off\nmonitor web::two 500ms\noperation_timeout web stop 9s\n"
+    monitoring = config_of(GOOD["ha.cf"] + lines).monitoring
+    one = monitoring.times(ResourceSpec("web::one", "web", ("one",)))
+    two = monitoring.times(ResourceSpec("web::two", "web", ("two",)))
+    assert (one.interval_ms, one.stop_ms, one.start_ms) == (0, 9_000, 300_000)
+    assert (two.interval_ms, two.stop_ms) == (500, 9_000)
+    assert monitoring.times(ResourceSpec("mail", "mail")).interval_ms == 30_000
 
 
 def test_times_become_milliseconds() -> None:

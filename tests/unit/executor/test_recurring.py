@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from itertools import count
+from itertools import count, pairwise
 
 from everbeat.executor.deadline import KILL_AFTER_MS
 from everbeat.executor.effects import (
@@ -106,7 +106,7 @@ def test_what_is_watched_is_observed_and_asked_at_once_then_each_interval() -> N
 def test_the_second_monitors_of_many_are_spread() -> None:
     core, _ = seen_up(*(f"Rsc{n}" for n in range(8)))
     due = sorted(one.due_ms or 0 for one in core._watched.values())
-    gaps = [later - former for former, later in zip(due, due[1:], strict=False)]
+    gaps = [later - former for former, later in pairwise(due)]
     assert min(gaps) > 200
 
 
