@@ -10,7 +10,7 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from everbeat.haresources.handover import NOTHING_MOVES
-from everbeat.haresources.peers import GROUPS_FIELD, JOINING_FIELD, Peer, successor
+from everbeat.haresources.peers import GROUPS_FIELD, JOINING_FIELD, RIGHT_FIELD, Peer, successor
 from everbeat.model.cluster import AutoFailback, Monitoring
 from everbeat.model.members import Broadcast, NodeStatus
 from everbeat.model.message import message_of
@@ -32,7 +32,8 @@ class Stage(Enum):
     ADOPTING = "adopting"  # looking for what already runs
     JOINING = "joining"  # waiting for what the others hold
     JOINED = "joined"
-    YIELDING = "yielding"  # we were silent too long: giving up what others have taken
+    YIELDING = "yielding"  # giving up everything: silent too long, or without the right to hold
+    RIGHTLESS = "without the right to hold"  # a quorum decides, and is not with us
     STOPPING = "stopping"
     STOPPED = "stopped"
 
@@ -64,6 +65,10 @@ class Desk:
     handover: Handover | None = None
     join_until_ms: int | None = None
     is_report_heard: bool = False
+    is_communication_up: bool = False
+    has_quorum: bool = False
+    has_right: bool = True
+    right_until_ms: int | None = None  # None: without end
     announced: tuple[frozenset[GroupKey], bool] | None = None
     overlaps: frozenset[GroupKey] = frozenset()
     contested: frozenset[GroupKey] = frozenset()  # held by another node as well, not long ago
@@ -148,6 +153,8 @@ class Desk:
             fields[JOINING_FIELD] = "1"
         if info:
             fields["info"] = info
+        if not self.has_right:
+            fields[RIGHT_FIELD] = "0"
         return Broadcast(message_of(**fields, **self.named(claims)))
 
     def named(self, keys: frozenset[GroupKey]) -> dict[str, str]:

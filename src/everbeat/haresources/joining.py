@@ -34,7 +34,7 @@ def begin_join(desk: Desk, now_ms: int) -> list[ManagerEffect]:
         desk.is_adopting = False
         desk.stage = Stage.ADOPTING
         return [*desk.runner.adopt(now_ms)]
-    return ask_others(desk, now_ms)
+    return ask_others(desk, now_ms) if desk.has_right else []
 
 
 def ask_others(desk: Desk, now_ms: int) -> list[ManagerEffect]:
@@ -59,11 +59,13 @@ def on_report(desk: Desk, now_ms: int) -> None:
 
 def settle(desk: Desk, now_ms: int) -> list[ManagerEffect]:
     """Take what is ours once the others are known, or waited for long enough."""
-    if desk.stage is Stage.ADOPTING and not desk.runner.moving():
+    if desk.stage is Stage.ADOPTING and not desk.runner.moving() and desk.has_right:
         return ask_others(desk, now_ms)
     if desk.stage is not Stage.JOINING:
         return []
     live = desk.live_peers()
+    if desk.has_quorum and any(p.is_there and not p.has_reported for p in desk.peers.values()):
+        return []  # not dead: what it holds, and whether it begins as we do, it alone can tell
     is_waiting = any(not peer.is_known for peer in live)
     if is_waiting and (desk.join_until_ms is None or now_ms < desk.join_until_ms):
         return []

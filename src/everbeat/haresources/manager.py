@@ -2,7 +2,8 @@
 
     OFFLINE --communication up--> JOINING --others known--> JOINED --stop--> STOPPING --> STOPPED
                                      ^                        |
-                                     '------ YIELDING <-------' we were silent for too long
+                                     '------ YIELDING <-------' we were silent for too long, or
+                                                                have lost the right to hold (right)
 
 Everything that is due is decided in one place, `_settle`, after every input: level-triggered, so
 that a lost or doubled message can delay a decision but not lose it.
@@ -18,11 +19,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from everbeat.haresources import joining, legacy, recovery, standby, takeover
+from everbeat.haresources import joining, legacy, recovery, right, standby, takeover
 from everbeat.haresources.desk import Desk, Stage
 from everbeat.haresources.effects import GroupMoved, ResourceActed, StopFinished
 from everbeat.haresources.peers import (
     JOINING_FIELD,
+    RIGHT_FIELD,
     Holdings,
     order_of,
     with_empty_groups,
@@ -38,6 +40,7 @@ from everbeat.model.members import (
     MessageReceived,
     NodeRestarted,
     NodeReturned,
+    NodeRightChanged,
     NodeStatus,
     NodeStatusChanged,
     OwnHeartbeatLate,
@@ -45,6 +48,7 @@ from everbeat.model.members import (
 )
 from everbeat.model.message import message_of
 from everbeat.model.names import NodeName
+from everbeat.model.quorum import RightExtended, RightGained, RightLost
 from everbeat.model.reports import Severity
 
 if TYPE_CHECKING:
@@ -105,7 +109,9 @@ class HaresourcesManager:
         for node in view.peers():
             if node.status is not NodeStatus.INIT:
                 self._desk.peer(node.node).status = node.status
-        effects: list[ManagerEffect] = []
+                self._desk.peer(node.node).has_right = node.has_right
+        effects = right.on_view(self._desk, view.quorum, now_ms)
+        self._desk.is_communication_up = view.is_communication_up
         if view.is_communication_up and self._desk.stage is Stage.OFFLINE:
             effects += joining.begin_join(self._desk, now_ms)
         return effects + self._settle(now_ms)
@@ -128,9 +134,9 @@ class HaresourcesManager:
     ) -> list[ManagerEffect]:
         """Take all fail counts of a node, ourselves included."""
         if node == self._desk.own:
-            self._desk.failures = counts
-        else:
-            self._desk.peer(node).barred = frozenset(c.group for c in counts if c.is_barred)
+            effects = recovery.on_own_failures(self._desk, counts, now_ms)
+            return self._noted(effects, now_ms) + self._settle(now_ms)
+        self._desk.peer(node).barred = frozenset(c.group for c in counts if c.is_barred)
         return self._settle(now_ms)
 
     def on_executor_lost(self, now_ms: int) -> list[ManagerEffect]:
@@ -191,6 +197,7 @@ class HaresourcesManager:
             desk.runner.next_wakeup_ms(),
             desk.join_until_ms if desk.stage is Stage.JOINING else None,
             desk.stop_at_ms,
+            right.next_wakeup_ms(desk),
             min(desk.requests.values(), default=None),
         ]
         if desk.stage is Stage.JOINED:
@@ -211,7 +218,17 @@ class HaresourcesManager:
         desk = self._desk
         match fact:
             case CommunicationUp() if desk.stage is Stage.OFFLINE:
+                desk.is_communication_up = True
                 return joining.begin_join(desk, now_ms)
+            case RightGained(reason, until_ms):
+                return right.on_gained(desk, reason, until_ms, now_ms)
+            case RightExtended(until_ms):
+                right.on_extended(desk, until_ms)
+                return []
+            case RightLost(reason):
+                return right.on_lost(desk, reason, now_ms)
+            case NodeRightChanged():
+                return right.on_peer(desk, fact, now_ms)
             case MessageReceived(message):
                 return self._on_message(message, now_ms)
             case NodeStatusChanged() if fact.node != desk.own:
@@ -251,7 +268,7 @@ class HaresourcesManager:
             if is_back and desk.stage is Stage.JOINED and not desk.is_legacy:
                 effects.append(desk.announcement(desk.claims(), "returned"))
             return effects
-        phases = [Phase("declared dead", fact.at_ms)]
+        phases = [Phase("declared dead", fact.at_ms), *fact.phases]
         if fact.last_heard_ms:
             phases.insert(0, Phase("last heard", fact.last_heard_ms))
         gone = standby.on_partner_gone(desk, fact.node, now_ms)
@@ -272,6 +289,8 @@ class HaresourcesManager:
         desk = self._desk
         if silent_ms <= desk.deadtime_ms or desk.stage is not Stage.JOINED or desk.is_legacy:
             return []
+        if desk.has_quorum:
+            return []  # if others have taken over, the right is lost
         if not desk.live_peers():
             return []
         desk.stage = Stage.YIELDING
@@ -327,7 +346,9 @@ class HaresourcesManager:
         desk = self._desk
         effects = standby.on_partner_gone(desk, peer.node, now_ms)
         peer.forget()
-        if desk.is_legacy or desk.stage in {Stage.OFFLINE, Stage.STOPPED}:
+        peer.has_right = True
+        is_silent = desk.stage is Stage.OFFLINE and not desk.has_quorum
+        if desk.is_legacy or is_silent or desk.stage is Stage.STOPPED:
             return effects
         if desk.stage is Stage.STOPPING:
             return [*effects, desk.announcement(frozenset(), "shutdown")]
@@ -346,6 +367,7 @@ class HaresourcesManager:
             peer.claims = claims
             peer.is_stable = message.text("isstable") == "1"
             peer.has_reported = True
+            peer.has_right = message.text(RIGHT_FIELD) != "0"
             peer.is_joining = message.text(JOINING_FIELD) is not None
         elif claims:
             peer.claims |= claims
@@ -380,7 +402,8 @@ class HaresourcesManager:
         """Do what has become due, in the order in which one thing makes the next one due."""
         desk = self._desk
         self._settled_ms = now_ms
-        effects = joining.settle(desk, now_ms)
+        effects = right.settle(desk, now_ms)
+        effects += joining.settle(desk, now_ms)
         if desk.stage is Stage.YIELDING and not desk.runner.touched():
             effects += joining.ask_others(desk, now_ms)
         effects += standby.progress(desk, now_ms)
@@ -424,6 +447,8 @@ class HaresourcesManager:
             return []
         effects: list[ManagerEffect] = []
         if desk.stop_at_ms is None:
+            if not desk.has_right:
+                effects.append(RaiseGeneration())
             effects += desk.timeline.finish(desk.stop_event, "released", now_ms)
             effects.append(Broadcast(message_of(t="shutdone", st="dead")))
             desk.stop_at_ms = now_ms + (LINGER_MS if desk.live_peers() else 0)

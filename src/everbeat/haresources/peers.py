@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 GROUPS_FIELD: Final = "groups"
 JOINING_FIELD: Final = "eb_join"  # in `starting` and `resource`: takes nothing before it knows us
+RIGHT_FIELD: Final = "eb_right"
+"""`0` in a `resource` message: the sender may not hold anything."""
 EMPTY_MARK: Final = "@"
 NOTHING: Final = "nothing"
 
@@ -39,6 +41,7 @@ class Peer:
     is_joining: bool = False  # an everbeat that starts, and asks as we do before it takes anything
     is_leaving: bool = False  # it said `info=shutdown`
     has_left: bool = False  # it said `shutdone`: it holds nothing
+    has_right: bool = True  # False: it says that it holds nothing, because it may not
     is_failback_due: bool = False  # it joined and has not got its groups back yet
     failback_at_ms: int | None = None
     barred: frozenset[GroupKey] = field(default_factory=frozenset)  # it has failed them
@@ -47,6 +50,11 @@ class Peer:
     @property
     def is_live(self) -> bool:
         """Whether it runs and may hold something."""
+        return self.is_there and self.has_right
+
+    @property
+    def is_there(self) -> bool:
+        """Whether it runs, though it may be without the right to hold."""
         return self.status in {NodeStatus.UP, NodeStatus.ACTIVE} and not self.has_left
 
     @property
@@ -57,7 +65,8 @@ class Peer:
     @property
     def is_known(self) -> bool:
         """Whether we know what it holds, and that it takes no more than its share."""
-        return self.is_settled or (self.has_reported and self.is_joining)
+        is_harmless = self.is_joining or not self.has_right
+        return self.is_settled or (self.has_reported and is_harmless)
 
     def forget(self) -> None:
         """Drop what it said: it starts anew, whatever it held before is gone."""

@@ -62,6 +62,8 @@ def give(
     """Ask the other node to take these groups. The caller has checked `refusal`."""
     if keys is None or desk.is_pair:
         keys = desk.holdings.keys(word, desk.own)
+    if not desk.is_pair:
+        keys &= desk.claims()  # `all` means all of ours; what third nodes hold is not ours to give
     kind = "failback" if cause == "failback" else "standby"
     event, events = desk.timeline.begin(
         kind,
@@ -109,7 +111,9 @@ def on_ask(desk: Desk, source: NodeName, message: Message, now_ms: int) -> list[
                 current.event_id, events = desk.timeline.begin(
                     "take", text, now_ms, node=source, keys=current.keys
                 )
-                return [*events, *desk.runner.acquire(sorted(current.keys), why, now_ms)]
+                others = (p.claims for p in desk.live_peers() if p.node != source)
+                free = current.keys.difference(*others)
+                return [*events, *desk.runner.acquire(sorted(free), why, now_ms)]
             if current.step is HandoverStep.WAITING:
                 return _finish(desk, "taken", now_ms)
         case _:

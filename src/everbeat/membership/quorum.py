@@ -95,6 +95,7 @@ class QuorumCore:
         self._refusal = ""
         self.is_leaving = False
         self._told: VotersChanged | None = None
+        self._ping_since_ms = 0  # since when a majority of the ping nodes answers
         self._pings: dict[str, int] = {
             m.link: 0 for m in config.media if m.kind.is_ping
         }  # stamp echoed last
@@ -132,7 +133,9 @@ class QuorumCore:
             return False
         against = 1 + len(self._votes.others_against(node, now_ms))
         if self._third is not None and self._leases.is_valid(self._third, now_ms):
-            against += 1
+            # A ping node that we have just found again proves nothing about the silence before.
+            is_ripe = now_ms - self._ping_since_ms > self._dead_ms
+            against += self._config.quorum is Quorum.WITNESS or is_ripe
         return against >= self._majority()
 
     def may_vote(self, node: NodeName) -> bool:
@@ -225,6 +228,8 @@ class QuorumCore:
         stamps = sorted(self._pings.values(), reverse=True)
         of_majority = stamps[len(stamps) // 2]
         if of_majority:
+            if not self._leases.is_valid(self._third, now_ms):
+                self._ping_since_ms = now_ms
             length_ms = self._leases.length_ms() - self._config.timing.keepalive_ms
             self._leases.on_lease(self._third, of_majority, length_ms)
 

@@ -208,10 +208,14 @@ class OwnHeartbeatLate:
 
 @dataclass(frozen=True, slots=True)
 class NodeRightChanged:
-    """A node says that it holds nothing, because it may not; or that it may hold groups."""
+    """A node says that it holds nothing, because it may not; or that it may hold groups.
+
+    `order`: generation and number of the heartbeat that said so.
+    """
 
     node: NodeName
     has_right: bool
+    order: tuple[int, int]
     at_ms: int
 
 

@@ -185,4 +185,4 @@ class LinkQuorum:
         if record.has_right is has_right:
             return []
         record.has_right = has_right
-        return [NodeRightChanged(record.name, has_right, now_ms)]
+        return [NodeRightChanged(record.name, has_right, record.last_status, now_ms)]
