@@ -21,6 +21,7 @@ from everbeat.model.cluster import AutoFailback
 from everbeat.model.holdings import Hold
 from everbeat.model.members import Broadcast
 from everbeat.model.message import message_of
+from everbeat.model.names import GroupKey
 from everbeat.model.reports import Severity
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from everbeat.haresources.effects import ManagerEffect
     from everbeat.haresources.peers import Peer
     from everbeat.model.message import Message
-    from everbeat.model.names import GroupKey, NodeName
+    from everbeat.model.names import NodeName
 
 FAILBACK_DELAY_MS: Final = 1_000
 FAILBACK_RETRY_MS: Final = 30_000
@@ -156,12 +157,12 @@ def on_peer_report(desk: Desk, peer: Peer, now_ms: int) -> list[ManagerEffect]:
 
 
 def _finish_if_taken(desk: Desk, now_ms: int) -> list[ManagerEffect]:
-    """End it where the partner says that it holds them: it may have thought us dead meanwhile."""
+    """End it where others say that they hold them: they may have thought us dead meanwhile."""
     current = desk.handover
     if current is None or current.step is not HandoverStep.WAITING or current.peer is None:
         return []
-    peer = desk.peer(current.peer)
-    if peer.is_settled and current.keys <= peer.claims:
+    held = frozenset[GroupKey]().union(*(p.claims for p in desk.live_peers() if p.is_settled))
+    if current.keys <= held:
         return _finish(desk, "taken", now_ms)
     return []
 
@@ -184,8 +185,9 @@ def progress(desk: Desk, now_ms: int) -> list[ManagerEffect]:
     busy = current.keys & (desk.runner.touched() | desk.runner.moving())
     if current.step is HandoverStep.RELEASING and not busy:
         current.step = HandoverStep.WAITING
-        done = _ask(desk, "done")
-        return [done, *(_finish_if_taken(desk, now_ms) if current.keys else [])]
+        return [_ask(desk, "done")]
+    if current.keys and (ended := _finish_if_taken(desk, now_ms)):
+        return ended
     if current.step is HandoverStep.TAKING and not current.keys & desk.runner.moving():
         done = _ask(desk, "done")
         return [done, *_finish(desk, "announced", now_ms)]
