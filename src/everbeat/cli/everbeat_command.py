@@ -22,6 +22,7 @@ SUB_COMMANDS: Final = {
     "standby": ("everbeat.cli.move:standby_command", "Hand groups of this node over."),
     "takeover": ("everbeat.cli.move:takeover_command", "Take groups from the other node."),
     "fence": ("everbeat.cli.fence:fence_command", "Fence a node, confirm it, look at devices."),
+    "cleanup": ("everbeat.cli.cleanup:cleanup_command", "Forget failures of resources."),
     "check": (
         "everbeat.cli.check:check_command",
         "Check ha.cf, authkeys and haresources, or a CIB.",
