@@ -123,8 +123,15 @@ class Desk:
         return self.peers[node]
 
     def claims(self) -> frozenset[GroupKey]:
-        """Return what we say we hold: all that is wanted here."""
-        return self.runner.wanted()
+        """Return what we say we hold: all that is wanted here.
+
+        With a quorum also what may still run here: nobody is to take it before it is stopped.
+        """
+        return self.runner.wanted() | (self.runner.touched() if self.has_quorum else frozenset())
+
+    def last_claims(self) -> frozenset[GroupKey]:
+        """Return what we say we hold while we stop: Heartbeat says nothing, from the start."""
+        return self.claims() if self.has_quorum else frozenset()
 
     def claimed_by_peers(self) -> frozenset[GroupKey]:
         """Return what live nodes say they hold."""
@@ -153,7 +160,7 @@ class Desk:
             fields[JOINING_FIELD] = "1"
         if info:
             fields["info"] = info
-        if not self.has_right:
+        if not self.has_right and not self.runner.touched():
             fields[RIGHT_FIELD] = "0"
         return Broadcast(message_of(**fields, **self.named(claims)))
 

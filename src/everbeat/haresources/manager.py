@@ -182,7 +182,7 @@ class HaresourcesManager:
         )
         effects: list[ManagerEffect] = [*events]
         if is_known and not desk.is_legacy:
-            effects.append(desk.announcement(frozenset(), "shutdown"))
+            effects.append(desk.announcement(desk.last_claims(), "shutdown"))
         effects += desk.runner.release(sorted(keys), "this node stops", now_ms)
         return effects + self._settle(now_ms)
 
@@ -351,7 +351,7 @@ class HaresourcesManager:
         if desk.is_legacy or is_silent or desk.stage is Stage.STOPPED:
             return effects
         if desk.stage is Stage.STOPPING:
-            return [*effects, desk.announcement(frozenset(), "shutdown")]
+            return [*effects, desk.announcement(desk.last_claims(), "shutdown")]
         return [*effects, desk.announcement(desk.claims())]
 
     def _on_resource(self, peer: Peer, message: Message, now_ms: int) -> list[ManagerEffect]:

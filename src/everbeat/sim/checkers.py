@@ -1,8 +1,8 @@
 """What must hold in every history. A checker sees facts and machines, never the cores' insides.
 
 Safety, at every step: no message is handed up twice in one life of a link process; generations
-never go back. Liveness, once the faults have stopped for BOUND_MS: every group is held exactly
-once, all of it.
+never go back; where a quorum decides, no two machines that serve hold the same resource. Liveness,
+once the faults have stopped for BOUND_MS: every group is held exactly once, all of it.
 """
 
 from __future__ import annotations
@@ -61,6 +61,18 @@ def holders(machines: Iterable[Machine]) -> dict[str, tuple[str, ...]]:
         words = {resource.text for resource in group.resources}
         found[group.key] = tuple(m.name for m in machines if words & m.agents.running)
     return found
+
+
+def check_no_two_hold(machines: Iterable[Machine]) -> None:
+    """Raise BrokenPromise if a resource runs, or may run already, on two machines that serve."""
+    holder: dict[str, NodeName] = {}
+    for machine in machines:
+        if not machine.is_serving:
+            continue
+        for word in sorted(machine.agents.running | machine.agents.starting):
+            if word in holder:
+                raise BrokenPromise(f"{word} runs on {holder[word]} and {machine.name}")
+            holder[word] = machine.name
 
 
 def check_each_group_is_held_once(machines: Iterable[Machine]) -> None:

@@ -7,12 +7,16 @@ means that b does not hear a.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from everbeat.model.names import NodeName
 
 if TYPE_CHECKING:
     from random import Random
 
-    from everbeat.model.names import NodeName
+WITNESS: Final = NodeName("the-witness")
+WITNESS_PATH: Final = -1  # no medium of ha.cf: it fails by cuts alone
+SWITCH: Final = NodeName("the-switch")  # answers pings
 
 
 @dataclass(slots=True)

@@ -8,19 +8,24 @@ from __future__ import annotations
 
 import heapq
 import random
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from everbeat.model.cluster import AuthKey, AuthKeys
-from everbeat.sim.checkers import ForwardOnly, OnceOnly
+from everbeat.sim.checkers import ForwardOnly, OnceOnly, check_no_two_hold
 from everbeat.sim.machine import Disk, Factory, Machine
-from everbeat.sim.network import Network
+from everbeat.sim.network import SWITCH, WITNESS, WITNESS_PATH, Network
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from everbeat.model.cluster import HaConfig, ResourceGroup
+    from everbeat.model.fencing import RunFencing
     from everbeat.model.members import MembershipFact
     from everbeat.model.names import NodeName
+    from everbeat.model.quorum import WitnessAsk
+    from everbeat.sim.devices import SimulatedDevices
+    from everbeat.sim.witness import SimulatedWitness
 
 STEPS_MAX: Final = 400_000  # of one call; a history that needs more is looping
 KEYS: Final = AuthKeys(1, (AuthKey(1, "crc"),))  # the cheapest: authentication is not the subject
@@ -35,13 +40,19 @@ class World:
         groups: tuple[ResourceGroup, ...],
         seed: int,
         factory: Factory | None = None,
+        *,
+        is_exclusive: bool = False,
     ) -> None:
+        """Build the machines; `is_exclusive`: two holders of a group are a broken promise."""
         self.now_ms = 1_000
         self.log: list[str] = []
         self.random = random.Random(seed)  # noqa: S311 - not for secrets
         self.network = Network(self.random)
         self._queue: list[tuple[int, int, Callable[[], None]]] = []
         self._sequence = 0
+        self._is_exclusive = is_exclusive
+        self.witness: SimulatedWitness | None = None
+        self.devices: SimulatedDevices | None = None
         self._once_only = OnceOnly()
         self._forward_only = ForwardOnly()
         self.machines: dict[NodeName, Machine] = {}
@@ -69,10 +80,45 @@ class World:
     def transmit(self, sender: NodeName, media: Sequence[int], data: bytes) -> None:
         """Carry a datagram to every other machine on each medium."""
         for medium in media:
+            if self.machines[sender].config.media[medium].kind.is_ping:
+                self._echo(sender, medium, data)
+                continue
             for receiver, machine in self.machines.items():
                 if receiver != sender:
                     for delay_ms in self.network.arrivals(sender, receiver, medium):
                         self._deliver(machine, medium, data, sender, delay_ms)
+
+    def _echo(self, sender: NodeName, medium: int, data: bytes) -> None:
+        """Answer a ping if it arrives and its echo does."""
+        there = self.network.arrivals(sender, SWITCH, medium)
+        back = self.network.arrivals(SWITCH, sender, medium)
+        if there and back:
+            self._deliver(self.machines[sender], medium, data, SWITCH, there[0] + back[0])
+
+    def ask_witness(self, ask: WitnessAsk) -> None:
+        """Carry a question to the witness, and its answer back."""
+        witness = self.witness
+        if witness is None:
+            return
+        for delay_ms in self.network.arrivals(ask.node, WITNESS, WITNESS_PATH):
+            self.after(delay_ms, lambda: self._answer(witness, ask))
+
+    def _answer(self, witness: SimulatedWitness, ask: WitnessAsk) -> None:
+        for reply in witness.on_ask(ask, self.now_ms):
+            late_ms = self.random.randrange(witness.late_ms_max + 1)
+            for delay_ms in self.network.arrivals(WITNESS, ask.node, WITNESS_PATH):
+                machine = self.machines[ask.node]
+                self.after(delay_ms + late_ms, partial(machine.hear_witness, reply))
+
+    def ask_device(self, asker: Machine, order: RunFencing) -> None:
+        """Carry a question to the fencing devices."""
+        if self.devices is not None:
+            self.devices.ask(asker, order)
+
+    def observe_holding(self) -> None:
+        """Let the checker look who holds what."""
+        if self._is_exclusive:
+            check_no_two_hold(self.machines.values())
 
     def note(self, node: NodeName, text: str) -> None:
         """Write a line to the log."""

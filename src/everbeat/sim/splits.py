@@ -1,0 +1,216 @@
+"""Histories of splits: what may be cut, lost, paused and restarted, and never two holders.
+
+    votes     three nodes
+    witness   two nodes and a witness, which is cut off, dies, restarts and thinks long as well
+    ping      two nodes and a switch that answers pings; what fails is a node's cable to it
+    none      two nodes and nothing: as Heartbeat, so a split makes two holders
+
+Every clock runs at a rate of its own, up to the bound of ADR 0010; every machine has a watchdog,
+which resets it when it stood still for longer than stopping may take, or has not stopped in time.
+Ping histories lose no datagrams: beyond cut cables a ping node is no witness.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from everbeat.model.cluster import (
+    DRIFT_PERMILLE,
+    AutoFailback,
+    Medium,
+    MediumKind,
+    Quorum,
+    Timing,
+    WitnessPlace,
+)
+from everbeat.model.names import LinkName
+from everbeat.sim.agents import Manner
+from everbeat.sim.cluster import configs_for, groups_for, wait_settled
+from everbeat.sim.network import SWITCH, WITNESS
+from everbeat.sim.witness import SimulatedWitness
+from everbeat.sim.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from everbeat.model.cluster import HaConfig
+    from everbeat.sim.machine import Factory, Machine
+
+TIMING: Final = Timing(
+    keepalive_ms=1_000,
+    deadtime_ms=6_000,
+    warntime_ms=3_000,
+    initdead_ms=8_000,
+    deadping_ms=6_000,
+    stoptime_ms=2_200,
+)
+KINDS: Final = (Quorum.VOTES, Quorum.WITNESS, Quorum.PING)
+TROUBLE_MS: Final = 100_000
+FAULT_GAP_MS_MAX: Final = 12_000
+PAUSE_MS_MAX: Final = 15_000
+RATE_PPM_MAX: Final = DRIFT_PERMILLE * 1_000 - 100  # the bound is of first order in the drift
+
+
+def split_configs(kind: Quorum, mode: AutoFailback) -> list[HaConfig]:
+    """Return the ha.cf of each node of such a cluster."""
+    count = 3 if kind is Quorum.VOTES else 2
+    configs = configs_for(count, mode, media_count=1)
+    ping = Medium(kind=MediumKind.PING, link=LinkName(SWITCH), hosts=("192.0.2.1",))
+    media = (*configs[0].media, ping) if kind is Quorum.PING else configs[0].media
+    witness = WitnessPlace(WITNESS) if kind is Quorum.WITNESS else None
+    return [
+        replace(config, timing=TIMING, quorum=kind, media=media, witness=witness)
+        for config in configs
+    ]
+
+
+def split_history(seed: int, kind: Quorum, factory: Factory | None = None) -> World:
+    """Run one seeded history; its log tells the story. Raise BrokenPromise for two holders."""
+    mode = AutoFailback.OFF if seed % 2 else AutoFailback.ON
+    configs = split_configs(kind, mode)
+    world = World(configs, groups_for(len(configs)), seed, factory, is_exclusive=True)
+    if kind is Quorum.WITNESS:
+        world.witness = SimulatedWitness(rate_ppm=_rate(world))
+        world.witness.power_on(world.now_ms)
+    for machine in world.machines.values():
+        machine.rate_ppm, machine.has_own_clock = _rate(world), True
+        machine.watchdog_ms = TIMING.stoptime_ms
+    SplitTrouble(world, kind).run()
+    wait_settled(world)
+    return world
+
+
+def _rate(world: World) -> int:
+    return world.random.randrange(2 * RATE_PPM_MAX + 1) - RATE_PPM_MAX
+
+
+class SplitTrouble:
+    """Draws faults from the world's Random, mostly cuts."""
+
+    def __init__(self, world: World, kind: Quorum) -> None:
+        self._world = world
+        self._random = world.random
+        usual: tuple[Callable[[Machine], None], ...] = (
+            self._isolate,
+            self._isolate,
+            self._heal,
+            self._heal,
+            self._crash,
+            self._stop,
+            self._crash_link,
+            self._crash_core,
+            self._pause,
+            self._misbehave,
+            self._standby,
+            self._takeover,
+        )
+        more = {
+            Quorum.VOTES: (self._cut, self._cut, self._noise),
+            Quorum.WITNESS: (self._cut, self._cut, self._noise, self._witness, self._witness),
+        }
+        self._kinds = (*usual, *more.get(kind, ()))
+
+    def run(self, duration_ms: int = TROUBLE_MS) -> None:
+        """Boot all, make trouble for a while, then end every fault."""
+        world = self._world
+        for machine in world.machines.values():
+            world.after(self._random.randrange(3_000), machine.power_on)
+        end_ms = world.now_ms + duration_ms
+        world.run_until(world.now_ms + self._random.randrange(30_000))
+        while world.now_ms < end_ms:
+            machines = list(world.machines.values())
+            machine = machines[self._random.randrange(len(machines))]
+            self._kinds[self._random.randrange(len(self._kinds))](machine)
+            world.run_until(world.now_ms + self._random.randrange(FAULT_GAP_MS_MAX))
+        self.end()
+
+    def end(self) -> None:
+        """Bring everything back to order."""
+        world = self._world
+        world.log.append(f"{world.now_ms:>8} --- all faults end")
+        world.network.heal()
+        if world.witness is not None:
+            world.witness.late_ms_max = 0
+            world.witness.power_on(world.now_ms)
+        for machine in world.machines.values():
+            machine.agents.manner = Manner.HONEST
+            machine.power_on()
+            world.after(PAUSE_MS_MAX, machine.power_on)  # one that was stopping or paused
+
+    def _later_on(self, machine: Machine) -> None:
+        self._world.after(self._random.randrange(30_000), machine.power_on)
+
+    def _crash(self, machine: Machine) -> None:
+        machine.power_off()
+        self._later_on(machine)
+
+    def _stop(self, machine: Machine) -> None:
+        machine.stop()
+        self._later_on(machine)
+
+    def _isolate(self, machine: Machine) -> None:
+        """Cut a machine's cable to the switch, rarely one direction of it alone."""
+        direction = self._random.randrange(6)
+        others = [*(name for name in self._world.machines if name != machine.name)]
+        for other in (*others, WITNESS, SWITCH):
+            if direction != 0:
+                self._world.network.cuts.add((machine.name, other))
+            if direction != 1:
+                self._world.network.cuts.add((other, machine.name))
+        how = {0: "hears nobody", 1: "is heard by nobody"}.get(direction, "is cut off")
+        self._world.note(machine.name, how)
+
+    def _cut(self, machine: Machine) -> None:
+        others = [name for name in (*self._world.machines, WITNESS) if name != machine.name]
+        other = others[self._random.randrange(len(others))]
+        is_one_way = self._random.randrange(3) == 0
+        self._world.network.cut(machine.name, other, is_one_way=is_one_way)
+        arrow = "->" if is_one_way else "<->"
+        self._world.note(machine.name, f"cut {machine.name} {arrow} {other}")
+
+    def _heal(self, machine: Machine) -> None:
+        self._world.network.heal()
+        self._world.note(machine.name, "network heals")
+
+    def _noise(self, machine: Machine) -> None:
+        network = self._world.network
+        network.loss_permille = self._random.randrange(300)
+        network.duplicate_permille = self._random.randrange(300)
+        network.delay_ms_max = 1 + self._random.randrange(400)
+        self._world.note(machine.name, f"loss {network.loss_permille} permille")
+
+    def _witness(self, machine: Machine) -> None:
+        witness = self._world.witness
+        assert witness is not None
+        match self._random.randrange(3):
+            case 0:
+                witness.power_off()
+                self._world.note(machine.name, "the witness dies")
+                delay_ms = self._random.randrange(20_000)
+                self._world.after(delay_ms, lambda: witness.power_on(self._world.now_ms))
+            case 1:
+                witness.late_ms_max = self._random.randrange(6_000)
+                self._world.note(machine.name, f"the witness thinks {witness.late_ms_max} ms")
+            case _:
+                witness.late_ms_max = 0
+
+    def _crash_link(self, machine: Machine) -> None:
+        machine.crash_link()
+
+    def _crash_core(self, machine: Machine) -> None:
+        machine.crash_core()
+
+    def _pause(self, machine: Machine) -> None:
+        machine.pause(self._random.randrange(PAUSE_MS_MAX))
+
+    def _misbehave(self, machine: Machine) -> None:
+        manners = [Manner.HONEST, Manner.HONEST, Manner.FAILING, Manner.HANGING]
+        machine.agents.manner = manners[self._random.randrange(len(manners))]
+        self._world.note(machine.name, f"scripts are {machine.agents.manner.name}")
+
+    def _standby(self, machine: Machine) -> None:
+        machine.ask_standby(("all", "local", "foreign")[self._random.randrange(3)])
+
+    def _takeover(self, machine: Machine) -> None:
+        machine.ask_takeover(("all", "local", "foreign")[self._random.randrange(3)])
