@@ -1,0 +1,350 @@
+"""Schedules of faults as values: drawn from a seed, run on a configuration, made shorter.
+
+A schedule is a tuple of faults, each with its moment after the cluster has settled and how long it
+lasts. `run_schedule` says whether two machines held a group; `shortened` drops and rounds what is
+not needed for that.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import Enum
+from random import Random
+from typing import TYPE_CHECKING, Final
+
+from everbeat.model.cluster import DRIFT_PERMILLE, Medium, MediumKind, Quorum
+from everbeat.model.names import NodeName
+from everbeat.sim.checkers import BrokenPromise, check_each_group_is_held_once
+from everbeat.sim.network import SWITCH, WITNESS
+from everbeat.sim.witness import SimulatedWitness
+from everbeat.sim.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from everbeat.model.cluster import HaConfig, ResourceGroup
+    from everbeat.sim.machine import Machine
+
+_NOBODY: Final = NodeName("")
+
+FAULTS_MAX: Final = 7
+SETTLE_LOOKS_MAX: Final = 400
+SCRIPT_MS_MAX: Final = 310
+"""What one simulated script takes at most, rounded up."""
+
+RATE_PPM_MAX: Final = DRIFT_PERMILLE * 1_000 - 100
+NOISE_PERMILLE_MAX: Final = 300
+RERUNS: Final = 3
+"""Other seeds tried when a shorter schedule does not do it with the first one."""
+
+
+class FaultKind(Enum):
+    """What may go wrong. A value is its name in JSON."""
+
+    CUT = "cut"  # node and other do not hear each other; one-way: other does not hear node
+    ISOLATED = "isolated"  # node's only cable
+    POWER_CUT = "power-cut"
+    STOP = "stop"  # in order, and started again at the end
+    LINK_DIES = "link-dies"
+    CORE_DIES = "core-dies"
+    PAUSE = "pause"
+    NOISE = "noise"
+    STANDBY = "standby"
+    TAKEOVER = "takeover"
+    WITNESS_DOWN = "witness-down"
+    WITNESS_LATE = "witness-late"
+
+
+MOMENTARY: Final = frozenset(
+    {FaultKind.LINK_DIES, FaultKind.CORE_DIES, FaultKind.STANDBY, FaultKind.TAKEOVER}
+)
+"""Faults that have no end of their own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One fault. Times are milliseconds after the cluster has settled."""
+
+    kind: FaultKind
+    at_ms: int
+    node: NodeName
+    lasts_ms: int = 0
+    other: NodeName = _NOBODY
+    is_one_way: bool = False
+    amount: int = 0  # noise: lost datagrams of 1000; late witness: milliseconds
+
+
+Schedule = tuple[Fault, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """What is tried: each node's configuration, and the groups."""
+
+    configs: tuple[HaConfig, ...]
+    groups: tuple[ResourceGroup, ...]
+
+    @property
+    def quorum(self) -> Quorum:
+        """Return what decides a split."""
+        return self.configs[0].quorum
+
+    @property
+    def dead_ms(self) -> int:
+        """Return the longest deadtime of the nodes."""
+        return max(config.timing.deadtime_ms for config in self.configs)
+
+
+@dataclass(frozen=True, slots=True)
+class DoubleRun:
+    """Two machines held the same resource."""
+
+    schedule: Schedule
+    seed: int
+    at_ms: int  # after the cluster had settled
+    what: str
+    log: tuple[str, ...]
+
+
+def simulated_cluster(configs: Iterable[HaConfig], groups: Iterable[ResourceGroup]) -> Cluster:
+    """Return what is tried of a configuration: groups that can be stopped within stoptime.
+
+    Whether the real ones can is nothing a simulation knows; who may hold them does not depend on
+    how many resources they have. Of several media one is enough, as faults hit all of them.
+    """
+    found = tuple(_lean(config) for config in configs)
+    stop_ms = min(config.timing.stoptime_ms for config in found)
+    count = max(1, stop_ms // SCRIPT_MS_MAX - 1)
+    return Cluster(found, tuple(replace(g, resources=g.resources[:count]) for g in groups))
+
+
+def _lean(config: HaConfig) -> HaConfig:
+    messaging = [medium for medium in config.media if not medium.kind.is_ping]
+    one = Medium(kind=MediumKind.BCAST, link=messaging[0].link, interface="eth0")
+    pings = [medium for medium in config.media if medium.kind.is_ping]
+    return replace(config, media=(one, *pings), msgfmt="netstring")
+
+
+def kinds_of(cluster: Cluster) -> tuple[FaultKind, ...]:
+    """Return the faults that the configuration promises to stand, likely ones more than once."""
+    kinds = [
+        *(FaultKind.ISOLATED,) * 2,
+        FaultKind.POWER_CUT,
+        FaultKind.STOP,
+        FaultKind.LINK_DIES,
+        FaultKind.CORE_DIES,
+        FaultKind.STANDBY,
+        FaultKind.TAKEOVER,
+    ]
+    if cluster.quorum is not Quorum.PING:  # ping nodes see cut cables, and nothing finer
+        kinds += [FaultKind.CUT] * 3 + [FaultKind.NOISE]
+    if cluster.quorum is Quorum.WITNESS:
+        kinds += [FaultKind.WITNESS_DOWN, FaultKind.WITNESS_LATE]
+    if all(config.watchdog for config in cluster.configs):
+        kinds.append(FaultKind.PAUSE)
+    return tuple(kinds)
+
+
+def drawn_schedule(cluster: Cluster, seed: int) -> Schedule:
+    """Draw a schedule: mostly a few faults, sorted by time."""
+    random = Random(seed)  # noqa: S311 - not for secrets
+    kinds = kinds_of(cluster)
+    count = 1 + min(random.randrange(FAULTS_MAX), random.randrange(FAULTS_MAX))
+    faults = [_drawn_fault(cluster, kinds, random) for _ in range(count)]
+    return tuple(sorted(faults, key=lambda fault: fault.at_ms))
+
+
+def run_schedule(cluster: Cluster, schedule: Schedule, seed: int) -> DoubleRun | None:
+    """Boot the cluster, let it settle, let the faults happen; return what was found."""
+    world = _booted(cluster, seed)
+    began_ms = world.now_ms
+    try:
+        _settle(world, cluster)
+        began_ms = world.now_ms
+        _bring_about(world, schedule)
+        end_ms = max((fault.at_ms + fault.lasts_ms for fault in schedule), default=0)
+        world.run_until(began_ms + end_ms + 2 * cluster.dead_ms + 2_000)
+    except BrokenPromise as found:
+        return DoubleRun(schedule, seed, world.now_ms - began_ms, str(found), tuple(world.log))
+    return None
+
+
+def shortened(cluster: Cluster, found: DoubleRun) -> DoubleRun:
+    """Return a double run with fewer and rounder faults, the shortest that can be found."""
+    best = found
+    is_shorter = True
+    while is_shorter:
+        is_shorter = False
+        for schedule in _shorter(best.schedule, cluster):
+            again = _found_again(cluster, schedule, best.seed)
+            if again is not None:
+                best, is_shorter = again, True
+                break
+    return best
+
+
+def _found_again(cluster: Cluster, schedule: Schedule, seed: int) -> DoubleRun | None:
+    for number in range(RERUNS):
+        again = run_schedule(cluster, schedule, seed + number)
+        if again is not None:
+            return again
+    return None
+
+
+def _shorter(schedule: Schedule, cluster: Cluster) -> Iterator[Schedule]:
+    """Yield simpler schedules: without a fault, both ways, without an end, at round times."""
+    for index in range(len(schedule)):
+        yield schedule[:index] + schedule[index + 1 :]
+    long_ms = 3 * cluster.dead_ms
+    for index, fault in enumerate(schedule):
+        simpler = [replace(fault, is_one_way=False)] if fault.is_one_way else []
+        if fault.kind not in MOMENTARY and fault.lasts_ms != long_ms:
+            simpler.append(replace(fault, lasts_ms=long_ms))
+        if index == 0 and fault.at_ms:
+            simpler.append(replace(fault, at_ms=0))
+        elif fault.at_ms % 1_000:
+            simpler.append(replace(fault, at_ms=fault.at_ms // 1_000 * 1_000))
+        for other in simpler:
+            changed = (*schedule[:index], other, *schedule[index + 1 :])
+            yield tuple(sorted(changed, key=lambda each: each.at_ms))
+
+
+def _drawn_fault(cluster: Cluster, kinds: tuple[FaultKind, ...], random: Random) -> Fault:
+    names = [config.node for config in cluster.configs]
+    kind = kinds[random.randrange(len(kinds))]
+    node = names[random.randrange(len(names))]
+    others = [name for name in names if name != node]
+    if cluster.quorum is Quorum.WITNESS:
+        others.append(WITNESS)
+    is_short = random.randrange(3) == 0
+    fault = Fault(
+        kind=kind,
+        at_ms=random.randrange(3 * cluster.dead_ms),
+        lasts_ms=random.randrange((1 if is_short else 3) * cluster.dead_ms),
+        node=node,
+    )
+    match kind:
+        case FaultKind.CUT:
+            other = others[random.randrange(len(others))]
+            return replace(fault, other=other, is_one_way=random.randrange(3) == 0)
+        case FaultKind.NOISE:
+            return replace(fault, amount=random.randrange(NOISE_PERMILLE_MAX))
+        case FaultKind.WITNESS_LATE:
+            return replace(fault, amount=random.randrange(2 * cluster.dead_ms))
+        case _:
+            return replace(fault, lasts_ms=0) if kind in MOMENTARY else fault
+
+
+# -- the world -------------------------------------------------------------------------------------
+
+
+def _booted(cluster: Cluster, seed: int) -> World:
+    world = World(cluster.configs, cluster.groups, seed, is_exclusive=True)
+    if cluster.quorum is Quorum.WITNESS:
+        world.witness = SimulatedWitness(rate_ppm=_rate(world))
+        world.witness.power_on(world.now_ms)
+    for machine in world.machines.values():
+        machine.rate_ppm, machine.has_own_clock = _rate(world), True
+        if machine.config.watchdog:
+            machine.watchdog_ms = machine.config.timing.stoptime_ms
+        world.after(world.random.randrange(1_000), machine.power_on)
+    return world
+
+
+def _rate(world: World) -> int:
+    return world.random.randrange(2 * RATE_PPM_MAX + 1) - RATE_PPM_MAX
+
+
+def _settle(world: World, cluster: Cluster) -> None:
+    """Let the cluster start; it has settled when every group is held once."""
+    look_ms = max(1_000, cluster.dead_ms // 4)
+    for _ in range(SETTLE_LOOKS_MAX):
+        world.run_until(world.now_ms + look_ms)
+        try:
+            check_each_group_is_held_once(world.machines.values())
+        except BrokenPromise:
+            continue
+        return
+    raise AssertionError("\n".join(["the simulated cluster did not settle", *world.log]))
+
+
+def _bring_about(world: World, schedule: Schedule) -> None:
+    active: list[Fault] = []
+
+    def begin(fault: Fault) -> None:
+        active.append(fault)
+        _begin(world, fault)
+        _set_network(world, active)
+
+    def end(fault: Fault) -> None:
+        active.remove(fault)
+        _end(world, fault)
+        _set_network(world, active)
+
+    for fault in schedule:
+        world.after(fault.at_ms, _bound(begin, fault))
+        if fault.kind not in MOMENTARY:
+            world.after(fault.at_ms + fault.lasts_ms, _bound(end, fault))
+
+
+def _bound(act: Callable[[Fault], None], fault: Fault) -> Callable[[], None]:
+    return lambda: act(fault)
+
+
+def _begin(world: World, fault: Fault) -> None:
+    machine = _machine(world, fault)
+    match fault.kind:
+        case FaultKind.POWER_CUT:
+            machine.power_off()
+        case FaultKind.STOP:
+            machine.stop()
+        case FaultKind.LINK_DIES:
+            machine.crash_link()
+        case FaultKind.CORE_DIES:
+            machine.crash_core()
+        case FaultKind.PAUSE:
+            machine.pause(fault.lasts_ms)
+        case FaultKind.STANDBY:
+            machine.ask_standby("all")
+        case FaultKind.TAKEOVER:
+            machine.ask_takeover("all")
+        case FaultKind.WITNESS_DOWN if world.witness is not None:
+            world.witness.power_off()
+        case FaultKind.WITNESS_LATE if world.witness is not None:
+            world.witness.late_ms_max = fault.amount
+        case _:
+            pass  # the network's, see _set_network
+
+
+def _end(world: World, fault: Fault) -> None:
+    machine = _machine(world, fault)
+    match fault.kind:
+        case FaultKind.POWER_CUT | FaultKind.STOP:
+            machine.power_on()
+        case FaultKind.WITNESS_DOWN if world.witness is not None:
+            world.witness.power_on(world.now_ms)
+        case FaultKind.WITNESS_LATE if world.witness is not None:
+            world.witness.late_ms_max = 0
+        case _:
+            pass
+
+
+def _machine(world: World, fault: Fault) -> Machine:
+    return world.machines[fault.node]
+
+
+def _set_network(world: World, active: list[Fault]) -> None:
+    """Let the network be what the faults that last now make of it."""
+    network = world.network
+    network.heal()
+    for fault in active:
+        if fault.kind is FaultKind.CUT:
+            network.cut(fault.node, fault.other, is_one_way=fault.is_one_way)
+        elif fault.kind is FaultKind.ISOLATED:
+            for other in (*world.machines, WITNESS, SWITCH):
+                if other != fault.node:
+                    network.cut(fault.node, other, is_one_way=False)
+        elif fault.kind is FaultKind.NOISE:
+            network.loss_permille = max(network.loss_permille, fault.amount)
+            network.duplicate_permille = fault.amount
+            network.delay_ms_max = 2 + fault.amount
