@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 from collections import Counter
 from pathlib import Path
 
-from everbeat.cib.tree import tree_from_text
+from everbeat.cib.tree import Element, tree_from_text
 from everbeat.cib.upgrade import upgrade_cib
 from everbeat.policy.emit.transition import Transition, transition_from_cib
 
@@ -25,7 +25,7 @@ def case_names() -> list[str]:
     return suite + sorted(f"random-{path.name}" for path in RANDOM_CASES.glob("*"))
 
 
-def _files(name: str) -> dict[str, Path]:
+def case_files(name: str) -> dict[str, Path]:
     """Where a case's document and its expected results are; random ones have no drawing."""
     if name.startswith("random-"):
         folder = RANDOM_CASES / name.removeprefix("random-")
@@ -35,18 +35,23 @@ def _files(name: str) -> dict[str, Path]:
     return {kind: CASES / kind / f"{name}.{kind}" for kind in kinds}
 
 
+def case_time(name: str, cib: Element) -> int:
+    """The time a case is decided for: of its words, of its document, or any."""
+    return _TIMES[name][0] if name in _TIMES else int(cib.get("execution-date") or _ANY_TIME)
+
+
 def run_case(name: str) -> Transition:
-    cib = upgrade_cib(tree_from_text(_files(name)["xml"].read_bytes())).root
+    cib = upgrade_cib(tree_from_text(case_files(name)["xml"].read_bytes())).root
     if name in _TIMES:
         now, written = _TIMES[name]
         return transition_from_cib(cib, now, f"Setting effective cluster time: {written}")
-    return transition_from_cib(cib, int(cib.get("execution-date") or _ANY_TIME))
+    return transition_from_cib(cib, case_time(name, cib))
 
 
 def failed_tiers(name: str) -> list[str]:
     """T2 scores, T3 the graph by names, T4-* the texts line by line (drawing: as a set)."""
     transition = run_case(name)
-    expected = {kind: path.read_text() for kind, path in _files(name).items() if kind != "xml"}
+    expected = {kind: path.read_text() for kind, path in case_files(name).items() if kind != "xml"}
     graph, actual = expected["exp"], transition.graph
     told = "\n".join([*transition.warnings, transition.summary])
     equal = {
