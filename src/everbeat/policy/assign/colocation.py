@@ -126,21 +126,23 @@ def _to_scores(plan: Plan, dependent: Resource, primary: Resource, record: Coloc
     else:
         wanted = node_value(primary, node, record.attribute)
         changed = table.scores.copy()
+        values = node_values(plan, dependent, record.attribute)
         for index in table.nodes():
-            other = plan.nodes_by_index[index]
-            if node_value(dependent, other, record.attribute) == wanted:
+            if values[index] == wanted:
                 if record.score < INFINITY:
                     changed[index] = add_scores(changed[index], record.score)
             elif record.score >= INFINITY:
                 changed[index] = -INFINITY
-    if abs(record.score) >= INFINITY or _any_open(plan, changed):
+    if abs(record.score) >= INFINITY or any_open(plan, changed):
         table.take(changed, cause)
 
 
-def _any_open(plan: Plan, row: list[int]) -> bool:
-    return any(
-        score >= 0 and plan.nodes_by_index[index].is_available() for index, score in enumerate(row)
-    )
+def any_open(plan: Plan, row: list[int]) -> bool:
+    """Say whether anything may run anywhere, by this row of scores."""
+    for index, score in enumerate(row):
+        if score >= 0 and plan.nodes_by_index[index].is_available():
+            return True
+    return False
 
 
 def node_value(resource: Resource, node: Node, attribute: str) -> str | None:
@@ -155,6 +157,17 @@ def node_value(resource: Resource, node: Node, attribute: str) -> str | None:
     else:
         value = node_attribute_for(resource, node, attribute, assigned=True)
     return None if value is None else value.lower()
+
+
+def node_values(plan: Plan, resource: Resource, attribute: str) -> list[str | None]:
+    """Return every node's value, by index; where all nodes are members, one row serves all."""
+    known = plan.attribute_values.get(attribute)
+    if known is not None:
+        return known
+    row = [node_value(resource, node, attribute) for node in plan.nodes_by_index]
+    if not any(node.is_remote for node in plan.nodes):
+        plan.attribute_values[attribute] = row
+    return row
 
 
 def host_of(node: Node) -> Node | None:

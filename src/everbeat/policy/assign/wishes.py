@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Final, final
 
-from everbeat.policy.assign.colocation import node_value
+from everbeat.policy.assign.colocation import any_open, node_values
 from everbeat.policy.assign.lists import has_influence, this_with, with_this
 from everbeat.policy.plan.table import Cause
 from everbeat.policy.plan.words import GROUP
@@ -20,10 +20,13 @@ if TYPE_CHECKING:
     from everbeat.policy.plan.resource import Resource
 
 _SINGLE: Final = struct.Struct("f")
+_EXACT_MAX: Final = 1 << 24
 
 
 def single(value: float) -> float:
-    """Round a number to single precision."""
+    """Round a number to single precision; whole ones of 24 bits are exact."""
+    if -_EXACT_MAX <= value <= _EXACT_MAX and value == int(value):
+        return value
     rounded: float = _SINGLE.unpack(_SINGLE.pack(value))[0]
     return rounded
 
@@ -83,7 +86,7 @@ def add_colocated(
         assert record is not None
         work = row.copy()
         _merge(plan, work, source, target, record, factor, flags)
-    if _any_available(plan, work):
+    if any_open(plan, work):
         work = _follow(plan, source, target, work, factor, flags)
     elif flags.active and row is not None:
         source.updating = False
@@ -94,12 +97,6 @@ def add_colocated(
                 work[index] = 1
     source.updating = False
     return work
-
-
-def _any_available(plan: Plan, row: list[int]) -> bool:
-    return any(
-        score >= 0 and plan.nodes_by_index[index].is_available() for index, score in enumerate(row)
-    )
 
 
 def _follow(
@@ -128,14 +125,13 @@ def _merge(
     factor: float,
     flags: SumFlags,
 ) -> None:
-    attribute = record.attribute
     best = _best_scores(plan, source, record)
+    values = node_values(plan, target, record.attribute)
     stickiness = record.primary.stickiness
     for index, score in enumerate(work):
         if score == ABSENT:
             continue
-        node = plan.nodes_by_index[index]
-        wish = best.get(node_value(target, node, attribute), -INFINITY)
+        wish = best.get(values[index], -INFINITY)
         if factor < 0 and wish < 0:
             if stickiness >= -wish or not record.influence or not _is_single(record.dependent):
                 continue
@@ -176,14 +172,14 @@ def _best_scores(plan: Plan, source: Resource, record: Colocation) -> dict[str |
             for node, score in location.nodes:
                 if node.index < len(row) and row[node.index] != ABSENT:
                     row[node.index] = add_scores(row[node.index], score)
+    values = node_values(plan, source, record.attribute)
     best: dict[str | None, int] = {}
     for index, score in enumerate(row):
         if score == ABSENT or score <= -INFINITY:
             continue
-        node = plan.nodes_by_index[index]
-        if not node.is_available():
+        if not plan.nodes_by_index[index].is_available():
             continue
-        value = node_value(source, node, record.attribute)
+        value = values[index]
         if score > best.get(value, -INFINITY):
             best[value] = score
     return best

@@ -62,6 +62,7 @@ class Plan:
         self.ticket_uses: list[TicketUse] = []
         self.locations: list[LocationRecord] = []  # newest first
         self.orderings: list[OrderRecord] = []
+        self.attribute_values: dict[str, list[str | None]] = {}  # by node, as colocations ask
         self.actions: list[Action] = []  # in order of creation
         self.actions_by_key: dict[str, list[Action]] = {}  # those without a resource
         self.failed_operations: list[FailedOperation] = []
