@@ -39,6 +39,7 @@ from everbeat.executor.effects import (
 from everbeat.model.operations import (
     Action,
     MonitorFailed,
+    MonitorHeard,
     MonitorUnheard,
     OperationHung,
     Outcome,
@@ -82,6 +83,7 @@ RecurringEffect: TypeAlias = (
     | Unobserve
     | EndRemains
     | MonitorFailed
+    | MonitorHeard
     | MonitorUnheard
     | OperationHung
 )
@@ -230,6 +232,8 @@ class Recurring:
             noticed_ms=now_ms,
         )
         self._watched[one.id] = one
+        if watch.is_heard:
+            self._speaking.add((group, watch.resource.text))
         return [Observe(one.id, one.agent)] if one.agent is not None else []
 
     def _drop(self, ones: list[_Watched], now_ms: int) -> list[RecurringEffect]:
@@ -278,10 +282,12 @@ class Recurring:
         is_in_time, one.deadline = one.deadline.is_in_time, None
         key = (one.group, one.watch.resource.text)
         if is_in_time and is_held(one.agent, ending.exit_code, ending.words):
-            self._speaking.add(key)
             one.was_seen, one.is_doubted = True, False
             self._plan_next(one, now_ms)
-            return []
+            if key in self._speaking:
+                return []
+            self._speaking.add(key)
+            return [MonitorHeard(one.group, one.watch.resource)]
         is_doubtful = not is_in_time or _is_doubtful(one.agent, ending)
         if is_doubtful and not one.is_doubted:
             one.is_doubted, one.due_ms = True, now_ms

@@ -60,6 +60,7 @@ class Desk:
     peers: dict[NodeName, Peer] = field(default_factory=dict)
     failures: tuple[ResourceFailures, ...] = ()  # of this node
     watched: dict[GroupKey, tuple[Watch, ...]] = field(default_factory=dict)  # as last ordered
+    heard: set[tuple[GroupKey, str]] = field(default_factory=set)  # their status has said "running"
     stage: Stage = Stage.OFFLINE
     is_adopting: bool = False
     handover: Handover | None = None

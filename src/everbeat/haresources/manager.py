@@ -56,11 +56,12 @@ if TYPE_CHECKING:
 
     from everbeat.haresources.effects import ManagerEffect
     from everbeat.haresources.peers import Peer
-    from everbeat.model.cluster import HaConfig, ResourceGroup
+    from everbeat.model.cluster import HaConfig, ResourceGroup, ResourceSpec
     from everbeat.model.failures import ResourceFailures
     from everbeat.model.groups import ManagerView
     from everbeat.model.members import MembershipFact, MembershipView
     from everbeat.model.message import Message
+    from everbeat.model.names import GroupKey
     from everbeat.model.operations import MonitorFailed, OperationDone
 
 LINGER_MS: Final = 1_000  # after `shutdone`, so that a lost one can still be asked for again
@@ -122,12 +123,18 @@ class HaresourcesManager:
 
     def on_operation(self, done: OperationDone, now_ms: int) -> list[ManagerEffect]:
         """Take the result of an operation."""
+        if done.is_held:
+            self._desk.heard.add((done.group, done.resource.text))
         return self._noted(self._desk.runner.on_done(done, now_ms), now_ms) + self._settle(now_ms)
 
     def on_monitor_failed(self, failed: MonitorFailed, now_ms: int) -> list[ManagerEffect]:
         """Take that a resource of a held group was found dead."""
         effects = recovery.on_failed(self._desk, failed, now_ms)
         return self._noted(effects, now_ms) + self._settle(now_ms)
+
+    def on_monitor_heard(self, group: GroupKey, resource: ResourceSpec) -> None:
+        """Take that a status can be believed; an executor that is a new one will be told."""
+        self._desk.heard.add((group, resource.text))
 
     def on_failures(
         self, node: NodeName, counts: tuple[ResourceFailures, ...], now_ms: int

@@ -15,6 +15,7 @@ group.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from everbeat.haresources import standby
@@ -126,7 +127,8 @@ def watch(desk: Desk) -> list[ManagerEffect]:
         watches = _watches(desk, key) if key in started and not is_empty(key) else ()
         if desk.watched.get(key, ()) != watches:
             desk.watched[key] = watches
-            effects.append(WatchResources(key, watches))
+            told = (replace(w, is_heard=(key, w.resource.text) in desk.heard) for w in watches)
+            effects.append(WatchResources(key, tuple(told)))
     return effects
 
 

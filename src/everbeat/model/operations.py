@@ -74,14 +74,15 @@ class Watch:
     resource: ResourceSpec
     interval_ms: int
     timeout_ms: int
+    is_heard: bool = False  # its status has said before that it runs
 
 
 @dataclass(frozen=True, slots=True)
 class WatchResources:
     """Order: from now on monitor exactly these resources of a group; none ends it.
 
-    Answered by MonitorFailed as often as one of them is found not to run, and once for each by
-    MonitorUnheard if its status never says that it runs. A monitor under way when its resource is
+    Answered by MonitorFailed as often as one of them is found not to run; by MonitorHeard when its
+    status says for the first time that it runs, or once by MonitorUnheard if it never does. A monitor under way when its resource is
     not watched any more is ended unheard.
     """
 
@@ -160,6 +161,14 @@ class MonitorFailed:
     ended_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class MonitorHeard:
+    """The status of a resource has said that it runs: it is believed when it says otherwise."""
+
+    group: GroupKey
+    resource: ResourceSpec
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MonitorUnheard:
     """The status of a started resource has never said that it runs: its death will not be seen."""
@@ -218,6 +227,7 @@ class ClientEnded:
 ExecutorFact: TypeAlias = (
     OperationDone
     | MonitorFailed
+    | MonitorHeard
     | MonitorUnheard
     | OperationHung
     | InterfaceChanged

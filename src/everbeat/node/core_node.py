@@ -39,6 +39,7 @@ from everbeat.model.operations import (
     ForgetFailures,
     InterfaceChanged,
     MonitorFailed,
+    MonitorHeard,
     MonitorUnheard,
     OperationDone,
     OperationHung,
@@ -193,6 +194,9 @@ class CoreNode:
             case Failures(counts):
                 told = self._board.on_own(fact, now_ms)
                 return [*told, *self._manager.on_failures(self._config.node, counts, now_ms)]
+            case MonitorHeard(group, resource):
+                self._manager.on_monitor_heard(group, resource)
+                return []
             case MonitorUnheard():
                 return [*self._note_unheard(fact, now_ms)]
             case OperationHung():

@@ -30,6 +30,7 @@ from everbeat.model.operations import (
     ForgetFailures,
     InterfaceChanged,
     MonitorFailed,
+    MonitorHeard,
     MonitorUnheard,
     OperationDone,
     OperationHung,
@@ -194,7 +195,7 @@ class ExecutorNode:
                     routed += self._outbox.tell(effect)
                 case ClientEnded() | ClientsStopped():
                     routed += self._outbox.tell(effect)
-                case Failures() | MonitorUnheard() | OperationHung():
+                case Failures() | MonitorHeard() | MonitorUnheard() | OperationHung():
                     routed += self._outbox.tell(effect)
                 case InterfaceChanged() | FencingDone():
                     routed += self._outbox.tell(effect)

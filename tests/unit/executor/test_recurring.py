@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import count, pairwise
 
 from everbeat.executor.deadline import KILL_AFTER_MS
@@ -79,7 +80,7 @@ def seen_up(*scripts: str) -> tuple[Recurring, int]:
     """Return a core whose watched scripts have said "running" once, and the time."""
     core = recurring()
     for launch in launches(core.on_watch(watches(*scripts), 0)):
-        assert core.on_ended(launch.run, UP, 100) == []
+        assert kinds(core.on_ended(launch.run, UP, 100)) == ["MonitorHeard"]
     return core, 100
 
 
@@ -228,6 +229,14 @@ def test_scripts_asked_at_once_are_limited_and_the_others_follow() -> None:
     assert len(running) == MONITORS_MAX
     [next_one] = launches(core.on_ended(running[0].run, UP, 10))
     assert next_one.command == (f"/r/Rsc{MONITORS_MAX}", "status")
+
+
+def test_an_executor_that_is_a_new_one_is_told_whose_status_was_heard() -> None:
+    core = recurring()
+    [watch] = watches("Rsc").watches
+    heard = WatchResources(G, (replace(watch, is_heard=True),))
+    [launch] = launches(core.on_watch(heard, 0))
+    assert "MonitorFailed" in kinds(core.on_ended(launch.run, DOWN, GRACE_MS))
 
 
 def test_a_script_that_is_being_replaced_is_no_failure() -> None:
