@@ -1,6 +1,7 @@
 """The lease of a daemon: signs of life to the keeper, through a pipe it left us.
 
-`R` once when ready, then `.` regularly, written from the loop whose life they are to prove. link,
+`R` once when ready, then `.` regularly, written from the loop whose life they are to prove; `!`
+instead while something runs here that must not: then the keeper feeds no watchdog. link,
 who reads ha.cf, tells the keeper before its `R` what that must know: a JSON object.
 """
 
@@ -37,6 +38,7 @@ class LeaseSigns:
 
     is_ready: bool
     is_alive: bool
+    is_overdue: bool = False  # resources were to be stopped by now and are not
     report: LeaseReport | None = None
 
 
@@ -49,7 +51,7 @@ def signs_from_bytes(data: bytes) -> LeaseSigns:
             report = LeaseReport(**json.loads(text))
         except TypeError as error:
             raise ValueError(f"not a report: {text!r}") from error
-    return LeaseSigns(b"R" in data, bool(data), report)
+    return LeaseSigns(b"R" in data, bool(data), data.endswith(b"!"), report)
 
 
 class Lease:
@@ -67,9 +69,9 @@ class Lease:
         told = json.dumps(asdict(report)).encode() + b"\n" if report is not None else b""
         self._write(told + b"R")  # below PIPE_BUF: one piece
 
-    def renew(self) -> None:
-        """Say that the daemon lives."""
-        self._write(b".")
+    def renew(self, *, is_overdue: bool = False) -> None:
+        """Say that the daemon lives, and whether the watchdog had better bite."""
+        self._write(b"!" if is_overdue else b".")
 
     def _write(self, sign: bytes) -> None:
         if self._descriptor is None:

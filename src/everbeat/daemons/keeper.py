@@ -146,7 +146,7 @@ class Keeper:
         if signs.is_ready:
             self._perform(self._supervisor.on_ready(child, _now_ms()))
         elif signs.is_alive:
-            self._supervisor.on_renewed(child, _now_ms())
+            self._supervisor.on_renewed(child, _now_ms(), is_overdue=signs.is_overdue)
 
     def _on_report(self, report: LeaseReport) -> None:
         if report == self._report:

@@ -133,6 +133,7 @@ class LinkDaemon:
         self._timer: asyncio.TimerHandle | None = None
         self._armed_ms: int | None = None
         self._is_started = False
+        self._was_overdue = False
         self._surroundings_ms = -SURROUNDINGS_MS
 
     def start(self) -> None:
@@ -156,6 +157,17 @@ class LinkDaemon:
             _log.error("core process let go: %s", error)
         finally:
             self._channels.discard(channel)
+
+    def is_overdue(self) -> bool:
+        """Say whether resources run here still that others may take by now; told once."""
+        is_overdue = self._node.is_overdue(self._clock.now_ms())
+        if is_overdue and not self._was_overdue:
+            then = (
+                "the watchdog is fed no more" if self._config.watchdog else "there is no watchdog"
+            )
+            _log.critical("Resources that others may take by now are not stopped: %s", then)
+        self._was_overdue = is_overdue
+        return is_overdue
 
     async def reread_keys(self) -> None:
         """Read authkeys again and use it; keep the old keys if it is wrong."""
@@ -308,7 +320,10 @@ async def run_link(
         daemon.start()
         async with asyncio.TaskGroup() as group:
             loop.add_signal_handler(signal.SIGHUP, lambda: group.create_task(daemon.reread_keys()))
-            tasks = [group.create_task(daemon.media.keep_open()), group.create_task(_renew(config))]
+            tasks = [
+                group.create_task(daemon.media.keep_open()),
+                group.create_task(_renew(config, daemon)),
+            ]
             if daemon.witness is not None:
                 daemon.witness.open()
                 tasks.append(group.create_task(daemon.witness.keep_resolved()))
@@ -403,7 +418,7 @@ def _end(ended: asyncio.Future[None], context: Mapping[str, object] | None) -> N
     )
 
 
-async def _renew(config: HaConfig) -> None:
+async def _renew(config: HaConfig, daemon: LinkDaemon) -> None:
     lease = lease_from_environment()
     targets = targets_of(config)
     lease.ready(
@@ -422,7 +437,7 @@ async def _renew(config: HaConfig) -> None:
     every_ms = max(often_ms, lease.every_ms)
     while True:
         await asyncio.sleep(every_ms / 1000)
-        lease.renew()
+        lease.renew(is_overdue=daemon.is_overdue())
 
 
 def _tell_of_witness(trouble: str) -> None:

@@ -12,7 +12,8 @@ and executor are still restarted. A core that ends by itself with status 0 has g
 and ends the node. A core that crashes while it stops is started again to go on with that.
 
 Invariant: Finish is ordered once, when no child runs. The watchdog is fed only while link and core
-renew their leases, or were lately restarted for not doing so.
+renew their leases, or were lately restarted for not doing so; and not while link says that
+resources run here although the right to hold them is lost and the time to stop them is over.
 """
 
 from __future__ import annotations
@@ -62,6 +63,7 @@ class _Life:
     not_before_ms: int = 0
     was_started: bool = False
     is_killed: bool = False
+    is_overdue: bool = False
     deaths_ms: list[int] = field(default_factory=list)
 
 
@@ -105,9 +107,10 @@ class Supervisor:
             effects.append(NodeReady(now_ms))
         return effects + self._go_on(now_ms)
 
-    def on_renewed(self, child: Child, now_ms: int) -> None:
-        """Take a sign of life."""
+    def on_renewed(self, child: Child, now_ms: int, *, is_overdue: bool = False) -> None:
+        """Take a sign of life; `is_overdue`: resources run here that others may take by now."""
         self._lives[child].renewed_ms = now_ms
+        self._lives[child].is_overdue = is_overdue
 
     def on_exited(self, child: Child, exit_code: int, now_ms: int) -> list[SupervisionEffect]:
         """Take a child's end; a negative exit code is the signal that ended it."""
@@ -289,6 +292,8 @@ class Supervisor:
         return [Noted(Severity.INFO, f"stopping for {seconds} s, waiting for {waiting[-1]}")]
 
     def _is_trustworthy(self, now_ms: int) -> bool:
+        if any(life.is_overdue for life in self._lives.values()):
+            return False
         return all(
             now_ms - life.renewed_ms <= self.limits.lease_ms(child) + self.limits.recovery_ms
             for child in _WATCHED

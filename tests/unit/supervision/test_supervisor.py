@@ -179,6 +179,16 @@ def test_the_watchdog_is_fed_until_a_lease_has_stayed_missed() -> None:
     assert FeedWatchdog() in tick(supervisor, 2_001)
 
 
+def test_the_watchdog_is_not_fed_while_resources_run_that_others_may_take() -> None:
+    supervisor = supervisor_up()
+    supervisor.on_renewed(Child.LINK, 10, is_overdue=True)
+    assert FeedWatchdog() not in tick(supervisor, 1_000)
+    supervisor.on_renewed(Child.CORE, 1_001)
+    assert FeedWatchdog() not in tick(supervisor, 1_250)
+    supervisor.on_renewed(Child.LINK, 1_251)
+    assert FeedWatchdog() in tick(supervisor, 1_500)
+
+
 def test_link_is_restarted_before_its_peers_lose_patience() -> None:
     assert limits_of_deadtime(2_000).link_lease_ms == 1_000
     assert limits_of_deadtime(100).link_lease_ms == 400
