@@ -39,7 +39,7 @@ BROKEN_START = 'case "$last" in start) [ -e /var/log/start-works ] || exit 1 ;; 
 BROKEN_STOP = 'case "$last" in stop) [ -e /var/log/stop-works ] || exit 1 ;; esac'
 
 
-def test_a_start_that_fails_gives_the_group_to_the_other_node_after_half_a_minute() -> None:
+def test_a_start_that_fails_gives_the_group_to_another_node_as_soon_as_there_is_one() -> None:
     resources = f"alpha {GROUP} webd broken\nbeta {SECOND}/24/eth0 missing"
     with Pair(resources=resources) as pair:
         for node in (pair.alpha, pair.beta):
@@ -47,13 +47,11 @@ def test_a_start_that_fails_gives_the_group_to_the_other_node_after_half_a_minut
         (pair.beta.folder / "log" / "start-works").touch()
         pair.alpha.start()
         wait_until(lambda: "stop broken stop" in script_log(pair.alpha), "it is stopped again", 30)
-        failed_ms = now_ms()
         wait_until(lambda: group_of(pair.alpha)["state"] == "failed", "and failed")
         assert not pair.alpha.holds(ADDRESS)
         assert any("failed to start" in text for text in status_of(pair.alpha)["problems"])
         pair.beta.start()
-        pair.probe.wait_answer("beta", 45)
-        assert now_ms() - failed_ms > 25_000
+        pair.probe.wait_answer("beta", 25)  # tried again on alpha only every 30 s
         assert pair.lab.holders(ADDRESS) == ["beta"]
         # what no script serves fails as well, and is held nowhere
         assert pair.lab.holders(SECOND) == []
