@@ -133,6 +133,33 @@ def _fire(plan: Plan, state: _Status, action: Action) -> str:
 
 
 @final
+class _Histories:
+    """What one node's executor knows of resources, in order and by id."""
+
+    def __init__(self, block: Element) -> None:
+        self.block: Final = block
+        self.children: Final = list(block.children)
+        self._places: Final[dict[str, int]] = {}
+        for place, child in enumerate(self.children):
+            self._places.setdefault(child.id, place)
+
+    def find(self, *names: str) -> Element | None:
+        """Return the history under the first of these names that is known."""
+        for name in names:
+            if name in self._places:
+                return self.children[self._places[name]]
+        return None
+
+    def put(self, history: Element) -> None:
+        """Enter a history, in place of the one with its id."""
+        place = self._places.setdefault(history.id, len(self.children))
+        if place < len(self.children):
+            self.children[place] = history
+        else:
+            self.children.append(history)
+
+
+@final
 class _Status:
     """The status section while actions change it: entries by node and resource."""
 
@@ -140,6 +167,8 @@ class _Status:
         self._plan = plan
         self._states: list[Element] = []
         self._others: list[Element] = []
+        self._places: dict[int, int] = {}  # node: its state
+        self._histories: dict[int, _Histories] = {}  # state: what is not in it yet
         status = plan.cib.first("status")
         for child in [] if status is None else status.children:
             if child.tag == "node_state":
@@ -148,6 +177,12 @@ class _Status:
                 self._others.append(child)
 
     def _index(self, node: Node) -> int:
+        place = self._places.get(node.index)
+        if place is None:
+            place = self._places[node.index] = self._find(node)
+        return place
+
+    def _find(self, node: Node) -> int:
         for index, state in enumerate(self._states):
             if state.id == node.id or state.text("uname").lower() == node.name.lower():
                 return index
@@ -169,31 +204,37 @@ class _Status:
         index = self._index(node)
         state = self._states[index]
         kept = [c for c in state.children if c.tag not in ("lrm", "transient_attributes")]
+        self._histories.pop(index, None)
         down = {"in_ccm": "false", "crmd": "offline", "join": "down", "expected": "down"}
         self._states[index] = state.with_children(kept).with_attributes(down)
 
     def record(self, resource: Resource, name: str, action: Action, node: Node) -> None:
         """Enter the success of an operation."""
         index = self._index(node)
-        state = self._states[index]
-        lrm = state.first("lrm") or Element("lrm", {"id": node.id}, [])
-        block = lrm.first("lrm_resources") or Element("lrm_resources", {}, [])
-        known = [name, resource.id, resource.xml_id]
-        history = next((h for h in block.children if h.id == name), None)
-        if history is None:
-            history = next((h for h in block.children if h.id in known[:2]), None)
+        histories = self._histories.get(index)
+        if histories is None:
+            lrm = self._states[index].first("lrm")
+            block = None if lrm is None else lrm.first("lrm_resources")
+            histories = _Histories(block or Element("lrm_resources", {}, []))
+            self._histories[index] = histories
+        history = histories.find(name, resource.id)
         if history is None:
             attributes = {"id": name}
             for word in ("class", "provider", "type"):
                 if resource.xml.get(word) is not None:
                     attributes[word] = resource.xml.text(word)
             history = Element("lrm_resource", attributes, [])
-        changed = history.with_children(_with_entry(self._plan, history, name, action, node))
-        state = _replaced(state, lrm, _replaced(lrm, block, _replaced(block, history, changed)))
-        self._states[index] = state
+        entries = _with_entry(self._plan, history, name, action, node)
+        histories.put(history.with_children(entries))
 
     def document(self) -> Element:
         """Return the whole document with the status as it is now."""
+        for index, histories in self._histories.items():
+            state = self._states[index]
+            lrm = state.first("lrm") or Element("lrm", {"id": state.id}, [])
+            block = histories.block.with_children(histories.children)
+            self._states[index] = _replaced(state, lrm, _replaced(lrm, histories.block, block))
+        self._histories.clear()
         status = Element("status", {}, [*self._others, *self._states])
         old = self._plan.cib.first("status")
         if old is None:
