@@ -162,9 +162,9 @@ class Node:
         """Put the cable of eth<link> back."""
         self.lab.switch.heal(self.plugs[link])
 
-    def loss(self, percent: float, link: int = 0) -> None:
-        """Lose this share of packets in each direction; 0 ends it."""
-        self.lab.switch.loss(self.plugs[link], percent)
+    def loss(self, percent: float, link: int = 0, *, is_one_way: bool = False) -> None:
+        """Lose this share of packets in each direction, or of those it sends; 0 ends it."""
+        self.lab.switch.loss(self.plugs[link], percent, is_one_way=is_one_way)
 
     @property
     def on(self) -> Space:

@@ -236,8 +236,8 @@ class Switch:
         """Put the cable back."""
         self._ip("link", "set", plug.port, "up")
 
-    def loss(self, plug: Plug, percent: float) -> None:
-        """Lose this share of packets in each direction; 0 ends it.
+    def loss(self, plug: Plug, percent: float, *, is_one_way: bool = False) -> None:
+        """Lose this share of packets in each direction, or of what leaves the plug; 0 ends it.
 
         netem is not in every kernel: a classic BPF program that draws a number matches the
         packets to lose, and mirred redirects them to a device without a cable.
@@ -253,7 +253,7 @@ class Switch:
         # ld random; jge limit ? lose : keep; lose: match all; keep: match nothing
         program = f"4,32 0 0 4294963256,53 0 1 {limit},6 0 0 4294967295,6 0 0 0"
         self._tc("qdisc", "add", "dev", plug.port, "clsact")
-        for direction in ("ingress", "egress"):
+        for direction in ("ingress",) if is_one_way else ("ingress", "egress"):
             self._tc(
                 *("filter", "add", "dev", plug.port, direction, "protocol", "all"),
                 *("bpf", "bytecode", program),

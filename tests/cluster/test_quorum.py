@@ -1,0 +1,112 @@
+"""Real nodes whose right to hold is decided by ping nodes or by votes: cuts, also of one direction.
+
+Somebody looks at all nodes again and again who has the address: never two, one at the end.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from typing import TYPE_CHECKING, Any, Self
+
+import pytest
+
+from lab import Lab, Node, wait_until
+from lab.node import everbeat
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = [pytest.mark.real, pytest.mark.xdist_group("quorum")]
+
+ADDRESS = "10.77.0.50"
+CLIENT = "10.77.0.100"
+DEADTIME_S = 4
+LOOK_S = 0.05
+
+
+class Watcher:
+    """Looks who has the address, until it is told to stop."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.seen: list[tuple[str, ...]] = []
+        self._lab = lab
+        self._is_over = threading.Event()
+        self._thread = threading.Thread(target=self._look)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._is_over.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        while not self._is_over.wait(LOOK_S):
+            holders = tuple(self._lab.holders(ADDRESS))
+            if not self.seen or self.seen[-1] != holders:
+                self.seen.append(holders)
+
+
+def quorum_of(node: Node) -> dict[str, Any]:
+    value: dict[str, Any] = json.loads(everbeat(node, "status", "--json"))["membership"]["quorum"]
+    return value
+
+
+def formed(lab: Lab, names: tuple[str, ...], extra: str) -> list[Node]:
+    nodes = [lab.everbeat(name) for name in names]
+    lab.configure(
+        resources=f"alpha {ADDRESS}/24/eth0 webd",
+        deadtime=str(DEADTIME_S),
+        initdead="5",
+        auto_failback="off",
+        extra=f"stoptime 2\n{extra}",
+    )
+    lab.start()
+    wait_until(lambda: lab.holders(ADDRESS) == ["alpha"], "alpha serves", 40)
+    return nodes
+
+
+def wait_taken(lab: Lab, former: Node) -> Node:
+    """Wait until another node has the address; return it."""
+    found: list[str] = []
+
+    def is_taken() -> bool:
+        found[:] = lab.holders(ADDRESS)
+        return len(found) == 1 and found != [former.name]
+
+    wait_until(is_taken, "another node has the address", 20)
+    return lab.nodes[found[0]]
+
+
+@pytest.fixture(params=["ping", "votes"])
+def cluster(request: pytest.FixtureRequest) -> Iterator[tuple[Lab, list[Node]]]:
+    with Lab() as lab:
+        if request.param == "ping":
+            yield lab, formed(lab, ("alpha", "beta"), f"ping {CLIENT}")
+        else:
+            yield lab, formed(lab, ("alpha", "beta", "gamma"), "")
+
+
+def test_after_every_cut_one_side_holds_and_the_other_has_given_up_before(
+    cluster: tuple[Lab, list[Node]],
+) -> None:
+    lab, nodes = cluster
+    alpha = nodes[0]
+    assert quorum_of(alpha)["is_held"]
+    with Watcher(lab) as watcher:
+        alpha.cut()
+        cut_at = time.monotonic()
+        second = wait_taken(lab, alpha)
+        assert time.monotonic() - cut_at < DEADTIME_S + 6, "deadtime, a heartbeat, a slow machine"
+        assert not quorum_of(alpha)["is_held"]
+        alpha.heal()
+        wait_until(lambda: quorum_of(alpha)["is_held"], "alpha is back", 30)
+        second.loss(100, is_one_way=True)  # it hears the others, and is heard by nobody
+        third = wait_taken(lab, second)
+        second.loss(0)
+        wait_until(lambda: quorum_of(second)["is_held"], "both are back", 30)
+    assert [holders for holders in watcher.seen if len(holders) > 1] == []
+    assert lab.holders(ADDRESS) == [third.name]
