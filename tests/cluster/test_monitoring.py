@@ -124,7 +124,7 @@ def test_a_service_that_fails_too_often_moves_and_stays_where_it_works(pair: Pai
         pair.alpha.sh(f"kill -KILL {before}")
         if not is_last:
             wait_until(lambda old=before: main_of(pair.alpha) != old, "it runs again", 10)
-            pair.alpha.sh("sleep 0.7")  # its main process is found
+            pair.alpha.sh("sleep 1.5")  # its main process is found
     wait_until(lambda: pair.lab.holders(ADDRESS) == ["beta"], "beta has it", 20)
     wait_until(lambda: bool(main_of(pair.beta)), "and serves", 10)
     pair.wait_settled("none", "all")

@@ -39,6 +39,10 @@ if TYPE_CHECKING:
 FIND_DELAYS_S: Final = (0.0, 0.3, 1.0, 3.0, 10.0, 30.0)
 """After these pauses, one after the other, a main process is looked for; then no more."""
 
+PID_FILE_TRIES: Final = 2
+"""So many times a pid file alone is believed: a daemon that has just been forked writes it soon,
+and has not left the session of its start yet."""
+
 RELOOK_S: Final = 2.0
 RELOOKS_MAX: Final = 20
 """Main processes of one watch seen to end; a service that changes them for ever is polled alone."""
@@ -133,7 +137,7 @@ class MainProcesses:
     def _look(self, watch: int) -> None:
         one = self._observed[watch]
         session = 0
-        if isinstance(one.agent, ScriptAgent):
+        if isinstance(one.agent, ScriptAgent) and one.tries > PID_FILE_TRIES:
             session = self._sessions.get(" ".join((one.agent.path, *one.agent.arguments)), 0)
         looking = self.loop.run_in_executor(self._thread, find_main, one.agent, session)
         looking.add_done_callback(lambda done: self._on_found(watch, done))
