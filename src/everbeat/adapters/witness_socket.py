@@ -52,21 +52,23 @@ class Arrived:
         return str(self.source[0]).removeprefix("::ffff:")
 
 
-def listening_from_word(word: str) -> Listening:
-    """Read ADDRESS, ADDRESS:PORT, [ADDRESS]:PORT or :PORT. Raise ValueError."""
+def listening_from_word(word: str) -> Listening | None:
+    """Read ADDRESS, ADDRESS:PORT, [ADDRESS]:PORT or :PORT; None for any other word."""
     address, port = word, str(WITNESS_PORT)
     if word.startswith("["):
         address, closed, rest = word[1:].partition("]")
         if not closed or (rest and not rest.startswith(":")):
-            raise ValueError(word)
+            return None
         port = rest[1:] or port
     elif word.count(":") == 1:
         address, _, port = word.partition(":")
-        port = port or str(WITNESS_PORT)
-    if address:
-        ipaddress.ip_address(address.partition("%")[0])
     if not port.isdecimal() or not 0 < int(port) < 65_536:
-        raise ValueError(word)
+        return None
+    try:
+        if address:
+            ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return None
     return Listening(address, int(port))
 
 

@@ -263,15 +263,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(argv)
     listening: list[Listening] = []
     for word in chosen.listen or [""]:
-        try:
-            listening.append(listening_from_word(word))
-        except ValueError:
-            print(  # noqa: T201 - no log yet
-                f"everbeat witness: --listen {word}: write ADDRESS, ADDRESS:PORT, [ADDRESS]:PORT"
-                " or :PORT",
-                file=sys.stderr,
-            )
+        place = listening_from_word(word)
+        if place is None:
+            known = "ADDRESS, ADDRESS:PORT, [ADDRESS]:PORT or :PORT"
+            text = f"everbeat witness: --listen {word}: write {known}"
+            print(text, file=sys.stderr)  # noqa: T201 - no log yet
             return EXIT_NOT_CONFIGURED
+        listening.append(place)
     return serve(
         WitnessOptions(
             etc=chosen.etc,

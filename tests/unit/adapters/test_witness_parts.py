@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import TYPE_CHECKING
+
+import pytest
+
+from everbeat.adapters.witness_client import UNANSWERED_MAX, WitnessClient
+from everbeat.adapters.witness_grants import read_grants, write_grants
+from everbeat.adapters.witness_socket import Listening, listening_from_word
+from everbeat.membership.witness import KeptGrant
+from everbeat.model.cluster import AuthKey, AuthKeys, WitnessPlace
+from everbeat.model.names import NodeName
+from everbeat.model.quorum import Want, WitnessAsk, WitnessReason, WitnessReply
+from everbeat.wire.witness import OpenedAsk, WitnessKeyring, open_ask, seal_reply, witness_keys
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+KEYS = AuthKeys(1, (AuthKey(1, "sha1", b"TopSecretKey"),))
+ASK = WitnessAsk(
+    node=NodeName("alpha"),
+    generation=1,
+    stamp_ms=5,
+    nonce=6,
+    about=NodeName("beta"),
+    wants=Want.LEASE,
+    lease_ms=500,
+    dead_ms=1_000,
+)
+REPLY = WitnessReply(
+    stamp_ms=5,
+    nonce=6,
+    wants=Want.LEASE,
+    is_granted=True,
+    holder=NodeName("alpha"),
+    reason=WitnessReason.GRANTED,
+)
+
+
+def test_grants_come_back_as_they_were_kept_and_garbage_counts_as_none(tmp_path: Path) -> None:
+    grants = (
+        KeptGrant(node=NodeName("alpha"), dead_ms=1_000, about=(NodeName("be ta"),)),
+        KeptGrant(node=NodeName("ü%"), dead_ms=2_000, about=()),
+    )
+    write_grants(tmp_path, "shop", grants)
+    (tmp_path / "mail.grants").write_bytes(b"\xff\xfe alpha")
+    (tmp_path / "post.grants").write_text("alpha soon beta\n")
+    assert read_grants(tmp_path) == {"shop": grants}
+    write_grants(tmp_path, "shop", ())
+    assert read_grants(tmp_path) == {"shop": ()}
+
+
+@pytest.mark.parametrize(
+    ("word", "listening"),
+    [
+        ("", Listening("", 6_940)),
+        (":7000", Listening("", 7_000)),
+        ("192.0.2.1", Listening("192.0.2.1", 6_940)),
+        ("192.0.2.1:7000", Listening("192.0.2.1", 7_000)),
+        ("2001:db8::1", Listening("2001:db8::1", 6_940)),
+        ("[2001:db8::1]:7000", Listening("2001:db8::1", 7_000)),
+        ("[2001:db8::1]", Listening("2001:db8::1", 6_940)),
+    ],
+)
+def test_where_to_listen_is_an_address_a_port_or_both(word: str, listening: Listening) -> None:
+    assert listening_from_word(word) == listening
+
+
+@pytest.mark.parametrize(
+    "word", ["tie", "192.0.2.1:0", "192.0.2.1:x", "[::1", "[::1]7000", "1.2.3"]
+)
+def test_other_words_are_no_place_to_listen(word: str) -> None:
+    assert listening_from_word(word) is None
+
+
+def test_a_question_reaches_the_witness_and_its_answer_comes_back() -> None:
+    async def run() -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as witness:
+            witness.bind(("127.0.0.1", 0))
+            witness.settimeout(5)
+            place = WitnessPlace("127.0.0.1", witness.getsockname()[1])
+            replies: asyncio.Queue[WitnessReply] = asyncio.Queue()
+            troubles: list[str] = []
+            client = WitnessClient(
+                place, KEYS, on_reply=replies.put_nowait, on_trouble=troubles.append
+            )
+            client.open()
+            resolving = asyncio.ensure_future(client.keep_resolved())
+            await asyncio.sleep(0)
+            for _ in range(UNANSWERED_MAX):
+                client.ask(ASK)
+            assert troubles == ["it does not answer"]
+            data, source = witness.recvfrom(1_000)
+            opened = open_ask(data, WitnessKeyring(witness_keys("shop", KEYS)))
+            assert isinstance(opened, OpenedAsk)
+            assert opened.ask == ASK
+            witness.sendto(b"rubbish", source)
+            witness.sendto(seal_reply(REPLY, opened.key), source)
+            assert await asyncio.wait_for(replies.get(), 5) == REPLY
+            assert troubles == ["it does not answer", ""]
+            client.use_keys(AuthKeys(1, (AuthKey(1, "crc"),)))
+            client.ask(ASK)
+            assert "no secret" in troubles[-1]
+            resolving.cancel()
+            client.close()
+
+    asyncio.run(run())
