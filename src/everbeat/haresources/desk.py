@@ -68,6 +68,7 @@ class Desk:
     is_report_heard: bool = False
     is_communication_up: bool = False
     has_quorum: bool = False
+    has_fencing: bool = False  # two nodes: nothing is taken before the other is known to be off
     has_right: bool = True
     right_until_ms: int | None = None  # None: without end
     announced: tuple[frozenset[GroupKey], bool] | None = None
@@ -80,6 +81,11 @@ class Desk:
     stop_event: int | None = None
     requests: dict[GroupKey, int] = field(default_factory=dict)  # legacy: asked, ask again at
     grants: dict[GroupKey, NodeName] = field(default_factory=dict)  # legacy: to answer when stopped
+
+    @property
+    def is_exclusive(self) -> bool:
+        """Whether votes or fencing promise that no two nodes hold a group."""
+        return self.has_quorum or self.has_fencing
 
     @property
     def is_pair(self) -> bool:
@@ -126,13 +132,13 @@ class Desk:
     def claims(self) -> frozenset[GroupKey]:
         """Return what we say we hold: all that is wanted here.
 
-        With a quorum also what may still run here: nobody is to take it before it is stopped.
+        Where there must not be two holders also what may still run: it is to be stopped first.
         """
-        return self.runner.wanted() | (self.runner.touched() if self.has_quorum else frozenset())
+        return self.runner.wanted() | (self.runner.touched() if self.is_exclusive else frozenset())
 
     def last_claims(self) -> frozenset[GroupKey]:
         """Return what we say we hold while we stop: Heartbeat says nothing, from the start."""
-        return self.claims() if self.has_quorum else frozenset()
+        return self.claims() if self.is_exclusive else frozenset()
 
     def claimed_by_peers(self) -> frozenset[GroupKey]:
         """Return what live nodes say they hold."""

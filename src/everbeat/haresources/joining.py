@@ -64,7 +64,7 @@ def settle(desk: Desk, now_ms: int) -> list[ManagerEffect]:
     if desk.stage is not Stage.JOINING:
         return []
     live = desk.live_peers()
-    if desk.has_quorum and any(p.is_there and not p.has_reported for p in desk.peers.values()):
+    if desk.is_exclusive and any(p.is_there and not p.has_reported for p in desk.peers.values()):
         return []  # not dead: what it holds, and whether it begins as we do, it alone can tell
     is_waiting = any(not peer.is_known for peer in live)
     if is_waiting and (desk.join_until_ms is None or now_ms < desk.join_until_ms):

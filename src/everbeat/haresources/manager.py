@@ -32,6 +32,7 @@ from everbeat.haresources.peers import (
 from everbeat.haresources.runner import GroupRunner
 from everbeat.haresources.timeline import Timeline
 from everbeat.haresources.view import manager_view
+from everbeat.model.cluster import Quorum
 from everbeat.model.groups import GroupState, Phase
 from everbeat.model.holdings import Hold, hold_from_word
 from everbeat.model.members import (
@@ -91,6 +92,7 @@ class HaresourcesManager:
             timeline=Timeline(config.node, first_event_id),
             monitoring=config.monitoring,
             is_adopting=is_adopting,
+            has_fencing=config.quorum is Quorum.FENCING,
         )
         for node in config.nodes:
             if node != config.node:
@@ -354,7 +356,7 @@ class HaresourcesManager:
         effects = standby.on_partner_gone(desk, peer.node, now_ms)
         peer.forget()
         peer.has_right = True
-        is_silent = desk.stage is Stage.OFFLINE and not desk.has_quorum
+        is_silent = desk.stage is Stage.OFFLINE and not desk.is_exclusive
         if desk.is_legacy or is_silent or desk.stage is Stage.STOPPED:
             return effects
         if desk.stage is Stage.STOPPING:

@@ -29,6 +29,7 @@ from everbeat.model.fencing import FenceAction, RunFencing
 from everbeat.model.members import (
     Broadcast,
     CommunicationUp,
+    MembershipView,
     MessageReceived,
     NodeKind,
     NodeRestarted,
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
     from everbeat.haresources.timeline import Timeline
     from everbeat.model.cluster import HaConfig
     from everbeat.model.fencing import FencingDone, FencingView
-    from everbeat.model.members import MembershipFact, MembershipView
+    from everbeat.model.members import MembershipFact
     from everbeat.model.message import Message
 
 HOLDER_FIRST_MS: Final = 4_000
@@ -100,6 +101,8 @@ class FencingGate:
         self._heard: dict[NodeName, tuple[int, int]] = {}  # newest message of each node
         self._unable: set[NodeName] = set()  # said that they could not fence
         self._communication_up: CommunicationUp | None = None  # withheld as well
+        self._is_let_in = False
+        self._view = MembershipView(config.node)  # as last seen
         self._is_started = False
 
     # --- inputs ------------------------------------------------------------------------------
@@ -108,6 +111,7 @@ class FencingGate:
         self, view: MembershipView, now_ms: int, *, is_holding: bool
     ) -> tuple[MembershipView, list[GateEffect]]:
         """Take the whole membership; return it as the manager may see it."""
+        self._view = view
         effects = self._start(now_ms)
         for node in view.peers():
             if node.status is NodeStatus.DEAD and not self._is_safe(node.node, node.last_heard_ms):
@@ -119,40 +123,40 @@ class FencingGate:
                     last_heard_ms=node.last_heard_ms,
                     at_ms=node.status_since_ms or now_ms,
                 )
-                effects += self._withhold(fact, view, now_ms, is_holding=is_holding)
+                effects += self._withhold(fact, now_ms, is_holding=is_holding)
             elif node.status in _LIVE and node.node in self._withheld:
                 effects += self._heard_again(node.node, "it is heard", now_ms)
         nodes = tuple(
             replace(node, status=NodeStatus.INIT) if node.node in self._withheld else node
             for node in view.nodes
         )
-        is_up = view.is_communication_up and not self._withheld
+        is_up = view.is_communication_up and (self._is_let_in or self._is_certain())
         if view.is_communication_up and not is_up:
             self._communication_up = CommunicationUp(now_ms)
+        self._is_let_in |= is_up
         return replace(view, nodes=nodes, is_communication_up=is_up), effects
 
     def on_membership(
         self, fact: MembershipFact, view: MembershipView, now_ms: int, *, is_holding: bool
     ) -> list[GateEffect]:
         """Take one fact of link; `view` knows it already."""
+        self._view = view
         match fact:
             case NodeStatusChanged() if _is_peer(fact.node, view):
                 if fact.new is NodeStatus.DEAD:
-                    return self._on_death(fact, view, now_ms, is_holding=is_holding)
+                    return self._on_death(fact, now_ms, is_holding=is_holding)
                 if fact.old is NodeStatus.DEAD:
                     self._forget(fact.node)
-                effects = self._heard_again(fact.node, f"it is {fact.new.value}", now_ms)
-                return [Released(fact), *effects]
+                why = f"it is {fact.new.value}"
+                return [Released(fact), *self._heard_again(fact.node, why, now_ms)]
             case NodeRestarted(node) | NodeReturned(node):
                 self._forget(node)  # its status follows; until then the manager does not see it
                 return [Released(fact)]
-            case CommunicationUp() if self._withheld:
-                self._communication_up = fact
-                return self._start(now_ms)
             case CommunicationUp():
-                return [*self._start(now_ms), Released(fact)]
+                self._communication_up = fact
+                return [*self._start(now_ms), *self._let_in(now_ms)]
             case MessageReceived(message):
-                return [Released(fact), *self._on_message(message, view, now_ms)]
+                return [Released(fact), *self._on_message(message, now_ms)]
             case _:
                 return [Released(fact)]
 
@@ -202,10 +206,10 @@ class FencingGate:
     # --- deaths ------------------------------------------------------------------------------
 
     def _on_death(
-        self, fact: NodeStatusChanged, view: MembershipView, now_ms: int, *, is_holding: bool
+        self, fact: NodeStatusChanged, now_ms: int, *, is_holding: bool
     ) -> list[GateEffect]:
         if not self._is_safe(fact.node, fact.last_heard_ms):
-            return self._withhold(fact, view, now_ms, is_holding=is_holding)
+            return self._withhold(fact, now_ms, is_holding=is_holding)
         if fact.node in self._left:
             return [_word(fact.node, "unneeded"), Released(fact)]
         if fact.node in self._confirmed_ms:
@@ -219,14 +223,14 @@ class FencingGate:
         return node in self._left or is_confirmed or not self._fencer.is_configured_for(node)
 
     def _withhold(
-        self, fact: NodeStatusChanged, view: MembershipView, now_ms: int, *, is_holding: bool
+        self, fact: NodeStatusChanged, now_ms: int, *, is_holding: bool
     ) -> list[GateEffect]:
         if fact.node in self._withheld:
             return []
         self._confirmed_ms.pop(fact.node, None)  # it was heard after that
         self._withheld[fact.node] = _Withheld(fact, dict(self._heard))
         self._unable.clear()
-        delay_ms = self._delay_ms(fact.node, view, is_holding=is_holding)
+        delay_ms = self._delay_ms(fact.node, is_holding=is_holding)
         opened = self._events.on_withheld(fact, delay_ms)
         why = f"silent for {max(fact.at_ms - fact.last_heard_ms, 0)} ms"
         if not fact.last_heard_ms:
@@ -235,27 +239,31 @@ class FencingGate:
         asked = self._fencer.on_request(fact.node, action, why, now_ms, delay_ms=delay_ms)
         return [*opened, *self._carried_out(asked, now_ms)]
 
-    def _delay_ms(self, node: NodeName, view: MembershipView, *, is_holding: bool) -> int:
+    def _delay_ms(self, node: NodeName, *, is_holding: bool) -> int:
         """Return how long others have the right to go first."""
         own, order = self._config.node, self._config.nodes
         if self._config.quorum in {Quorum.VOTES, Quorum.WITNESS, Quorum.PING}:
-            return self._rank(node, view) * self._config.stonith_timeout_ms
+            return self._rank(node) * self._config.stonith_timeout_ms
         is_later = node in order and own in order and order.index(node) < order.index(own)
         return HOLDER_FIRST_MS * (not is_holding) + EARLIER_FIRST_MS * is_later
 
-    def _rank(self, node: NodeName, view: MembershipView) -> int:
+    def _rank(self, node: NodeName) -> int:
         """Return how many living nodes, able as far as known, come before us in ha.cf."""
-        live = {n.node for n in view.peers() if n.status in _LIVE} - self._unable - {node}
+        live = {n.node for n in self._view.peers() if n.status in _LIVE} - self._unable - {node}
         order = self._config.nodes
         own = order.index(self._config.node) if self._config.node in order else len(order)
         return sum(name in live for name in order[:own])
 
     def _heard_again(self, node: NodeName, why: str, now_ms: int) -> list[GateEffect]:
-        if node not in self._withheld:
-            return []
-        del self._withheld[node]
-        cancelled = self._carried_out(self._fencer.on_cancel(node, why, now_ms), now_ms)
-        return [*cancelled, *self._let_in(now_ms)]
+        effects: list[GateEffect] = []
+        if self._withheld.pop(node, None) is not None:
+            effects = self._carried_out(self._fencer.on_cancel(node, why, now_ms), now_ms)
+        return [*effects, *self._let_in(now_ms)]
+
+    def _is_certain(self) -> bool:
+        """Whether every other node was heard, or is known to hold nothing."""
+        silent = (n for n in self._view.peers() if n.status not in _LIVE)
+        return not self._withheld and all(self._is_safe(n.node, n.last_heard_ms) for n in silent)
 
     def _forget(self, node: NodeName) -> None:
         """Begin anew with a node: what was known of its former life says nothing."""
@@ -270,7 +278,7 @@ class FencingGate:
 
     # --- messages ----------------------------------------------------------------------------
 
-    def _on_message(self, message: Message, view: MembershipView, now_ms: int) -> list[GateEffect]:
+    def _on_message(self, message: Message, now_ms: int) -> list[GateEffect]:
         source = NodeName(message.text("src") or "")
         if source == self._config.node:
             return []
@@ -282,10 +290,10 @@ class FencingGate:
             case "starting":
                 self._forget(source)
             case "stonith":
-                return self._on_word(source, order, message, view, now_ms)
+                return self._on_word(source, order, message, now_ms)
             case "fence_me" if self._fencer.is_configured_for(source):
                 why = message.text("why") or "it asks for it"
-                delay_ms = self._rank(source, view) * self._config.stonith_timeout_ms
+                delay_ms = self._rank(source) * self._config.stonith_timeout_ms
                 action = self._config.stonith_action
                 asked = self._fencer.on_request(source, action, why, now_ms, delay_ms=delay_ms)
                 return self._carried_out(asked, now_ms)
@@ -298,7 +306,6 @@ class FencingGate:
         source: NodeName,
         order: tuple[int, int],
         message: Message,
-        view: MembershipView,
         now_ms: int,
     ) -> list[GateEffect]:
         """Take what another node says of its own fencing; words of before the death say nothing."""
@@ -309,7 +316,7 @@ class FencingGate:
         if message.text("result") == "OK":
             return self._carried_out(self._fencer.on_word(node, source, now_ms), now_ms)
         self._unable.add(source)
-        if self._config.quorum is Quorum.FENCING or self._rank(node, view):
+        if self._config.quorum is Quorum.FENCING or self._rank(node):
             return []
         return self._carried_out(self._fencer.on_hurry(node, now_ms), now_ms)
 
@@ -340,9 +347,10 @@ class FencingGate:
 
     def _let_in(self, now_ms: int) -> list[GateEffect]:
         """Let this node join if it was kept from it, now that nothing is uncertain any more."""
-        if self._withheld or self._communication_up is None:
+        if self._communication_up is None or not self._is_certain():
             return []
         self._communication_up = None
+        self._is_let_in = True
         return [Released(CommunicationUp(now_ms))]
 
 

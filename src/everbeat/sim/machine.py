@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Final, Protocol
 from everbeat.haresources.effects import EventRecorded, StopFinished
 from everbeat.membership.identity import Identity, continuing_identity
 from everbeat.model.failures import Failures
+from everbeat.model.fencing import RunFencing
 from everbeat.model.members import Broadcast, RaiseGeneration
 from everbeat.model.operations import ForgetFailures, RunOperation, WatchResources
-from everbeat.model.quorum import AskWitness, RightLost
+from everbeat.model.quorum import AskWitness, ConfirmOff, RightLost
 from everbeat.node.core_node import CoreNode
 from everbeat.node.link_effects import (
     PersistGeneration,
@@ -66,6 +67,10 @@ class Surroundings(Protocol):
 
     def ask_witness(self, ask: WitnessAsk) -> None:
         """Put a question to the witness on its way."""
+        ...
+
+    def ask_device(self, asker: Machine, order: RunFencing) -> None:
+        """Have a fencing device do its work."""
         ...
 
     def observe_holding(self) -> None:
@@ -367,6 +372,10 @@ class Machine:
                 case RunOperation() | WatchResources() | ForgetFailures() | Failures():
                     if self.executor is not None:
                         self.executor.on_order(effect)
+                case RunFencing():
+                    self.world.ask_device(self, effect)
+                case ConfirmOff():
+                    self._to_link(effect)
                 case EventRecorded(event):
                     state = "" if event.is_finished else " …"
                     self.world.note(self.name, f"[{event.kind}] {event.text}{state}")
@@ -378,7 +387,7 @@ class Machine:
                     pass
         self._arm_core()
 
-    def _to_link(self, order: Broadcast | RaiseGeneration) -> None:
+    def _to_link(self, order: Broadcast | RaiseGeneration | ConfirmOff) -> None:
         def deliver() -> None:
             if self.link is not None:
                 self._surround()
