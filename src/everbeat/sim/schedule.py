@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from everbeat.model.cluster import DRIFT_PERMILLE, Medium, MediumKind, Quorum
 from everbeat.model.names import NodeName
 from everbeat.sim.checkers import BrokenPromise, check_each_group_is_held_once
+from everbeat.sim.devices import SimulatedDevices
 from everbeat.sim.network import SWITCH, WITNESS
 from everbeat.sim.witness import SimulatedWitness
 from everbeat.sim.world import World
@@ -243,6 +244,8 @@ def _booted(cluster: Cluster, seed: int) -> World:
     if cluster.quorum is Quorum.WITNESS:
         world.witness = SimulatedWitness(rate_ppm=_rate(world))
         world.witness.power_on(world.now_ms)
+    if any(config.fence_devices for config in cluster.configs):
+        world.devices = SimulatedDevices(world)
     for machine in world.machines.values():
         machine.rate_ppm, machine.has_own_clock = _rate(world), True
         if machine.config.watchdog:
