@@ -11,6 +11,7 @@ from everbeat.commands import as_json
 from everbeat.commands.failures import failure_problems, render_failures
 from everbeat.commands.fencing import unclean
 from everbeat.commands.lines import Line, Span, Tone, duration, line
+from everbeat.commands.quorum import quorum_problems, render_quorum
 from everbeat.ipc.client import CoreClient
 from everbeat.ipc.codec import IpcError
 from everbeat.ipc.messages import GetStatus, StatusReply
@@ -71,7 +72,7 @@ def problems(reply: StatusReply) -> list[str]:
             bad.append(f"{where} failed to start here: {view.why}")
         elif view.holder is None and view.state is GroupState.STOPPED:
             bad.append(f"{where} runs nowhere: {view.why}")
-    bad += failure_problems(reply)
+    bad += quorum_problems(reply) + failure_problems(reply)
     for node in membership.nodes:
         if node.status is NodeStatus.DEAD:
             kind = "ping node" if node.kind is NodeKind.PING else "node"
@@ -104,6 +105,7 @@ def render_status(reply: StatusReply) -> list[Line]:
     ]
     lines += [line(f"  ! {text}", Tone.BAD) for text in problems(reply)]
     lines += [line(), line("Nodes", Tone.TITLE), *_nodes(reply)]
+    lines += render_quorum(reply)
     lines += [line(), line("Groups", Tone.TITLE)]
     for view in manager.groups:
         lines += _group(view, reply)

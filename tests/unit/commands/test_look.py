@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 
 from everbeat.commands.events import event_json, render_event
 from everbeat.commands.lines import duration, plain, show
@@ -19,6 +20,7 @@ from everbeat.model.members import (
     NodeView,
 )
 from everbeat.model.names import GroupKey, LinkName, NodeName
+from everbeat.model.quorum import QuorumView, VoterView
 from everbeat.model.reports import Severity
 
 ALPHA, BETA, PING = NodeName("alpha"), NodeName("beta"), NodeName("10.77.0.100")
@@ -76,6 +78,9 @@ def test_a_healthy_pair_reads_top_down() -> None:
         "  alpha        active  for 9.8 s  this node  eth0 up\n"
         "  beta         active  for 9.5 s  eth0 up  holds local\n"
         "  10.77.0.100  ping    for 9.0 s\n"
+        "\n"
+        "Quorum\n"
+        "  can split: nothing decides who holds when the nodes do not hear each other\n"
         "\n"
         "Groups\n"
         "  10.77.0.50/24/eth0  on alpha (its owner), here started, for 6.0 s: our own at start\n"
@@ -169,3 +174,39 @@ def test_durations_are_for_people() -> None:
         "3 h 5 min",
         "2 d 7 h",
     ]
+
+
+def with_quorum(quorum: QuorumView) -> StatusReply:
+    reply = healthy()
+    return replace(reply, membership=replace(reply.membership, quorum=quorum))
+
+
+def test_status_says_that_two_nodes_alone_can_split() -> None:
+    assert "can split" in plain(render_status(healthy()))
+
+
+def test_status_says_who_lets_this_node_hold() -> None:
+    voters = (
+        VoterView(voter=ALPHA, is_leasing=True),
+        VoterView(voter=BETA, votes_dead=(ALPHA,)),
+        VoterView(voter="witness", is_leasing=True),
+    )
+    held = QuorumView(kind="witness", is_held=True, until_ms=12_500, majority=2, voters=voters)
+    text = plain(render_status(with_quorum(held)))
+    assert "may hold  by witness: 2 of 3 agree, 2 needed, for 2.5 s" in text
+    assert "beta        does not answer  holds alpha for dead" in text
+
+
+def test_status_says_first_why_this_node_may_not_hold() -> None:
+    lost = QuorumView(kind="votes", reason="no word from beta and gamma", stop_by_ms=9_000)
+    assert problems(with_quorum(lost))[:2] == [
+        "this node may not hold resources: no word from beta and gamma",
+        "resources that others may take by now are not stopped here",
+    ]
+
+
+def test_status_says_for_whom_a_node_waits_that_left_in_order() -> None:
+    waits = QuorumView(kind="votes", reason="starting", waits_for=(BETA,))
+    (first,) = problems(with_quorum(waits))
+    assert "waits to hear beta" in first
+    assert "everbeat fence confirm beta" in first

@@ -1,0 +1,82 @@
+"""Quorum in `everbeat status`: whether this node may hold resources, and who says so.
+
+Enters: a StatusReply. Leaves: lines, and what a person should look at.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from everbeat.commands.lines import Line, Span, Tone, duration, line
+
+if TYPE_CHECKING:
+    from everbeat.ipc.messages import StatusReply
+    from everbeat.model.quorum import QuorumView, VoterView
+
+CAN_SPLIT = "can split: nothing decides who holds when the nodes do not hear each other"
+BY_FENCING = "by fencing: nothing is taken over before the other node is confirmed off"
+BY_PING = "ping nodes that both sides reach while they do not hear each other let both hold"
+
+
+def quorum_problems(reply: StatusReply) -> list[str]:
+    """Return why this node may not hold resources, or for whom it waits."""
+    quorum = reply.membership.quorum
+    if quorum is None:
+        return []
+    found: list[str] = []
+    if quorum.waits_for:
+        nodes = " and ".join(quorum.waits_for)
+        found.append(
+            f"this node left in order and waits to hear {nodes} before it holds anything; "
+            f"if that is off for good: everbeat fence confirm {quorum.waits_for[0]}"
+        )
+    if not quorum.is_held and quorum.is_known and quorum.reason != "starting":
+        found.append(f"this node may not hold resources: {quorum.reason}")
+    if quorum.stop_by_ms is not None and reply.now_ms > quorum.stop_by_ms:
+        found.append("resources that others may take by now are not stopped here")
+    return found
+
+
+def render_quorum(reply: StatusReply) -> list[Line]:
+    """Return the lines of the section."""
+    quorum = reply.membership.quorum
+    head: list[Line] = [line(), line("Quorum", Tone.TITLE)]
+    if quorum is None:
+        if not reply.membership.peers():
+            return []
+        if reply.fencing.devices:
+            return [*head, line(f"  {BY_FENCING}")]
+        return [*head, line(f"  {CAN_SPLIT}", Tone.CARE)]
+    leasing = sum(voter.is_leasing for voter in quorum.voters)
+    state = Span("  may hold", Tone.GOOD) if quorum.is_held else Span("  may not hold", Tone.BAD)
+    why = Span(
+        f"  by {quorum.kind}: {leasing} of {len(quorum.voters)} agree, {quorum.majority} needed"
+        f"{_until(quorum, reply.now_ms)}"
+    )
+    lines = [*head, (state, why), *(_voter(voter, reply) for voter in quorum.voters)]
+    if quorum.kind == "ping":
+        lines.append(line(f"  {BY_PING}", Tone.CARE))
+    return lines
+
+
+def _until(quorum: QuorumView, now_ms: int) -> str:
+    if not quorum.is_held:
+        return ""
+    if quorum.until_ms is None:
+        return ", the others have left in order"
+    return f", for {duration(max(quorum.until_ms - now_ms, 0))} if nobody is heard any more"
+
+
+def _voter(voter: VoterView, reply: StatusReply) -> Line:
+    spans = [Span(f"    {voter.voter:<12}")]
+    if voter.voter == reply.membership.own:
+        spans.append(Span("this node"))
+    elif voter.has_left:
+        spans.append(Span("left in order", Tone.CARE))
+    elif voter.is_leasing:
+        spans.append(Span("agrees", Tone.GOOD))
+    else:
+        spans.append(Span("does not answer", Tone.BAD))
+    if voter.votes_dead:
+        spans.append(Span(f"  holds {' and '.join(voter.votes_dead)} for dead", Tone.BAD))
+    return tuple(spans)
