@@ -143,6 +143,20 @@ def test_a_removed_resource_does_not_start_again_on_a_guest() -> None:
     assert "Stop       gone" in transition.summary
 
 
+def test_a_guest_that_may_stay_on_one_of_two_hosts_is_probed() -> None:
+    states = "".join(member(n, history=running("vm")) for n in (1, 2))
+    keep = '<rsc_location id="l" rsc="vm" node="node2" score="10"/>'
+    connection = member(3, history=connected("guest", "vm"))
+    resources = VM + primitive("a")
+    transition = decide(resources, keep, states + connection + remote("guest"), nodes=3)
+    assert place(transition, "vm") == "node2"
+    assert any(a.node and a.node.name == "guest" for a in _probes(transition, "a"))
+
+
+def _probes(transition: Transition, name: str) -> list[Action]:
+    return transition.plan.resources_by_id[name].actions_by_key[f"{name}_monitor_0"]
+
+
 def test_a_pending_monitor_is_over_once_it_failed() -> None:
     state = history(
         "a",

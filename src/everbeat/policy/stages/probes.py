@@ -174,15 +174,14 @@ def _waits_for_guest(plan: Plan, resource: Resource, node: Node) -> bool:
         return True
     moving = (
         launcher.assigned is not None
-        and bool(launcher.active_on)
-        and launcher.assigned is not launcher.active_on[0]
+        and launcher.role > STOPPED
+        and launcher.assigned not in launcher.active_on
     )
     if (
         node.remote_reset
         or node.unclean
         or launcher.failed
         or launcher.next_role == STOPPED
-        or (launcher.is_assigned and launcher.assigned is None)
         or moving
     ):
         _order_launcher(plan, launcher, "stop", top)
