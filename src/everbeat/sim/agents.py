@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from random import Random
 
 NOT_RUNNING_EXIT: Final = 3
+RUNNING: Final = "running"
 
 
 class Manner(Enum):
@@ -33,11 +34,13 @@ class SimulatedAgents:
     manner: Manner = Manner.HONEST
     running: set[str] = field(default_factory=set[str])
     starting: set[str] = field(default_factory=set[str])  # their start is under way
+    heard: set[str] = field(default_factory=set[str])  # the executor has read "running" of them
 
     def clear(self) -> None:
         """Lose everything, as a power cut does."""
         self.running.clear()
         self.starting.clear()
+        self.heard.clear()
 
     def begin(self, word: str, action: Action) -> None:
         """Note that an action begins."""
@@ -60,7 +63,7 @@ class SimulatedAgents:
         if action is Action.STATUS:
             is_held = word in self.running and self.manner is not Manner.LYING
             exit_code = 0 if is_held else NOT_RUNNING_EXIT
-            return Ending(exit_code=exit_code, words="running" if is_held else "stopped")
+            return Ending(exit_code=exit_code, words=RUNNING if is_held else "stopped")
         if self.manner is Manner.FAILING:
             return Ending(exit_code=1)
         if action is Action.START:
@@ -75,8 +78,11 @@ class SimulatedAgents:
             self.starting.discard(word)
 
     def die(self, number: int) -> str:
-        """Let one of the running resources end by itself; return its word, "" if none runs."""
-        alive = sorted(self.running)
+        """Let one of the running resources end by itself; return its word, "" if none runs.
+
+        Not one whose status has never said that it runs: nobody could find that out.
+        """
+        alive = sorted(self.running & self.heard)
         if not alive:
             return ""
         word = alive[number % len(alive)]

@@ -60,9 +60,9 @@ def _holder(world: World) -> Machine:
 
 def _kill(machine: Machine, *, is_noticed: bool) -> str:
     """Kill the last one by name of what runs on a machine; return its word."""
-    word = max(machine.agents.running)
-    machine.kill_service(len(machine.agents.running) - 1, is_noticed=is_noticed)
-    return word
+    alive = machine.agents.running & machine.agents.heard
+    machine.kill_service(len(alive) - 1, is_noticed=is_noticed)
+    return max(alive)
 
 
 def _check(world: World, what: str) -> None:

@@ -26,6 +26,7 @@ from everbeat.executor.effects import (
 )
 from everbeat.model.operations import Action
 from everbeat.node.executor_node import ExecutorNode
+from everbeat.sim.agents import RUNNING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -166,6 +167,8 @@ class SimulatedExecutor:
             ending = self._agents.act(word, action)
             self._machine.on_services_changed()
             if self._is_alive:
+                if ending.words == RUNNING:
+                    self._agents.heard.add(word)
                 self._ended(run, ending)
 
         self._machine.later(duration_ms, complete)

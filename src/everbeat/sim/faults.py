@@ -108,8 +108,6 @@ class Trouble:
 
     def _die(self, machine: Machine) -> None:
         number, chance = self._random.randrange(100), self._random.randrange(2)
-        if machine.agents.manner is Manner.LYING:
-            return  # a script that never said "running" cannot be found dead by it
         machine.kill_service(number, is_noticed=chance == 0)
 
     def _pause(self, machine: Machine) -> None:
