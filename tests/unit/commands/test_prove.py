@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -92,6 +93,21 @@ def test_with_a_witness_none_is_found(tmp_path: Path) -> None:
     assert (proof.double_run, proof.schedules) == (None, 6)
     assert "no double run in 6 schedules" in plain(render_proof(subject, proof))
     assert FaultKind.WITNESS_DOWN in kinds_of(subject.cluster)
+
+
+def test_a_lease_that_outlasts_the_deadtime_is_found_out(tmp_path: Path) -> None:
+    folder_of(tmp_path, ha_cf=HA_CF.replace("alpha beta", "alpha beta gamma"))
+    subject, _ = load_subject(tmp_path)
+    assert subject is not None
+    isolated = Fault(kind=FaultKind.ISOLATED, at_ms=0, node=ALPHA, lasts_ms=20_000)
+    assert run_schedule(subject.cluster, (isolated,), 1) is None
+    broken = tuple(  # no time to stop is left between the lease's end and the deadtime
+        replace(config, timing=replace(config.timing, stoptime_ms=-3_000))
+        for config in subject.cluster.configs
+    )
+    found = run_schedule(replace(subject.cluster, configs=broken), (isolated,), 1)
+    assert found is not None
+    assert "runs on alpha and " in found.what
 
 
 def test_the_same_seed_gives_the_same_run(tmp_path: Path) -> None:
