@@ -101,7 +101,7 @@ def runs_until_rest(text: str) -> int:
         plan = schedule(cib, NOW)
         graph = build_graph(plan)
         execution = execute(plan, graph)
-        if not graph or len(execution.lines) < len(graph):
+        if not graph or execution.stuck:
             return run
         cib = execution.cib
     return RUNS_MAX + 1

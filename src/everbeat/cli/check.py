@@ -10,11 +10,12 @@ import click
 
 from everbeat.commands.check import check, check_cib_file
 
+_PLACE = click.Path(allow_dash=True)  # for completion; what is missing is told as a report
 _CIB_ENDS = (".xml", ".xml.bz2", ".cib")
 
 
 @click.command("check")
-@click.argument("place", default=None, required=False, metavar="[DIR|CIB]")
+@click.argument("place", default=None, required=False, metavar="[DIR|CIB]", type=_PLACE)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.pass_context
 def check_command(context: click.Context, place: str | None, *, as_json: bool) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _TIME = click.option(
     "--time", "written_time", metavar="TIME", help="Decide as if it were TIME (ISO 8601)."
 )
+_CIB = click.Path(allow_dash=True)  # for completion; what it lacks is told as a report
 _JSON = click.option("--json", "is_json", is_flag=True, help="Print one JSON document.")
 _EVENTS = (
     ("--node-up", "-u", "NODE", "A node comes online."),
@@ -40,7 +41,7 @@ def _event_options(command: Callable[..., int]) -> Callable[..., int]:
 
 
 @click.command("simulate", short_help="Show what a cluster would do, and why.")
-@click.argument("cib", metavar="CIB")
+@click.argument("cib", metavar="CIB", type=_CIB)
 @_event_options
 @_TIME
 @click.option("--all", "shows_all", is_flag=True, help="Probes, notifications and points, too.")
@@ -107,7 +108,9 @@ def _injections(
 
 @click.command("why", short_help="Explain where a resource runs, or why not.")
 @click.argument("resource")
-@click.option("--cib", required=True, metavar="FILE", help="The CIB; - is standard input.")
+@click.option(
+    "--cib", required=True, type=_CIB, metavar="FILE", help="The CIB; - is standard input."
+)
 @click.option("--on", "node", metavar="NODE", help="The score on this node, term by term.")
 @_TIME
 @_JSON

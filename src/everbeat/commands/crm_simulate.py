@@ -1,8 +1,8 @@
 """crm_simulate: what a cluster would do, with the options and the output of Pacemaker's tool.
 
 Enters: a CIB, events to put into it, and what to show or save. Leaves: the text, the saved files
-and an exit status: 0 done, 64 wrong words, 66 a file cannot be written, 70 no XML, 78 a CIB that
-cannot be used.
+and an exit status: 0 done, 1 actions wait for each other, 64 wrong words, 66 a file cannot be
+written, 70 no XML, 78 a CIB that cannot be used.
 Oracle: summaries, scores, graphs and drawings of the regression cases; for injections 2.1.5
 """
 
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from everbeat.cib.tree import Element
     from everbeat.policy.plan.plan import Plan
 
+LOOP_STATUS: Final = 1
 USAGE_STATUS: Final = 64
 OUTPUT_STATUS: Final = 66
 NO_XML_STATUS: Final = 70
@@ -286,12 +287,16 @@ class _Run:
         self._save("-D", lambda: render_dot(plan))
         if options.runs:
             self._show(["", "Transition Summary:", *change_lines(plan)])
-        keeps = options.is_in_place or "-O" in options.files
-        if options.executes and (keeps or not options.is_quiet):
+        if options.executes:
             execution = execute(plan, graph, options.failures)
+            if execution.stuck:
+                print("Transition failed: terminated", file=self._err)
+                print("An invalid transition was produced", file=self._err)
+                self._status = LOOP_STATUS
             self._show(["", "Executing Cluster Transition:", *execution.lines])
             self._show(self._when.lines)
-            self._show(["", "Revised Cluster Status:", *revised_lines(plan, execution)])
+            if not options.is_quiet:
+                self._show(["", "Revised Cluster Status:", *revised_lines(plan, execution)])
             self._cib = execution.cib
         self._save("-O", lambda: render_tree(self._cib))
         if options.is_in_place and options.source not in (None, STDIN):

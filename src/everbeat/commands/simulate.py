@@ -22,8 +22,10 @@ from everbeat.commands.why import (
 from everbeat.policy.emit.changes_text import change_lines
 from everbeat.policy.emit.execute import Execution, execute
 from everbeat.policy.emit.summary import head_lines, revised_lines
+from everbeat.policy.reasons.actions import action_title
 from everbeat.policy.reasons.explanation import explain_actions, explain_inactions
 from everbeat.policy.unpack.unpack import plan_from_cib
+from everbeat.policy.verify.loops import find_loops
 
 if TYPE_CHECKING:
     from everbeat.policy.reasons.explanation import ActionReason, Inaction
@@ -94,6 +96,7 @@ def _document(
         "actions": actions,
         "not_done": inactions,
         "failed_action": None if execution.failed is None else execution.failed.key,
+        "loops": _loops(execution),
         "afterwards": {
             node.name: sorted(resource.id for resource in node.running) for node in after.nodes
         },
@@ -143,4 +146,16 @@ def _afterwards(decision: Decision, execution: Execution) -> list[Line]:
     rows = [line(), line("Afterwards", Tone.TITLE)]
     if execution.failed is not None:
         rows.append(line(f"  (ended at {execution.failed.key}, which was to fail)", Tone.BAD))
+    for loop in _loops(execution):
+        text = f"  never done, as each waits for the one before: {' -> '.join([*loop, loop[0]])}"
+        rows.append(line(text, Tone.BAD))
     return [*rows, *(line(t) for t in revised_lines(decision.plan, execution) if t)]
+
+
+def _loops(execution: Execution) -> list[list[str]]:
+    """Return the actions that wait for each other, each loop once."""
+    edges: dict[str, list[str]] = {}
+    for synapse in execution.stuck:
+        for first in synapse.inputs:
+            edges.setdefault(action_title(first), []).append(action_title(synapse.action))
+    return find_loops(edges)

@@ -235,6 +235,17 @@ def test_simulate_json_has_every_action_with_reasons(cib: Path) -> None:
     assert {"not started"} == {inaction["what"] for inaction in document["not_done"]}
 
 
+def test_actions_that_wait_for_each_other_are_named(cib: Path) -> None:
+    loop = '<rsc_order id="web-then-db" first="web" then="db"/></constraints>'
+    cib.write_text(TEXT.replace("</constraints>", loop))
+    status, _, err = called("-x", str(cib), "-S")
+    assert (status, err.splitlines()[0]) == (1, "Transition failed: terminated")
+    out = io.StringIO()
+    streams = Streams(out=out, err=io.StringIO(), now=NOW)
+    simulate(Question(source=str(cib)), streams, shows_all=False, is_json=False)
+    assert "start db on n2 -> start web on n2 -> start db on n2" in out.getvalue()
+
+
 def run_everbeat(*words: str) -> tuple[int, str]:
     result = CliRunner().invoke(everbeat, list(words), standalone_mode=False)
     status = result.return_value if isinstance(result.return_value, int) else result.exit_code

@@ -30,12 +30,23 @@ _UUID: Final = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx"  # of injected operations 
 
 @final
 class Execution:
-    """What a simulated execution did; `failed` is the action it ended at, if it was to fail."""
+    """What a simulated execution did.
 
-    def __init__(self, lines: list[str], cib: Element, failed: Action | None = None) -> None:
+    `failed` is the action it ended at, if it was to fail; `stuck` are those that wait for each
+    other in a loop, or for what lies in one.
+    """
+
+    def __init__(
+        self,
+        lines: list[str],
+        cib: Element,
+        failed: Action | None = None,
+        stuck: list[Synapse] | None = None,
+    ) -> None:
         self.lines: Final = lines
         self.cib: Final = cib
         self.failed: Final = failed
+        self.stuck: Final = stuck or []
 
 
 def execute(
@@ -61,7 +72,7 @@ def execute(
             else:
                 left.append(synapse)
         waiting = left
-    return Execution(lines, state.document())
+    return Execution(lines, state.document(), stuck=waiting)
 
 
 def _failure_of(
