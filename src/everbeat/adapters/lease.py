@@ -24,6 +24,7 @@ class LeaseReport:
 
     deadtime_ms: int
     watchdog: str = ""
+    watchdog_ms: int = 0  # the timeout that it should have
     is_realtime: bool = False
     rtprio: int = 1
     node: str = ""

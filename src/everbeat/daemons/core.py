@@ -32,6 +32,7 @@ from everbeat.adapters.lease import lease_from_environment
 from everbeat.adapters.log import LOGGER_NAME, Log, targets_of
 from everbeat.adapters.power import reboot_now
 from everbeat.adapters.realtime import become_prompt
+from everbeat.adapters.safe_nodes_file import SafeNodesFile
 from everbeat.clients.orders import Disconnect, Reply
 from everbeat.haresources.effects import EventRecorded, GroupMoved, ResourceActed, StopFinished
 from everbeat.ipc.channel import connect, listen
@@ -105,6 +106,7 @@ class CoreDaemon:
         self._clock = SystemClock()
         self._loop = asyncio.get_running_loop()
         self._event_file = EventFile(folders.state)
+        self._safe_file = SafeNodesFile(folders.run)
         earlier = self._event_file.read()
         self._earlier = earlier[-1_000:]
         last_id = earlier[-1].id if earlier else 0
@@ -114,6 +116,7 @@ class CoreDaemon:
             is_adopting=is_adopting,
             first_event_id=last_id + 1,
             first_operation_id=self._clock.now_ms() * 1_000,
+            safe=self._safe_file.read() if is_adopting else (),
         )
         self._folders = folders
         self._link: Channel | None = None
@@ -310,6 +313,7 @@ class CoreDaemon:
                     pass
             for level, text in lines_of_effect(effect):
                 _log.log(level, "%s", text)
+        self._safe_file.write(self._node.safe_nodes())
         self._arm()
 
     def _tell(self, event: ClusterEvent) -> None:

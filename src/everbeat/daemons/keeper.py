@@ -43,6 +43,7 @@ from everbeat.supervision.plan import (
     SignalChild,
     StartChild,
     limits_of_deadtime,
+    watchdog_slack_ms,
 )
 from everbeat.supervision.supervisor import PROGRESS_MS, Supervisor
 
@@ -227,11 +228,16 @@ class Keeper:
             return
         path = self._report.watchdog
         try:
-            self._watchdog = Watchdog(path, self._report.deadtime_ms)
+            self._watchdog = Watchdog(path, self._report.watchdog_ms)
         except WatchdogError as error:
             _log.error("Cannot open watchdog device: %s", error)
         else:
-            _log.info("watchdog %s resets after %d ms", path, self._watchdog.timeout_ms)
+            timeout_ms = self._watchdog.timeout_ms
+            slack_ms = watchdog_slack_ms(timeout_ms, self._report.deadtime_ms)
+            _log.info("watchdog %s resets after %d ms", path, timeout_ms)
+            if slack_ms < 0:
+                text = "a hung machine is reset %d ms after its groups may be taken; raise deadtime"
+                _log.warning(text, -slack_ms)
 
     def _end_standby(self) -> None:
         if self._standby is not None:

@@ -64,7 +64,9 @@ from everbeat.node.link_effects import (
     Transmit,
 )
 from everbeat.node.link_node import LinkNode
+from everbeat.node.link_quorum import VOTING
 from everbeat.node.log_lines import lines_of_fact
+from everbeat.supervision.plan import watchdog_ms_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -159,13 +161,16 @@ class LinkDaemon:
             self._channels.discard(channel)
 
     def is_overdue(self) -> bool:
-        """Say whether resources run here still that others may take by now; told once."""
-        is_overdue = self._node.is_overdue(self._clock.now_ms())
+        """Say whether resources run here still that others may take soon; told once."""
+        now_ms = self._clock.now_ms()
+        if self._config.watchdog:  # unfed from now on, it bites when they should have stopped
+            now_ms += watchdog_ms(self._config)
+        is_overdue = self._node.is_overdue(now_ms)
         if is_overdue and not self._was_overdue:
             then = (
                 "the watchdog is fed no more" if self._config.watchdog else "there is no watchdog"
             )
-            _log.critical("Resources that others may take by now are not stopped: %s", then)
+            _log.critical("Resources that others may take soon are not stopped yet: %s", then)
         self._was_overdue = is_overdue
         return is_overdue
 
@@ -398,6 +403,13 @@ def _configuration(options: LinkOptions) -> LinkSnapshot | None:
     return None
 
 
+def watchdog_ms(config: HaConfig) -> int:
+    """Return the timeout that this node's watchdog should have."""
+    is_voting = config.quorum in VOTING
+    stop_ms = config.timing.stoptime_ms if is_voting else None
+    return watchdog_ms_of(config.timing.deadtime_ms, stop_ms)
+
+
 def _be_quick(config: HaConfig) -> None:
     if config.is_realtime:
         for refusal in become_realtime(config.rtprio):
@@ -425,6 +437,7 @@ async def _renew(config: HaConfig, daemon: LinkDaemon) -> None:
         LeaseReport(
             deadtime_ms=config.timing.deadtime_ms,
             watchdog=config.watchdog,
+            watchdog_ms=watchdog_ms(config),
             is_realtime=config.is_realtime,
             rtprio=config.rtprio,
             node=targets.node,

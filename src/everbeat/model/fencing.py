@@ -114,6 +114,18 @@ class FencingDone:
     hosts: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class SafeNode:
+    """A silent node that holds nothing: it left in order, or was fenced, and was not heard since.
+
+    Kept for the next core process of this life of the node, which has not seen it.
+    """
+
+    node: NodeName
+    since_ms: int
+    has_left: bool  # else it was fenced
+
+
 class FencingState(StrEnum):
     """Where the fencing of one node stands."""
 

@@ -67,7 +67,7 @@ if TYPE_CHECKING:
     from everbeat.haresources.effects import ManagerEffect
     from everbeat.model.cluster import HaConfig, ResourceGroup
     from everbeat.model.failures import NodeFailures
-    from everbeat.model.fencing import FenceAction, FencingView
+    from everbeat.model.fencing import FenceAction, FencingView, SafeNode
     from everbeat.model.groups import ClusterEvent, ManagerView
     from everbeat.model.members import MembershipFact
     from everbeat.model.message import Message
@@ -122,6 +122,7 @@ class CoreNode:
         is_adopting: bool = False,
         first_event_id: int = 1,
         first_operation_id: int = 1,
+        safe: Iterable[SafeNode] = (),
     ) -> None:
         self._config = config
         self._view = MembershipView(config.node)
@@ -136,7 +137,7 @@ class CoreNode:
             first_operation_id=first_operation_id,
         )
 
-        self._gate = FencingGate(config, self._manager.timeline, first_operation_id)
+        self._gate = FencingGate(config, self._manager.timeline, first_operation_id, safe)
 
     def membership(self) -> MembershipView:
         """Return what is known of the nodes."""
@@ -153,6 +154,10 @@ class CoreNode:
     def fencing(self) -> FencingView:
         """Return devices, and the nodes that are to be fenced."""
         return self._gate.view()
+
+    def safe_nodes(self) -> tuple[SafeNode, ...]:
+        """Return the silent nodes that hold nothing; `safe` of the next core of this node."""
+        return self._gate.safe_nodes()
 
     def events_after(self, event_id: int) -> tuple[ClusterEvent, ...]:
         """Return the remembered events with a higher id."""

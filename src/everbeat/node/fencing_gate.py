@@ -25,7 +25,7 @@ from everbeat.fencing.facts import FencingHeldUp, NodeFenced
 from everbeat.fencing.fencer import Fencer
 from everbeat.haresources.peers import order_of
 from everbeat.model.cluster import Quorum
-from everbeat.model.fencing import FenceAction, RunFencing
+from everbeat.model.fencing import FenceAction, RunFencing, SafeNode
 from everbeat.model.members import (
     Broadcast,
     CommunicationUp,
@@ -63,6 +63,9 @@ EARLIER_FIRST_MS: Final = 2_000
 FENCE_ME: Final = "fence_me"
 """Message of a node that cannot stop a resource: fence me. Heartbeat passes it over."""
 
+LEAVING_MS: Final = 30_000
+"""How long after its `shutdone` a node may still be heard."""
+
 _LIVE: Final = frozenset({NodeStatus.UP, NodeStatus.ACTIVE})
 
 
@@ -87,7 +90,13 @@ class _Withheld:
 class FencingGate:
     """Owned by the core node. `timeline` is the manager's, so that all events have one order."""
 
-    def __init__(self, config: HaConfig, timeline: Timeline, first_operation_id: int) -> None:
+    def __init__(
+        self,
+        config: HaConfig,
+        timeline: Timeline,
+        first_operation_id: int,
+        safe: Iterable[SafeNode] = (),
+    ) -> None:
         self._config = config
         self._fencer = Fencer(
             config.fence_devices,
@@ -96,8 +105,9 @@ class FencingGate:
         )
         self._events = FencingEvents(timeline)
         self._withheld: dict[NodeName, _Withheld] = {}
-        self._left: set[NodeName] = set()  # said shutdone: they hold nothing
-        self._confirmed_ms: dict[NodeName, int] = {}  # fenced, and not heard since
+        # Said shutdone: they hold nothing. Fenced, and not heard since.
+        self._left_ms = {entry.node: entry.since_ms for entry in safe if entry.has_left}
+        self._confirmed_ms = {entry.node: entry.since_ms for entry in safe if not entry.has_left}
         self._heard: dict[NodeName, tuple[int, int]] = {}  # newest message of each node
         self._unable: set[NodeName] = set()  # said that they could not fence
         self._communication_up: CommunicationUp | None = None  # withheld as well
@@ -203,6 +213,12 @@ class FencingGate:
         """Return devices and fencing for people."""
         return self._fencer.view()
 
+    def safe_nodes(self) -> tuple[SafeNode, ...]:
+        """Return what the next core process should know: who holds nothing."""
+        left = [SafeNode(node, at_ms, has_left=True) for node, at_ms in self._left_ms.items()]
+        fenced = self._confirmed_ms.items()
+        return (*left, *(SafeNode(node, at_ms, has_left=False) for node, at_ms in fenced))
+
     # --- deaths ------------------------------------------------------------------------------
 
     def _on_death(
@@ -210,7 +226,7 @@ class FencingGate:
     ) -> list[GateEffect]:
         if not self._is_safe(fact.node, fact.last_heard_ms):
             return self._withhold(fact, now_ms, is_holding=is_holding)
-        if fact.node in self._left:
+        if fact.node in self._left_ms:
             return [_word(fact.node, "unneeded"), Released(fact)]
         if fact.node in self._confirmed_ms:
             return [Released(fact)]
@@ -220,14 +236,16 @@ class FencingGate:
         """Whether what a silent node held may be taken without asking anybody."""
         confirmed_ms = self._confirmed_ms.get(node)
         is_confirmed = confirmed_ms is not None and last_heard_ms <= confirmed_ms
-        return node in self._left or is_confirmed or not self._fencer.is_configured_for(node)
+        left_ms = self._left_ms.get(node)
+        has_left = left_ms is not None and last_heard_ms <= left_ms + LEAVING_MS
+        return has_left or is_confirmed or not self._fencer.is_configured_for(node)
 
     def _withhold(
         self, fact: NodeStatusChanged, now_ms: int, *, is_holding: bool
     ) -> list[GateEffect]:
         if fact.node in self._withheld:
             return []
-        self._confirmed_ms.pop(fact.node, None)  # it was heard after that
+        self._forget(fact.node)  # it was heard after that
         self._withheld[fact.node] = _Withheld(fact, dict(self._heard))
         self._unable.clear()
         delay_ms = self._delay_ms(fact.node, is_holding=is_holding)
@@ -267,7 +285,7 @@ class FencingGate:
 
     def _forget(self, node: NodeName) -> None:
         """Begin anew with a node: what was known of its former life says nothing."""
-        self._left.discard(node)
+        self._left_ms.pop(node, None)
         self._confirmed_ms.pop(node, None)
 
     def _start(self, now_ms: int) -> list[GateEffect]:
@@ -286,7 +304,7 @@ class FencingGate:
         self._heard[source] = max(order, self._heard.get(source, (0, 0)))
         match message.type:
             case "shutdone":
-                self._left.add(source)
+                self._left_ms[source] = now_ms
             case "starting":
                 self._forget(source)
             case "stonith":

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from everbeat.haresources.effects import EventRecorded, StopFinished
 from everbeat.membership.identity import Identity, continuing_identity
 from everbeat.model.failures import Failures
-from everbeat.model.fencing import RunFencing
+from everbeat.model.fencing import RunFencing, SafeNode
 from everbeat.model.members import Broadcast, RaiseGeneration
 from everbeat.model.operations import ForgetFailures, RunOperation, WatchResources
 from everbeat.model.quorum import AskWitness, ConfirmOff, RightLost
@@ -124,6 +124,7 @@ class Machine:
     link_life: int = 0
     wall_offset_s: int = 0
     paused_until_ms: int = 0
+    safe: tuple[SafeNode, ...] = ()  # what a core that died left for the next
     rate_ppm: int = 0  # how much faster than the world's its clock runs
     booted_ms: int = 0  # when it began
     has_own_clock: bool = False
@@ -189,6 +190,7 @@ class Machine:
     def crash_core(self) -> None:
         """Kill the core process; keeper brings it back."""
         if self.core is not None:
+            self.safe = self.core.safe_nodes()
             self.core = None
             if self.executor is not None:
                 self.executor.on_core_gone()
@@ -253,6 +255,7 @@ class Machine:
             self.groups,
             is_adopting=is_adopting,
             first_operation_id=self.core_life * 1_000_000,
+            safe=self.safe if is_adopting else (),
         )
         if self.executor is not None:
             self.executor.on_core(f"core-{self.core_life}")

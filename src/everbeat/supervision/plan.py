@@ -96,6 +96,31 @@ def limits_of_deadtime(deadtime_ms: int) -> Limits:
     )
 
 
+WATCHDOG_STEP_MS: Final = 1_000
+"""Devices count in whole seconds."""
+
+
+def watchdog_ms_of(deadtime_ms: int, stoptime_ms: int | None, feed_ms: int = 250) -> int:
+    """Return after which silence the watchdog should reset this machine.
+
+    A machine on which nothing runs any more is reset before the others declare it dead. With a
+    quorum (`stoptime_ms` given) not later than stopping may take: a machine that stood still for
+    longer must not wake and find its groups running twice (ADR 0010). At least a second.
+    """
+    limit_ms = deadtime_ms - feed_ms
+    if stoptime_ms is not None:
+        limit_ms = min(limit_ms, stoptime_ms)
+    return max(limit_ms // WATCHDOG_STEP_MS, 1) * WATCHDOG_STEP_MS
+
+
+def watchdog_slack_ms(timeout_ms: int, deadtime_ms: int, feed_ms: int = 250) -> int:
+    """Return how long before the others may take its groups a hung machine is reset.
+
+    Negative: so much too late.
+    """
+    return deadtime_ms - feed_ms - timeout_ms
+
+
 @dataclass(frozen=True, slots=True)
 class StartChild:
     """Order: start this child; `is_again`: an earlier process of this run has died."""

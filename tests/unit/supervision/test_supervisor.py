@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from everbeat.supervision.plan import (
     Child,
     ChildChanged,
@@ -15,6 +17,8 @@ from everbeat.supervision.plan import (
     StartChild,
     SupervisionEffect,
     limits_of_deadtime,
+    watchdog_ms_of,
+    watchdog_slack_ms,
 )
 from everbeat.supervision.supervisor import DEATHS_AT_ONCE_MAX, DEATHS_MAX, Supervisor
 
@@ -203,3 +207,19 @@ def test_states_follow_from_the_facts() -> None:
     told += supervisor.on_stop(3)
     states = {fact.child: fact.state for fact in told if isinstance(fact, ChildChanged)}
     assert states == {child: supervisor.state(child) for child in Child}
+
+
+@pytest.mark.parametrize(
+    ("deadtime_ms", "stoptime_ms", "timeout_ms", "slack_ms"),
+    [
+        (10_000, None, 9_000, 750),
+        (2_000, None, 1_000, 750),
+        (10_000, 3_300, 3_000, 6_750),
+        (1_000, None, 1_000, -250),  # a second is the least that devices know
+    ],
+)
+def test_the_watchdog_bites_before_the_others_may_take(
+    deadtime_ms: int, stoptime_ms: int | None, timeout_ms: int, slack_ms: int
+) -> None:
+    assert watchdog_ms_of(deadtime_ms, stoptime_ms) == timeout_ms
+    assert watchdog_slack_ms(timeout_ms, deadtime_ms) == slack_ms
