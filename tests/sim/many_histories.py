@@ -1,6 +1,7 @@
 """Run many seeded histories and print what the checkers found.
 
     python tests/sim/many_histories.py --seeds 10000 [--first 0] [--workers 2]
+                                       [--kind usual|votes|witness|ping]
 
 Exit status 1 if any history broke a promise; each is printed with its seed, for KEPT_SEEDS.
 """
@@ -11,14 +12,22 @@ import argparse
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 
+from everbeat.model.cluster import Quorum
 from everbeat.sim.cluster import history
+from everbeat.sim.splits import KINDS, split_history
+
+USUAL = "usual"
 
 
-def finding(seed: int) -> str:
+def finding(seed: int, kind: str) -> str:
     """Return what went wrong in one history, or an empty string."""
     try:
-        history(seed)
+        if kind == USUAL:
+            history(seed)
+        else:
+            split_history(seed, Quorum(kind))
     except AssertionError as error:
         return f"seed {seed}: {error}"
     return ""
@@ -30,12 +39,15 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=10_000)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--kind", choices=(USUAL, *(kind.value for kind in KINDS)), default=USUAL)
     chosen = parser.parse_args()
     started = time.monotonic()
     bad = 0
     seeds = range(chosen.first, chosen.first + chosen.seeds)
     with ProcessPoolExecutor(chosen.workers) as pool:
-        for count, text in enumerate(pool.map(finding, seeds, chunksize=20), 1):
+        for count, text in enumerate(
+            pool.map(partial(finding, kind=chosen.kind), seeds, chunksize=20), 1
+        ):
             if text:
                 bad += 1
                 print(text, flush=True)
