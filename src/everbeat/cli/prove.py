@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -69,6 +70,7 @@ def split_command(
             click.echo(f"everbeat prove: {folder} has not two nodes and a group", err=True)
         return EXIT_NOT_CONFIGURED
     is_shown = sys.stderr.isatty() and not is_json
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # and its workers
     proof = prove(
         subject, schedules=schedules, seed=seed, on_progress=progress_to(is_shown, schedules)
     )

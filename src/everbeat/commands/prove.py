@@ -8,6 +8,7 @@ ones; only network, disks, clocks and scripts are simulated.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
@@ -99,7 +100,8 @@ def prove(
     began = time.monotonic()
     tried, found = 0, None
     count = workers or os.cpu_count() or 1
-    with ProcessPoolExecutor(count) as pool:
+    pool = ProcessPoolExecutor(count, initializer=_leave_signals_to_the_parent)
+    try:
         chunks = _chunks(seed, schedules)
         running: set[Future[tuple[int, DoubleRun | None]]] = set()
         while found is None:
@@ -115,8 +117,8 @@ def prove(
             doubles = [double for _, double in results if double is not None]
             found = min(doubles, key=lambda d: (len(d.schedule), d.seed), default=None)
             on_progress(tried)
-        for future in running:
-            future.cancel()
+    finally:
+        pool.shutdown(cancel_futures=True)
     if found is not None:
         found = shortened(subject.cluster, found)
     return Proof(
@@ -309,6 +311,12 @@ def _subject_text(subject: Subject) -> str:
 def _chunks(first: int, count: int) -> Iterator[range]:
     for start in range(first, first + count, CHUNK):
         yield range(start, min(start + CHUNK, first + count))
+
+
+def _leave_signals_to_the_parent() -> None:
+    """Let Ctrl-C end the parent alone, which ends us when our chunk is done."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 def _try(cluster: Cluster, seeds: range) -> tuple[int, DoubleRun | None]:
