@@ -19,10 +19,9 @@ from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import Final
 
-from everbeat.agents.environment import PATH
-from everbeat.agents.fence_metadata import parameters_from_metadata, parameters_from_names
+from everbeat.config.fence_metadata import parameters_from_metadata, parameters_from_names
 from everbeat.model.fencing import is_fence_agent
-from everbeat.ports.host import Interface, StonithParameters
+from everbeat.ports.host import PROGRAM_PATH, Interface, StonithParameters
 
 INIT_SCRIPTS: Final = Path("/etc/init.d")
 UNIT_DIRECTORIES: Final = tuple(
@@ -144,7 +143,9 @@ class RealHost:
         return parameters_from_names(_told("stonith", "-t", name, "-n"))
 
     def _fence_agent(self, name: str) -> str | None:
-        paths = [name] if "/" in name else [f"{folder}/{name}" for folder in PATH.split(":")]
+        paths = (
+            [name] if "/" in name else [f"{folder}/{name}" for folder in PROGRAM_PATH.split(":")]
+        )
         return next((path for path in paths if self.is_executable(path)), None)
 
     def service_port(self, name: str) -> int | None:
@@ -170,7 +171,7 @@ def _told(*command: str) -> str:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env={"PATH": PATH},
+            env={"PATH": PROGRAM_PATH},
             timeout=DESCRIBE_S,
             check=False,
         )

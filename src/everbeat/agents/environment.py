@@ -11,6 +11,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from everbeat.ports.host import PROGRAM_PATH
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -19,10 +21,6 @@ if TYPE_CHECKING:
 Environment: TypeAlias = tuple[tuple[str, str], ...]
 """Names and values; the last one of a name counts."""
 
-PATH: Final = (
-    "/usr/libexec/heartbeat:/usr/lib/heartbeat:/usr/sbin:/usr/share/heartbeat:"
-    "/usr/local/sbin:/usr/local/bin:/usr/bin:/sbin:/bin"
-)
 NAME_BYTES_MAX: Final = 64
 VALUE_BYTES_MAX: Final = 4096
 VARIABLES_MAX: Final = 256
@@ -51,7 +49,7 @@ class Places:
 def script_environment(config: HaConfig, places: Places) -> Environment:
     """Return what every script sees: where things are, who we are and where logs go."""
     names = {
-        "PATH": PATH,
+        "PATH": PROGRAM_PATH,
         "HOME": "/",
         "OCF_ROOT": "/usr/lib/ocf",
         "HA_DIR": places.etc,

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
+
+PROGRAM_PATH: Final = (
+    "/usr/libexec/heartbeat:/usr/lib/heartbeat:/usr/sbin:/usr/share/heartbeat:"
+    "/usr/local/sbin:/usr/local/bin:/usr/bin:/sbin:/bin"
+)
+"""Where scripts and agents, and we for them, look for programs."""
 
 
 @dataclass(frozen=True, slots=True)
