@@ -1,0 +1,39 @@
+"""A quorum by ping nodes beside a Heartbeat 3.0.6 partner, which sends no stamps, no votes."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from interop.mixed_pair import TWO_GROUPS, VIP_A, VIP_B, Pair, pair_of
+from lab import EVERBEAT, HEARTBEAT, Lab, wait_until
+from lab.node import everbeat
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = [pytest.mark.real, pytest.mark.usefixtures("with_heartbeat")]
+
+
+@pytest.fixture
+def pair() -> Iterator[Pair]:
+    with Lab() as lab:
+        yield pair_of(lab, HEARTBEAT, EVERBEAT)
+
+
+def test_heartbeat_hears_our_stamped_status_and_to_hear_it_is_its_lease(pair: Pair) -> None:
+    pair.lab.configure(deadtime="4", initdead="5", resources=TWO_GROUPS, extra="ping 10.77.0.100")
+    pair.start_beta_first()
+    pair.wait_held("local", "local")
+    quorum = json.loads(everbeat(pair.ours, "status", "--json"))["membership"]["quorum"]
+    assert [v["is_leasing"] for v in quorum["voters"]] == [True, True, True]
+    assert "malformed" not in pair.real.log()
+    pair.ours.cut()  # from its partner and from the ping node
+    wait_until(lambda: not pair.ours.holds(VIP_B), "ours gives up", 10)
+    wait_until(lambda: pair.real.holds(VIP_B), "Heartbeat takes over", 15)
+    pair.ours.heal()
+    pair.wait_held("local", "local", 60)
+    pair.real.crash()
+    wait_until(lambda: pair.ours.holds(VIP_A), "ours takes over", 15)
