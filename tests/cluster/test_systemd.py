@@ -74,6 +74,22 @@ def test_a_unit_is_a_resource_and_everbeat_a_unit(machine: SystemdMachine) -> No
     assert machine.run("systemctl", "show", "-p", "Result", "--value", "everbeat") == "success\n"
 
 
+def test_a_unit_whose_main_process_is_killed_runs_again_at_once(machine: SystemdMachine) -> None:
+    def pid_of_page() -> str:
+        return machine.run("systemctl", "show", "-p", "MainPID", "--value", "page").strip()
+
+    machine.run("sh", "-c", "echo monitor 60s >> /etc/ha.d/ha.cf")
+    machine.run("systemctl", "start", "everbeat")
+    machine.wait("the resources", lambda: is_active(machine, "page") and has_address(machine))
+    machine.run("sleep", "1")  # its main process is found
+    before = pid_of_page()
+    machine.run("kill", "-9", before)
+    machine.wait("another page", lambda: pid_of_page() not in {"0", before})
+    events = machine.run(PROGRAM, "events")
+    assert f"page has failed (process {before} ended); page is restarted" in events
+    machine.run("systemctl", "stop", "everbeat")
+
+
 def test_a_wrong_configuration_is_not_tried_again(machine: SystemdMachine) -> None:
     machine.run("sh", "-c", "echo nonsense >> /etc/ha.d/ha.cf")
     machine.run("systemctl", "start", "everbeat", is_checked=False)
