@@ -6,8 +6,9 @@
 HOST must be one machine. Of several addresses of a family the lowest is asked, so that all nodes
 ask the same; asking another one after a failure could give both sides a witness.
 
-HOST is resolved at the start, and again every RESOLVE_AGAIN_S as long as that fails or the witness
-does not answer. `on_trouble(text)`: what keeps it from helping; empty: it answers again.
+HOST is resolved at the start, and again every LOOK_S as long as that fails or the witness does not
+answer. It is asked for its presence every PRESENCE_S, so that its loss is known before it is
+needed. `on_trouble(text)`: what keeps it from helping; empty: it answers again.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import ipaddress
 import socket
 from typing import TYPE_CHECKING, Final
 
+from everbeat.model.quorum import Want
 from everbeat.wire.witness import (
     RejectedWitness,
     WitnessKeyring,
@@ -33,7 +35,8 @@ if TYPE_CHECKING:
     from everbeat.model.quorum import WitnessAsk, WitnessReply
     from everbeat.wire.witness import WitnessKey
 
-RESOLVE_AGAIN_S: Final = 5.0
+LOOK_S: Final = 5.0
+PRESENCE_S: Final = 30.0
 RESOLVE_TIMEOUT_S: Final = 5.0
 UNANSWERED_MAX: Final = 4
 """Questions in a row without an answer before it is called trouble."""
@@ -44,22 +47,25 @@ _FAMILIES: Final = (socket.AF_INET, socket.AF_INET6)
 
 
 class WitnessClient:
-    """Owns the sockets. `open()` once, then `keep_resolved()` as a task; `close()` at the end."""
+    """Owns the sockets. `open()` once, then `keep_present()` as a task; `close()` at the end."""
 
     def __init__(
         self,
         place: WitnessPlace,
         keys: AuthKeys,
+        presence: WitnessAsk,
         *,
         on_reply: Callable[[WitnessReply], None],
         on_trouble: Callable[[str], None],
     ) -> None:
         self._place = place
+        self._presence = presence
         self._on_reply = on_reply
         self._on_trouble = on_trouble
         self._sockets: dict[socket.AddressFamily, socket.socket] = {}
         self._addresses: tuple[tuple[socket.AddressFamily, str], ...] = ()
         self._unanswered = 0
+        self._heard_s = -PRESENCE_S
         self._trouble = ""
         self.use_keys(keys)
 
@@ -80,12 +86,15 @@ class WitnessClient:
                 self._sockets[family] = opened
                 loop.add_reader(opened.fileno(), self._receive, opened)
 
-    async def keep_resolved(self) -> None:
-        """Resolve HOST until that works and whenever the witness is silent, until cancelled."""
+    async def keep_present(self) -> None:
+        """Resolve HOST, and look every LOOK_S whether the witness is there, until cancelled."""
+        loop = asyncio.get_running_loop()
         while True:
             if not self._addresses or self._unanswered >= UNANSWERED_MAX:
                 await self._resolve()
-            await asyncio.sleep(RESOLVE_AGAIN_S)
+            if loop.time() - self._heard_s >= PRESENCE_S:
+                self.ask(self._presence)
+            await asyncio.sleep(LOOK_S)
 
     def ask(self, question: WitnessAsk) -> None:
         """Send a question; one that cannot be sent is lost, and the next one follows soon."""
@@ -124,8 +133,10 @@ class WitnessClient:
             reply = open_reply(data, self._keyring)
             if not isinstance(reply, RejectedWitness):
                 self._unanswered = 0
+                self._heard_s = asyncio.get_running_loop().time()
                 self._tell("")
-                self._on_reply(reply)
+                if reply.wants is not Want.PRESENCE:
+                    self._on_reply(reply)
 
     async def _resolve(self) -> None:
         host = self._place.host

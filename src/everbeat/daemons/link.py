@@ -66,6 +66,7 @@ from everbeat.node.link_effects import (
 from everbeat.node.link_node import LinkNode
 from everbeat.node.link_quorum import VOTING
 from everbeat.node.log_lines import lines_of_fact
+from everbeat.node.witness_presence import presence_ask
 from everbeat.supervision.plan import watchdog_ms_of
 
 if TYPE_CHECKING:
@@ -120,7 +121,11 @@ class LinkDaemon:
         self.witness: WitnessClient | None = None
         if config.quorum is Quorum.WITNESS and config.witness is not None:
             self.witness = WitnessClient(
-                config.witness, keys, on_reply=self._on_witness_reply, on_trouble=_tell_of_witness
+                config.witness,
+                keys,
+                presence_ask(config),
+                on_reply=self._on_witness_reply,
+                on_trouble=self._on_witness_trouble,
             )
         self._node = LinkNode(config, keys, identity, random.SystemRandom(), cipher_for(keys))
         self._config = config
@@ -204,6 +209,9 @@ class LinkDaemon:
 
     def _on_witness_reply(self, reply: WitnessReply) -> None:
         self._perform(self._node.on_witness_reply(reply, self._clock.now_ms()))
+
+    def _on_witness_trouble(self, trouble: str) -> None:
+        self._perform(self._node.on_witness_trouble(trouble, self._clock.now_ms()))
 
     def _on_medium(self, index: int, error: str) -> None:
         self._perform(self._node.on_medium(index, error, self._clock.now_ms()))
@@ -331,7 +339,7 @@ async def run_link(
             ]
             if daemon.witness is not None:
                 daemon.witness.open()
-                tasks.append(group.create_task(daemon.witness.keep_resolved()))
+                tasks.append(group.create_task(daemon.witness.keep_present()))
             try:
                 await ended
             finally:
@@ -451,13 +459,6 @@ async def _renew(config: HaConfig, daemon: LinkDaemon) -> None:
     while True:
         await asyncio.sleep(every_ms / 1000)
         lease.renew(is_overdue=daemon.is_overdue())
-
-
-def _tell_of_witness(trouble: str) -> None:
-    if trouble:
-        _log.warning("witness: %s", trouble)
-    else:
-        _log.info("witness: it answers again")
 
 
 def _load() -> str:

@@ -20,9 +20,10 @@ stamp, is not overtaken: that peer is granted nothing about it for `dead_ms` aft
 After a restart every grant that may have been made before counts as made at the start; who had
 one then is on disk before he hears of it.
 
-A question with a stamp that is not above its node's last one is dropped: overtaken, doubled or
-replayed. (Until the new life has heard a node once, a replayed question of that node can keep the
-others waiting; it can never be of use to anybody.)
+A question about the witness's presence changes nothing. Any other with a stamp that is not above
+its node's last one is dropped: overtaken, doubled or replayed. (Until the new life has heard a node
+once, a replayed question of that node can keep the others waiting; it can never be of use to
+anybody.)
 """
 
 from __future__ import annotations
@@ -157,6 +158,8 @@ class Witness:
 
     def on_ask(self, cluster: str, ask: WitnessAsk, now_ms: int) -> list[WitnessEffect]:
         """Take an authentic question; times never go back."""
+        if ask.wants is Want.PRESENCE:
+            return [_refusal(ask, WitnessReason.PRESENT, None, 0)]
         record = self._clusters.setdefault(cluster, _Cluster())
         node = _node_of(record, ask.node, now_ms)
         if node is None:

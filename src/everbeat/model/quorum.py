@@ -24,6 +24,7 @@ class Want(StrEnum):
 
     LEASE = "lease"  # to hold what it has: it lacks the echo of a peer
     VOTE = "vote"  # that this peer is dead as well: it has voted so itself
+    PRESENCE = "presence"  # nothing: is the witness there? asked before it is needed
 
 
 class WitnessReason(StrEnum):
@@ -33,6 +34,7 @@ class WitnessReason(StrEnum):
     HELD = "held"  # the other side has a grant that may still count
     STARTING = "starting"  # the witness does not know yet whom its former life granted
     UNSAFE = "unsafe"  # lease and deadtime of the ask do not fit together
+    PRESENT = "present"  # nothing was asked for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

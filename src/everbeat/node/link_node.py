@@ -195,6 +195,14 @@ class LinkNode:
             self._publish([MediumChanged(name, error, now_ms)])
         return self._leave(now_ms)
 
+    def on_witness_trouble(self, trouble: str, now_ms: int) -> list[LinkEffect]:
+        """Note what keeps the witness from answering, or with an empty text that it does."""
+        assert self._config.witness is not None
+        name = f"witness {self._config.witness.host}"
+        if dict(self._view.failed_media).get(name, "") != trouble:
+            self._publish([MediumChanged(name, trouble, now_ms)])
+        return self._leave(now_ms)
+
     def on_surroundings(self, wall_s: int, load: str, now_ms: int) -> list[LinkEffect]:
         """Note time(2) and /proc/loadavg for the messages to come; before on_start, too."""
         self._sender.on_surroundings(wall_s, load.strip())

@@ -110,7 +110,7 @@ def _refused_text(fact: SideRefused) -> str:
         why = f"{fact.holder or 'another node'} has the witness on its side, {rest}"
     elif fact.reason is WitnessReason.STARTING:
         why = f"this witness has just started and waits for earlier grants to end, {rest}"
-    else:
+    else:  # PRESENT is no refusal to tell of
         why = "its lease is not shorter than its deadtime; update that node"
     return f"{fact.cluster}: {fact.node} asked about {fact.about} and was refused: {why}"
 

@@ -45,12 +45,13 @@ _SIGNED_BYTES: Final = WITNESS_BYTES - _DIGEST_BYTES
 _KIND_ASK: Final = 1
 _KIND_REPLY: Final = 2
 _KEY_ID_TEXT: Final = b"everbeat witness key id"
-_WANTS: Final = (Want.LEASE, Want.VOTE)
+_WANTS: Final = (Want.LEASE, Want.VOTE, Want.PRESENCE)
 _REASONS: Final = (
     WitnessReason.GRANTED,
     WitnessReason.HELD,
     WitnessReason.STARTING,
     WitnessReason.UNSAFE,
+    WitnessReason.PRESENT,
 )
 _NUMBER_LIMIT: Final = 1 << 64
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -29,6 +30,7 @@ ASK = WitnessAsk(
     lease_ms=500,
     dead_ms=1_000,
 )
+PRESENCE = replace(ASK, wants=Want.PRESENCE, generation=0, stamp_ms=0, nonce=0)
 REPLY = WitnessReply(
     stamp_ms=5,
     nonce=6,
@@ -84,16 +86,21 @@ def test_a_question_reaches_the_witness_and_its_answer_comes_back() -> None:
             replies: asyncio.Queue[WitnessReply] = asyncio.Queue()
             troubles: list[str] = []
             client = WitnessClient(
-                place, KEYS, on_reply=replies.put_nowait, on_trouble=troubles.append
+                place, KEYS, PRESENCE, on_reply=replies.put_nowait, on_trouble=troubles.append
             )
             client.open()
-            resolving = asyncio.ensure_future(client.keep_resolved())
+            resolving = asyncio.ensure_future(client.keep_present())
             await asyncio.sleep(0)
-            for _ in range(UNANSWERED_MAX):
+            for _ in range(UNANSWERED_MAX - 1):
                 client.ask(ASK)
             assert troubles == ["it does not answer"]
+            keyring = WitnessKeyring(witness_keys("shop", KEYS))
             data, source = witness.recvfrom(1_000)
-            opened = open_ask(data, WitnessKeyring(witness_keys("shop", KEYS)))
+            first = open_ask(data, keyring)
+            assert isinstance(first, OpenedAsk)
+            assert first.ask == PRESENCE
+            data, source = witness.recvfrom(1_000)
+            opened = open_ask(data, keyring)
             assert isinstance(opened, OpenedAsk)
             assert opened.ask == ASK
             witness.sendto(b"rubbish", source)

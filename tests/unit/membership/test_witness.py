@@ -92,6 +92,14 @@ def test_a_lease_as_long_as_the_deadtime_is_refused_as_unsafe() -> None:
     assert (reply.is_granted, reply.reason) == (False, WitnessReason.UNSAFE)
 
 
+def test_to_ask_whether_it_is_there_changes_nothing() -> None:
+    witness = Witness({}, 0)
+    effects = witness.on_ask("shop", ask_of(ALPHA, BETA, 1, Want.PRESENCE), LATER_MS)
+    reply = reply_in(effects)
+    assert (reply.is_granted, reply.reason, len(effects)) == (False, WitnessReason.PRESENT, 1)
+    assert reply_in(witness.on_ask("shop", ask_of(BETA, ALPHA, 1), LATER_MS)).is_granted
+
+
 def test_clusters_know_nothing_of_each_other() -> None:
     witness = Witness({}, 0)
     witness.on_ask("shop", ask_of(ALPHA, BETA, 1), LATER_MS)
