@@ -8,9 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from everbeat.haresources.effects import EventRecorded, GroupMoved, ResourceActed
+from everbeat.model.fencing import FenceAction, RunFencing
 from everbeat.model.groups import GroupState
+from everbeat.model.members import Broadcast
 from everbeat.model.operations import Action
 from everbeat.model.reports import Severity
+from everbeat.model.quorum import ConfirmOff
+from everbeat.node.fencing_gate import NO_DEVICE
 from everbeat.node.log_lines import LogLevel
 
 if TYPE_CHECKING:
@@ -37,6 +41,16 @@ def lines_of_effect(effect: CoreEffect) -> tuple[LogLine, ...]:
             return ((LogLevel.DEBUG, f"group {effect.key}: {effect.new.value} ({effect.why})"),)
         case ResourceActed(done):
             return _operation_lines(done)
+        case RunFencing() if effect.action in {FenceAction.OFF, FenceAction.REBOOT}:
+            return ((LogLevel.INFO, f"Resetting node {effect.node} with [{effect.device.name}]"),)
+        case ConfirmOff(node):
+            return ((LogLevel.INFO, f"node {node} now reset."),)
+        case Broadcast(message) if message.text("result") == NO_DEVICE:
+            unprotected = "Shared disks are not protected."
+            return (
+                (LogLevel.WARN, "No STONITH device configured."),
+                (LogLevel.WARN, unprotected),
+            )
         case _:
             return ()
 
@@ -53,6 +67,9 @@ def _operation_lines(done: OperationDone) -> tuple[LogLine, ...]:
 
 
 def _event_lines(event: ClusterEvent) -> tuple[LogLine, ...]:
+    if event.kind == "fencing-held-up":
+        retrying = (LogLevel.ERROR, f"STONITH of {event.node} failed.  Retrying...")
+        return ((_LEVELS[event.severity], event.text), retrying)
     if not event.is_finished:
         return ((_LEVELS[event.severity], event.text),)
     lines = [(_LEVELS[event.severity], f"{event.text}: {_phases(event)}")]

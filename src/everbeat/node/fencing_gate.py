@@ -63,6 +63,9 @@ EARLIER_FIRST_MS: Final = 2_000
 FENCE_ME: Final = "fence_me"
 """Message of a node that cannot stop a resource: fence me. Heartbeat passes it over."""
 
+NO_DEVICE: Final = "n_stnth"
+"""Heartbeat's word for a death that no device is for."""
+
 LEAVING_MS: Final = 30_000
 """How long after its `shutdone` a node may still be heard."""
 
@@ -230,7 +233,7 @@ class FencingGate:
             return [_word(fact.node, "unneeded"), Released(fact)]
         if fact.node in self._confirmed_ms:
             return [Released(fact)]
-        return [_word(fact.node, "n_stnth"), Released(fact)]
+        return [_word(fact.node, NO_DEVICE), Released(fact)]
 
     def _is_safe(self, node: NodeName, last_heard_ms: int) -> bool:
         """Whether what a silent node held may be taken without asking anybody."""

@@ -30,6 +30,7 @@ from everbeat.model.members import (
 from everbeat.model.message import message_of
 from everbeat.model.names import NodeName
 from everbeat.model.quorum import ConfirmOff
+from everbeat.node.core_log_lines import lines_of_effect
 from everbeat.node.fencing_gate import (
     EARLIER_FIRST_MS,
     HOLDER_FIRST_MS,
@@ -190,3 +191,13 @@ def test_people_may_not_fence_this_node_nor_one_without_a_device() -> None:
     gate, _ = gate_of()
     assert "does not fence itself" in gate.on_request(ALPHA, FenceAction.OFF, 0)[0]
     assert "no device" in gate.on_request(NodeName("delta"), FenceAction.OFF, 0)[0]
+
+
+def test_the_log_says_it_in_the_words_of_heartbeat() -> None:
+    gate, view = gate_of()
+    effects = dies(gate, view, BETA)
+    [order] = asked(effects)
+    lines = [text for e in (order, ConfirmOff(BETA)) for _, text in lines_of_effect(e)]
+    assert lines == ["Resetting node beta with [power]", "node beta now reset."]
+    unprotected = Broadcast(message_of(t="stonith", node="beta", result="n_stnth"))
+    assert len(lines_of_effect(unprotected)) == 2
