@@ -90,6 +90,22 @@ def test_a_unit_whose_main_process_is_killed_runs_again_at_once(machine: Systemd
     machine.run("systemctl", "stop", "everbeat")
 
 
+def test_a_unit_without_a_process_that_people_stop_runs_again_at_once(
+    machine: SystemdMachine,
+) -> None:
+    unit = "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\n"
+    machine.run("sh", "-c", f"printf '{unit}' > /etc/systemd/system/page.service")
+    machine.run("sh", "-c", "echo monitor 60s >> /etc/ha.d/ha.cf; systemctl daemon-reload")
+    machine.run("systemctl", "start", "dbus")
+    machine.run("systemctl", "start", "everbeat")
+    machine.wait("the resources", lambda: is_active(machine, "page") and has_address(machine))
+    machine.run("sleep", "1.5")  # the bus is subscribed to
+    machine.run("systemctl", "stop", "page")
+    machine.wait("the page again", lambda: is_active(machine, "page"))
+    assert "page has failed (unit page.service is inactive)" in machine.run(PROGRAM, "events")
+    machine.run("systemctl", "stop", "everbeat")
+
+
 def test_a_wrong_configuration_is_not_tried_again(machine: SystemdMachine) -> None:
     machine.run("sh", "-c", "echo nonsense >> /etc/ha.d/ha.cf")
     machine.run("systemctl", "start", "everbeat", is_checked=False)

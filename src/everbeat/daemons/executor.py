@@ -2,7 +2,8 @@
 
     RUN/executor.sock ── ExecutorOrder ─► ExecutorNode ── Launch, Signal ─► Processes
                       ◄─ ExecutorFact ──       │       ── SetAddress ─────► Addresses, Announcer
-                                               │       ◄─ causes ─── MainProcesses, AddressEvents
+                                               │       ◄─ causes ─── MainProcesses,
+                                               │                     AddressEvents, UnitEvents
     EVERBEAT_LEASE_FD ◄─ R once ready, then . each EVERBEAT_LEASE_MS
 
 Never realtime, whatever its parent is; before ordinary programs unless ha.cf says `realtime off`,
@@ -36,6 +37,7 @@ from everbeat.adapters.main_processes import MainProcesses
 from everbeat.adapters.power import reboot_now
 from everbeat.adapters.processes import Processes
 from everbeat.adapters.realtime import become_prompt
+from everbeat.adapters.unit_events import UnitEvents
 from everbeat.agents.environment import Places
 from everbeat.executor.effects import (
     AnnounceAddress,
@@ -105,6 +107,7 @@ class ExecutorDaemon:
         self._processes = Processes(loop, self._on_ended)
         self._main_processes = MainProcesses(loop, self._on_cause)
         self._address_events = AddressEvents(loop, self._on_cause, self._on_link)
+        self._unit_events = UnitEvents(self._on_cause, _log.warning)
         self._manager: Channel | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._is_idle = asyncio.Event()
@@ -147,6 +150,7 @@ class ExecutorDaemon:
         self._announcer.close()
         self._main_processes.close()
         self._address_events.close()
+        self._unit_events.close()
         await self._addresses.close()
 
     async def _wait_idle(self) -> None:
@@ -193,9 +197,11 @@ class ExecutorDaemon:
                 case Observe(watch, agent):
                     self._main_processes.observe(watch, agent)
                     self._address_events.observe(watch, agent)
+                    self._unit_events.observe(watch, agent)
                 case Unobserve(watch):
                     self._main_processes.unobserve(watch)
                     self._address_events.unobserve(watch)
+                    self._unit_events.unobserve(watch)
                 case EndRemains(watch):
                     if killed := self._main_processes.end_remains(watch):
                         _log.warning("watch %d: what was left is killed: %s", watch, killed)
