@@ -12,8 +12,8 @@ from everbeat.model.fencing import FenceAction, RunFencing
 from everbeat.model.groups import GroupState
 from everbeat.model.members import Broadcast
 from everbeat.model.operations import Action
-from everbeat.model.reports import Severity
 from everbeat.model.quorum import ConfirmOff
+from everbeat.model.reports import Severity
 from everbeat.node.fencing_gate import NO_DEVICE
 from everbeat.node.log_lines import LogLevel
 
