@@ -10,7 +10,13 @@ from everbeat.haresources.runner import GroupRunner
 from everbeat.model.cluster import Monitoring, ResourceGroup, ResourceSpec
 from everbeat.model.groups import GroupState
 from everbeat.model.names import GroupKey, NodeName
-from everbeat.model.operations import Action, OperationDone, Outcome, RunOperation
+from everbeat.model.operations import (
+    Action,
+    MonitorFailed,
+    OperationDone,
+    Outcome,
+    RunOperation,
+)
 
 SCRIPTS = ("IPaddr", "web", "mail")
 KEYS = tuple(GroupKey(key) for key in ("one", "two"))
@@ -31,7 +37,8 @@ class _Scripts:
     """A machine whose scripts do what the drawn numbers say."""
 
     def __init__(self) -> None:
-        self.runner = GroupRunner(_groups(), Monitoring())
+        self.groups = _groups()
+        self.runner = GroupRunner(self.groups, Monitoring())
         self.under_way: list[RunOperation] = []
         self.told = dict.fromkeys(KEYS, GroupState.STOPPED)
         self.now_ms = 0
@@ -68,11 +75,27 @@ class _Scripts:
         )
         self.take(self.runner.on_done(done, self.now_ms))
 
+    def die(self, number: int) -> None:
+        """A resource of a group dies: found stopped, hanging, or (an address) repaired alone."""
+        group = self.groups[number % len(KEYS)]
+        failed = MonitorFailed(
+            group=group.key,
+            resource=group.resources[number % len(group.resources)],
+            outcome=Outcome.TIMEOUT if number % 3 == 0 else Outcome.DONE,
+            exit_code=3,
+            output="",
+            served_by="",
+            cause="drawn",
+            is_repaired_alone=number % 3 == 1,
+            noticed_ms=self.now_ms,
+            ended_ms=self.now_ms,
+        )
+        pause_ms = 5_000 if number % 2 else 0
+        self.take(self.runner.recover(failed, "drawn", self.now_ms, pause_ms))
 
-STEPS = st.lists(
-    st.tuples(st.sampled_from(["acquire", "release", "good", "bad", "wait"]), st.integers(0, 9)),
-    max_size=60,
-)
+
+WHAT = ("acquire", "release", "good", "good", "bad", "wait", "die", "fail")
+STEPS = st.lists(st.tuples(st.sampled_from(WHAT), st.integers(0, 9)), max_size=60)
 
 
 @given(STEPS)
@@ -88,6 +111,10 @@ def test_one_operation_for_each_group_and_script_and_all_is_told(
                 world.take(world.runner.acquire([key], "drawn", world.now_ms))
             case "release":
                 world.take(world.runner.release([key], "drawn", world.now_ms))
+            case "die":
+                world.die(number)
+            case "fail":
+                world.take(world.runner.fail(key, "drawn", world.now_ms))
             case "wait":
                 world.now_ms += number * 1_000
                 world.take(world.runner.on_tick(world.now_ms))
@@ -108,6 +135,10 @@ def test_once_scripts_behave_every_group_gets_where_it_is_wanted(
             world.take(world.runner.acquire([key], "drawn", world.now_ms))
         elif what == "release":
             world.take(world.runner.release([key], "drawn", world.now_ms))
+        elif what == "die":
+            world.die(number)
+        elif what == "fail":
+            world.take(world.runner.fail(key, "drawn", world.now_ms))
         elif what != "wait":
             world.answer(number, is_good=what == "good")
     for _ in range(200):
