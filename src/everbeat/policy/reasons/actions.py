@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, final
 
+from everbeat.policy.actions.fence import can_fence
 from everbeat.policy.actions.flags import base_task
 from everbeat.policy.assign.colocation import instances_of
 from everbeat.policy.plan.placing import current_node
@@ -461,6 +462,29 @@ class Explainer:
         text = f"{resource.id} may be moved while it runs (allow-migrate)"
         return (placed, Reason(kind=Kind.META, subject=subject, text=text))
 
+    def why_not_live(self, resource: Resource, node: Node) -> Reason:
+        """Say why a resource that may be moved while it runs has to stop first."""
+        if resource.failed:
+            text = f"{resource.id} failed: it is not moved as it is"
+            return failure_reason(self.document, resource, node, text)
+        if resource.start_pending:
+            return self._pending(resource, node)
+        state = node_reason(self.plan, self.document, node) if node.unclean else None
+        if state is not None:
+            return state
+        for action in resource.actions:
+            for because in action.because:
+                if because.change == "unmigrateable" and because.action_id > 0:
+                    cause = self.plan.actions[because.action_id - 1]
+                    if cause.resource is not resource:
+                        return self._link(because, resource, cause)
+        placed = placed_reason(self.plan, self.document, resource)
+        if len(resource.active_on) > 1:
+            names = " ".join(n.name for n in resource.active_on)
+            text = f"{resource.id} runs on several nodes: {names}"
+            return Reason(kind=Kind.HISTORY, subject=configured(self.document, resource), text=text)
+        return placed
+
     # --------------------------------------------------------- what others made of an action
 
     def _of_flags(self, action: Action, resource: Resource) -> tuple[Reason, ...]:
@@ -544,11 +568,14 @@ class Explainer:
             return Reason(kind=rule.kind, subject=rule.subject, text=rule.text, because=(link,))
         if node is None:
             return nowhere_reason(self.plan, self.document, resource)
+        if not resource.managed:
+            return unmanaged_reason(self.plan, self.document, resource)
         state = node_reason(self.plan, self.document, node)
         if state is not None:
             return state
-        if not resource.managed:
-            return unmanaged_reason(self.plan, self.document, resource)
+        if node.is_guest() and not can_fence(self.plan, node):
+            text = f"the host of {node.name} is lost and cannot be fenced"
+            return Reason(kind=Kind.NODE, subject=node.name, text=text)
         return placed_reason(self.plan, self.document, resource)
 
 

@@ -18,6 +18,7 @@ from everbeat.policy.reasons.actions import Explainer, action_title
 from everbeat.policy.reasons.placement import NodeScore, node_scores, placed_reason
 from everbeat.policy.reasons.reason import Kind, Reason
 from everbeat.policy.reasons.scores import configured, failure_reason, unmanaged_reason
+from everbeat.policy.values import interval_ms
 
 if TYPE_CHECKING:
     from everbeat.policy.emit.graph import Synapse
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from everbeat.policy.plan.node import Node
     from everbeat.policy.plan.resource import Resource
 
-_OF_ROLES: Final = ("start", "stop", "promote", "demote", "migrate_to", "migrate_from")
+_OF_ROLES: Final = ("start", "stop", "promote", "demote")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +141,9 @@ def _not_done(explainer: Explainer, resource: Resource) -> list[Inaction]:
         _not_started(explainer, resource),
         _not_recovered(explainer, resource),
         _not_moved(explainer, resource),
+        _not_moved_live(explainer, resource),
+        _not_stopped(explainer, resource),
+        _not_monitored(explainer, resource),
         _not_promoted(explainer, resource),
     ):
         if inaction is not None:
@@ -152,6 +156,8 @@ def _unrunnable(explainer: Explainer, resource: Resource) -> list[Inaction]:
     found = []
     for action in resource.actions:
         if action.task not in _OF_ROLES or action.is_runnable or action.in_graph:
+            continue
+        if action.node is None:
             continue
         if action.is_optional and not (action.task == "start" and _is_to_start(resource)):
             continue
@@ -201,6 +207,41 @@ def _not_moved(explainer: Explainer, resource: Resource) -> Inaction | None:
         return None
     reason = placed_reason(explainer.plan, explainer.document, resource)
     return Inaction(what="not moved", resource=resource.id, node=node.name, reason=reason)
+
+
+def _not_moved_live(explainer: Explainer, resource: Resource) -> Inaction | None:
+    """Say why a resource that may be moved while it runs is stopped and started instead."""
+    node, assigned = current_node(resource), resource.assigned
+    if not resource.allow_migrate or node is None or assigned is None or node is assigned:
+        return None
+    if any(action.task == "migrate_to" and action.in_graph for action in resource.actions):
+        return None
+    if resource.partial_target is not None:
+        return None
+    reason = explainer.why_not_live(resource, node)
+    return Inaction(what="not moved live", resource=resource.id, node=node.name, reason=reason)
+
+
+def _not_stopped(explainer: Explainer, resource: Resource) -> Inaction | None:
+    """Say why a resource runs on although it is to be stopped."""
+    node = current_node(resource)
+    if node is None or resource.managed:
+        return None
+    if resource.meta.get("target-role", "").lower() != "stopped":
+        return None
+    reason = unmanaged_reason(explainer.plan, explainer.document, resource)
+    return Inaction(what="not stopped", resource=resource.id, node=node.name, reason=reason)
+
+
+def _not_monitored(explainer: Explainer, resource: Resource) -> Inaction | None:
+    """Say why the monitors of a running resource do not run."""
+    node = current_node(resource)
+    if node is None or not (resource.maintenance or resource.blocked):
+        return None
+    if not any(interval_ms(op.get("interval")) for op in resource.operations):
+        return None
+    reason = unmanaged_reason(explainer.plan, explainer.document, resource)
+    return Inaction(what="not monitored", resource=resource.id, node=node.name, reason=reason)
 
 
 def _not_promoted(explainer: Explainer, resource: Resource) -> Inaction | None:
