@@ -54,7 +54,7 @@ def test_a_start_that_fails_gives_the_group_to_another_node_as_soon_as_there_is_
         pair.probe.wait_answer("beta", 25)  # tried again on alpha only every 30 s
         assert pair.lab.holders(ADDRESS) == ["beta"]
         # what no script serves fails as well, and is held nowhere
-        assert pair.lab.holders(SECOND) == []
+        wait_until(lambda: pair.lab.holders(SECOND) == [], "both have failed it", 20)
         assert "no script, built-in or unit named missing" in pair.alpha.log()
 
 

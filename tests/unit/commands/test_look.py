@@ -11,6 +11,7 @@ from everbeat.commands.lines import duration, plain, show
 from everbeat.commands.status import problems, render_status, status_json
 from everbeat.ipc.messages import StatusReply
 from everbeat.model.cluster import AutoFailback, ResourceGroup, ResourceSpec
+from everbeat.model.failures import NodeFailures, ResourceFailures
 from everbeat.model.groups import ClusterEvent, GroupState, GroupView, ManagerView, Phase
 from everbeat.model.members import (
     LinkStatus,
@@ -210,3 +211,39 @@ def test_status_says_for_whom_a_node_waits_that_left_in_order() -> None:
     (first,) = problems(with_quorum(waits))
     assert "waits to hear beta" in first
     assert "everbeat fence confirm beta" in first
+
+
+def test_failures_come_with_their_countdown_and_those_that_bar_are_problems() -> None:
+    def count(word: str, number: int, *, bars: bool) -> ResourceFailures:
+        return ResourceFailures(
+            group=GroupKey("vip"),
+            resource=word,
+            count=number,
+            is_barred=bars,
+            last_ms=4_000,
+            clears_ms=1_810_000,
+            why="status: stopped",
+        )
+
+    failed = (count("nginx", 3, bars=True), count("db", 1, bars=False))
+    reply = replace(healthy(), failures=(NodeFailures(BETA, failed),))
+    text = plain(render_status(reply))
+    assert "nginx  on beta  3 times, last 6.0 s ago, forgotten in 30 min: status: stopped" in text
+    assert "db  on beta  once" in text
+    assert problems(reply) == ["nginx failed 3 times on beta, which hands its group on"]
+    assert json.loads(status_json(reply))["failures"][0]["counts"][1]["resource"] == "db"
+
+
+def test_an_event_shows_its_details_below() -> None:
+    event = ClusterEvent(
+        id=7,
+        kind="operation-hung",
+        severity=Severity.ERROR,
+        node=ALPHA,
+        text="stop of web hangs",
+        at_ms=5,
+        wall_ms=1_800_000_000_000,
+        details=("812 web: D waiting", "said: bye"),
+    )
+    assert "      812 web: D waiting\n      said: bye" in plain(render_event(event))
+    assert json.loads(event_json(event))["details"] == ["812 web: D waiting", "said: bye"]
