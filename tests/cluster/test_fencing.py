@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 
     from lab import Node
 
-pytestmark = [pytest.mark.real, pytest.mark.xdist_group("fencing")]
+pytestmark = [pytest.mark.real]
+in_first_group = pytest.mark.xdist_group("fencing-1")
+in_second_group = pytest.mark.xdist_group("fencing-2")
 
 PROGRAM = str(Path(sys.executable).with_name("everbeat"))
 
@@ -80,6 +82,7 @@ def phases_of(event: dict[str, Any]) -> list[str]:
     return [phase["name"] for phase in event["phases"]]
 
 
+@in_first_group
 @pytest.mark.parametrize("is_external", [False, True], ids=["fence-agent", "stonith-plug-in"])
 def test_a_frozen_node_is_fenced_before_its_groups_are_taken(*, is_external: bool) -> None:
     with fenced_pair(is_external=is_external) as (pair, power):
@@ -104,6 +107,7 @@ def test_a_frozen_node_is_fenced_before_its_groups_are_taken(*, is_external: boo
         assert power.count("reboot", "beta") == 0
 
 
+@in_first_group
 def test_while_the_switch_fails_nothing_is_taken_until_a_person_confirms() -> None:
     with fenced_pair() as (pair, power):
         power.manner = Manner.FAILING
@@ -131,6 +135,7 @@ def test_while_the_switch_fails_nothing_is_taken_until_a_person_confirms() -> No
         assert again.returncode == 1
 
 
+@in_second_group
 def test_cut_from_each_other_the_one_that_holds_nothing_is_fenced() -> None:
     with fenced_pair() as (pair, power):
         began_ms = now_ms()
@@ -142,6 +147,7 @@ def test_cut_from_each_other_the_one_that_holds_nothing_is_fenced() -> None:
         assert pair.outages(began_ms) == []
 
 
+@in_second_group
 def test_a_node_that_stops_in_order_is_not_fenced_and_one_asked_for_is() -> None:
     with fenced_pair() as (pair, power):
         tested = everbeat(pair.beta, "fence", "test", "alpha")
@@ -157,6 +163,7 @@ def test_a_node_that_stops_in_order_is_not_fenced_and_one_asked_for_is() -> None
         assert power.count("off", "alpha") == 1
 
 
+@in_second_group
 def test_a_stop_that_fails_has_the_node_fenced_if_that_was_chosen() -> None:
     resources = f"alpha {ADDRESS}/24/eth0 webd sticky"
     with fenced_pair("stop_failure fence", resources=resources) as (pair, power):
@@ -169,6 +176,7 @@ def test_a_stop_that_fails_has_the_node_fenced_if_that_was_chosen() -> None:
         assert asked["severity"] == "error"
 
 
+@in_second_group
 def test_a_node_that_starts_alone_takes_nothing_before_the_silent_one_is_off() -> None:
     with fenced_pair(is_started=False) as (pair, power):
         power.manner = Manner.HANGING
