@@ -116,6 +116,7 @@ HA_CF: Final = (
     Code("stonith-hosts-missing", _E, "It is not said which nodes a fence agent controls."),
     Code("stonith-node-uncovered", _W, "No device of this node controls one of the others."),
     Code("stonith-node-unknown", _W, "stonith_host names a node outside the cluster."),
+    Code("quorum-none", _W, "Two nodes and nothing to decide between them: both sides would hold."),
     Code("quorum-third-missing", _E, "Two nodes cannot outvote each other: name a witness."),
     Code("quorum-timing", _E, "deadtime leaves no room for the lease and for stopping."),
     Code("quorum-off", _W, "deadtime is too short for quorum: both sides of a split would hold."),

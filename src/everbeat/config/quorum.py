@@ -95,6 +95,10 @@ def quorum_of(draft: Draft, timing: Timing) -> Quorum:
     if kind is Quorum.PING:
         summary = "the ping nodes decide a split: two nodes that reach them but not each other hold"
         draft.report_file("quorum-by-ping", summary, "witness HOST, which serves one side alone")
+    if kind is Quorum.NONE and len(draft.nodes) == 2:
+        summary = "nothing decides a split: two nodes that do not hear each other both hold"
+        remedy = "witness HOST, ping ROUTER or stonith_host …; or quorum none"
+        draft.report_file("quorum-none", summary, remedy)
     if kind in {Quorum.VOTES, Quorum.WITNESS, Quorum.PING}:
         return _checked(draft, timing, kind)
     return kind

@@ -20,9 +20,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+HA_CF = GOOD["ha.cf"] + "quorum none\n"  # knowingly; else it is warned of
+
+
 @pytest.fixture
 def etc(tmp_path: Path) -> Path:
-    for name, text in GOOD.items():
+    for name, text in {**GOOD, "ha.cf": HA_CF}.items():
         (tmp_path / name).write_text(text)
     (tmp_path / "authkeys").chmod(0o600)
     return tmp_path
@@ -39,24 +42,24 @@ def test_good_files_give_status_0_and_one_line(etc: Path) -> None:
 
 
 def test_warnings_alone_give_status_1(etc: Path) -> None:
-    (etc / "ha.cf").write_text(GOOD["ha.cf"] + "debug abc\n")
+    (etc / "ha.cf").write_text(HA_CF + "debug abc\n")
     status, text = checked(etc)
     assert status == 1
     assert text.endswith("\n1 warning\n")
 
 
 def test_errors_give_status_6_as_heartbeat_does(etc: Path) -> None:
-    (etc / "ha.cf").write_text(GOOD["ha.cf"] + "keepalve 2\n")
+    (etc / "ha.cf").write_text(HA_CF + "keepalve 2\n")
     (etc / "authkeys").chmod(0o644)
     status, text = checked(etc)
     assert status == 6
-    assert f"{etc}/ha.cf:5: error:" in text
+    assert f"{etc}/ha.cf:6: error:" in text
     assert f"write: chmod 600 {etc}/authkeys\n" in text
     assert text.endswith("\n2 errors\n")
 
 
 def test_json_holds_every_report(etc: Path) -> None:
-    (etc / "ha.cf").write_text(GOOD["ha.cf"] + "keepalve 2\n")
+    (etc / "ha.cf").write_text(HA_CF + "keepalve 2\n")
     status, text = checked(etc, as_json=True)
     document = json.loads(text)
     assert (status, document["errors"], document["warnings"]) == (6, 1, 0)
@@ -64,7 +67,7 @@ def test_json_holds_every_report(etc: Path) -> None:
         "code": "directive-unknown",
         "severity": "error",
         "file": f"{etc}/ha.cf",
-        "line": 5,
+        "line": 6,
         "text": "keepalve 2",
         "summary": "'keepalve' is no directive",
         "remedy": "keepalive 2",

@@ -125,7 +125,11 @@ def config_of(ha_cf: str) -> HaConfig:
 
 
 def test_good_files_have_no_reports() -> None:
-    assert parsed_of().reports == ()
+    assert parsed_of(GOOD["ha.cf"] + "quorum none\n").reports == ()
+
+
+def test_two_nodes_with_nothing_between_them_are_warned_of() -> None:
+    assert [report.code for report in parsed_of().reports] == ["quorum-none"]
 
 
 def test_a_file_with_every_directive_has_no_problem() -> None:
@@ -375,7 +379,7 @@ def test_a_group_may_go_on_over_several_lines() -> None:
         ("alpha", "10.99.0.50", 3),
         ("beta", "MailTo::x", 1),
     ]
-    assert parsed.reports == ()
+    assert [report.code for report in parsed.reports] == ["quorum-none"]
 
 
 def test_keys_are_raw_bytes_and_the_last_named_one_signs() -> None:
