@@ -1,5 +1,7 @@
 """Large clusters as CIBs: the same numbers give the same bytes.
 
+    python bench/large_cib.py RESOURCES NODES steady|lost|cold > FILE
+
 Of a hundred resources 50 stand alone, 20 are pairs that run together and in order, 20 fill four
 groups of five, and 10 stand alone with a location of their own. One cluster in addition has a clone
 on every node for each 250 resources, and one fence device. Every node reports on every resource: a
@@ -9,6 +11,7 @@ probe that found nothing, or a start and a monitor where the resource runs.
 from __future__ import annotations
 
 import random
+import sys
 from enum import StrEnum
 
 _HEAD = (
@@ -93,10 +96,10 @@ def _add_hundred(
         lines.append("</group>")
         home = chance.randrange(1, nodes + 1)
         homes.update(dict.fromkeys(members, home))
-    for name in located:
-        constraints.append(
-            f'<rsc_location id="at-{name}" rsc="{name}" node="node{homes[name]}" score="50"/>'
-        )
+    constraints += [
+        f'<rsc_location id="at-{name}" rsc="{name}" node="node{homes[name]}" score="50"/>'
+        for name in located
+    ]
 
 
 def _add_state(
@@ -148,3 +151,7 @@ def _entry(name: str, task: str, interval: int, node: int, call: int, rc: int, d
         f' rc-code="{rc}" op-status="0" interval="{interval}" last-rc-change="{_WHEN + call}"'
         f' exec-time="12" queue-time="0" op-digest="{digest}"/>'
     )
+
+
+if __name__ == "__main__":
+    print(large_cib(int(sys.argv[1]), int(sys.argv[2]), State[sys.argv[3].upper()]), end="")
