@@ -84,6 +84,7 @@ class PowerSwitch:
         self.manner = Manner.WORKING
         self.asked: list[tuple[str, str, str]] = []  # who asked, what, for which node
         self._is_closed = threading.Event()
+        self._is_drained = threading.Event()
         self._threads: list[threading.Thread] = []
         self._listeners: list[socket.socket] = []
         self._rebooting: queue.SimpleQueue[Node | None] = queue.SimpleQueue()
@@ -108,6 +109,7 @@ class PowerSwitch:
     def close(self) -> None:
         """Switch everything off and stop listening."""
         self._rebooting.put(None)
+        self._is_drained.wait(timeout=30)  # a machine that boots is not crashed half-way
         for node in self._lab.nodes.values():
             node.crash()
         self._is_closed.set()
@@ -177,4 +179,5 @@ class PowerSwitch:
         while (node := self._rebooting.get()) is not None:
             node.boot()
             node.start()
+        self._is_drained.set()
         self._is_closed.wait()
