@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 SOURCE = Path(__file__).resolve().parent.parent / "src" / "everbeat"
 PACKAGES = ("cib", "rules", "policy")
-INTERPRETED = ("policy/reasons",)  # answers people, outside any decision
+INTERPRETED = ("policy/reasons", "policy/simulation", "policy/verify")  # outside any decision
 _WARNINGS = ("-w",)  # the C text is mypyc's: nobody reads it
 
 

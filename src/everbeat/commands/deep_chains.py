@@ -1,12 +1,15 @@
 """Room for long chains of constraints: the engine follows them by calls within calls.
 
-A chain of 100 colocations takes some 400 calls, more than an interpreter allows by itself. What is
-deeper than the room given here is a report and no traceback.
+A chain of 100 colocations takes some 400 calls, more than an interpreter allows by itself, and the
+compiled engine has no limit but its stack. So a decision runs in a thread with a large stack; what
+is deeper than the room given here is a report and no traceback.
 """
 
 from __future__ import annotations
 
 import sys
+import threading
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from everbeat.model.reports import Place, Report, Severity
@@ -15,16 +18,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 CALLS_MAX: Final = 50_000
+STACK_BYTES: Final = 256 * 1024 * 1024
+"""Only what is used of it becomes memory."""
 
 Result = TypeVar("Result")
 
 
 def with_room(name: str, decide: Callable[[], Result]) -> Result | Report:
     """Run a decision about the document `name`; a chain too long for any room is a report."""
-    usual = sys.getrecursionlimit()
-    sys.setrecursionlimit(max(usual, CALLS_MAX))
+    usual_calls, usual_stack = sys.getrecursionlimit(), threading.stack_size(STACK_BYTES)
+    sys.setrecursionlimit(max(usual_calls, CALLS_MAX))
+    outcome: Future[Result] = Future()
     try:
-        return decide()
+        # A daemon: whoever interrupts the wait does not wait for the decision.
+        thread = threading.Thread(target=_run, args=(decide, outcome), daemon=True)
+        thread.start()
+        return outcome.result()
     except RecursionError:
         return Report(
             code="chain-too-long",
@@ -34,4 +43,13 @@ def with_room(name: str, decide: Callable[[], Result]) -> Result | Report:
             place=Place(name),
         )
     finally:
-        sys.setrecursionlimit(usual)
+        threading.stack_size(usual_stack)
+        sys.setrecursionlimit(usual_calls)
+
+
+def _run(decide: Callable[[], Result], outcome: Future[Result]) -> None:
+    """Hand the result or the error over to the thread that waits."""
+    try:
+        outcome.set_result(decide())
+    except BaseException as error:  # noqa: BLE001 - raised again by the thread that waits
+        outcome.set_exception(error)
