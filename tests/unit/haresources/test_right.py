@@ -1,0 +1,122 @@
+"""What the resource manager does with the right to hold: gained, lost, kept by others."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from everbeat.model.members import (
+    CommunicationUp,
+    MembershipView,
+    NodeRightChanged,
+    NodeStatus,
+    RaiseGeneration,
+)
+from everbeat.model.quorum import QuorumView, RightExtended, RightGained, RightLost
+from unit.haresources.test_manager import ALPHA, BETA, Node
+
+if TYPE_CHECKING:
+    from everbeat.model.quorum import RightFact
+
+
+def started(node: Node, *, is_held: bool = False) -> Node:
+    """Let the core meet a link process whose cluster has a quorum, alpha up beside us."""
+    quorum = QuorumView(kind="witness", is_held=is_held, lease_ms=5_000)
+    node.take(node.manager.on_view(MembershipView(BETA, quorum=quorum), node.now_ms))
+    node.alpha_is(NodeStatus.ACTIVE)
+    return node
+
+
+def gained(node: Node, until_ms: int | None = None) -> Node:
+    node.fact(RightGained("alpha agrees", until_ms, node.now_ms))
+    return node
+
+
+def serving() -> Node:
+    """Let beta hold its own group, alpha the other."""
+    node = gained(started(Node()))
+    node.fact(CommunicationUp(node.now_ms))
+    node.alpha_holds("local")
+    node.pass_time(1_000)
+    assert node.running
+    return node
+
+
+def lose(node: Node, fact: RightFact | None = None) -> None:
+    node.fact(fact or RightLost("no word from alpha", node.now_ms + 3_000, node.now_ms))
+
+
+def test_without_the_right_nothing_is_asked_or_taken() -> None:
+    node = started(Node())
+    node.fact(CommunicationUp(node.now_ms))
+    node.pass_time(60_000)
+    assert not node.running
+    assert "starting" not in [message.type for message in node.said]
+    gained(node)
+    assert node.said[-1].type == "starting"
+
+
+def test_the_right_may_come_before_communication_is_up() -> None:
+    node = gained(started(Node()))
+    node.fact(CommunicationUp(node.now_ms))
+    assert node.said[-1].type == "starting"
+
+
+def test_a_node_that_is_not_dead_is_waited_for_without_limit() -> None:
+    node = gained(started(Node()))
+    node.fact(CommunicationUp(node.now_ms))
+    node.pass_time(120_000)
+    assert not node.running
+
+
+def test_when_the_right_is_lost_all_is_stopped_and_only_then_a_new_life_begins() -> None:
+    node = serving()
+    node.orders.clear()
+    lose(node)
+    assert not node.running
+    assert node.orders == [RaiseGeneration()]
+    assert "right-lost" in [event.kind for event in node.events]
+    node.pass_time(60_000)
+    assert not node.running
+    gained(node)
+    assert node.said[-1].type == "starting"
+
+
+def test_what_cannot_be_stopped_is_never_called_given_up() -> None:
+    node = serving()
+    node.orders.clear()
+    node.failing = {f"{word} stop" for word in node.running}
+    lose(node)
+    node.pass_time(60_000)
+    assert node.running
+    assert RaiseGeneration() not in node.orders
+
+
+def test_a_link_that_says_nothing_more_has_lost_us_the_right() -> None:
+    node = serving()
+    node.fact(RightExtended(node.now_ms + 4_000, node.now_ms))
+    node.pass_time(3_900)
+    assert node.running
+    node.pass_time(1_000)
+    assert not node.running
+
+
+def test_an_extension_does_not_bring_back_what_was_lost() -> None:
+    node = serving()
+    lose(node)
+    node.fact(RightExtended(node.now_ms + 4_000, node.now_ms))
+    node.pass_time(1_000)
+    assert not node.running
+
+
+def test_what_a_node_without_the_right_held_is_taken_at_once() -> None:
+    node = serving()
+    before = set(node.running)
+    node.fact(NodeRightChanged(ALPHA, has_right=False, order=(2, 1), at_ms=node.now_ms))
+    assert before < node.running
+
+
+def test_an_overtaken_heartbeat_says_nothing_about_a_node_that_has_begun() -> None:
+    node = serving()
+    before = set(node.running)
+    node.fact(NodeRightChanged(ALPHA, has_right=False, order=(0, 1), at_ms=node.now_ms))
+    assert node.running == before
