@@ -7,10 +7,8 @@ ha.cf:3: error: 'keepalve' is no directive [directive-unknown]
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Final
 
-from everbeat.config.codes import SECTIONS
 from everbeat.model.reports import Severity
 from everbeat.policy.verify.codes import SECTIONS as CIB_SECTIONS
 
@@ -62,6 +60,8 @@ def summary_line(reports: Sequence[Report], directory: str) -> str:
 
 def render_reports_json(reports: Sequence[Report]) -> str:
     """Render `{"reports": […], "errors": n, "warnings": n}`."""
+    import json  # noqa: PLC0415 - most commands print text, and start faster without it
+
     document = {
         "reports": [
             {
@@ -83,6 +83,8 @@ def render_reports_json(reports: Sequence[Report]) -> str:
 
 def render_codes_page() -> str:
     """Render docs/operate/reports.md: what every code means."""
+    from everbeat.config.codes import SECTIONS  # noqa: PLC0415 - for this page alone
+
     lines = [
         "# Reports of `everbeat check`",
         "",

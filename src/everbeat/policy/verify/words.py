@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -19,9 +18,9 @@ def hint(word: str, known: Iterable[str]) -> str:
     """Return the known word most like this one, else the known words if they are few."""
     words = sorted(known)
     if len(word) <= WORD_CHARACTERS_MAX and len(words) <= KNOWN_MAX:
-        matches = get_close_matches(word, words, n=1, cutoff=LIKENESS_MIN)
-        if matches:
-            return matches[0]
+        match = _closest(word, words, LIKENESS_MIN)
+        if match is not None:
+            return match
     return " | ".join(words) if len(words) <= LISTED_MAX else ""
 
 
@@ -29,5 +28,11 @@ def near(word: str, known: Iterable[str]) -> str | None:
     """Return the known word most like this one if it is very much like it."""
     if len(word) > WORD_CHARACTERS_MAX:
         return None
-    matches = get_close_matches(word, sorted(known), n=1, cutoff=0.8)
+    return _closest(word, sorted(known), 0.8)
+
+
+def _closest(word: str, words: list[str], likeness: float) -> str | None:
+    from difflib import get_close_matches  # noqa: PLC0415 - only a faulty document pays for it
+
+    matches = get_close_matches(word, words, n=1, cutoff=likeness)
     return matches[0] if matches else None
