@@ -18,6 +18,7 @@ import subprocess
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from everbeat.adapters.realtime import prefer_session
 from everbeat.executor.effects import Ending
 
 if TYPE_CHECKING:
@@ -31,6 +32,9 @@ OUTPUT_BYTES_MAX: Final = 4_096
 
 WORDS_BYTES_MAX: Final = 65_536
 """Bytes of stdout kept for the reading of a status, the end of them."""
+
+PREFERRED_S_MAX: Final = 5.0
+"""So long an urgent program goes before others; a start that computes for minutes shares again."""
 
 NOT_STARTED_EXIT: Final = 126
 _READ_BYTES: Final = 65_536
@@ -71,16 +75,25 @@ class _Child:
     output: bytearray
     words: bytearray
     is_signalled: bool = field(default=False)
+    preferred: asyncio.TimerHandle | None = field(default=None)  # when it ceases to be
 
 
 class Processes:
-    """The running programs by run number. `on_ended` is called once for each `launch`."""
+    """The running programs by run number. `on_ended` is called once for each `launch`.
+
+    `is_prompt`: urgent ones go before other programs. What they leave behind does not.
+    """
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, on_ended: Callable[[int, Ending], None]
+        self,
+        loop: asyncio.AbstractEventLoop,
+        on_ended: Callable[[int, Ending], None],
+        *,
+        is_prompt: bool = False,
     ) -> None:
         self._loop = loop
         self._on_ended = on_ended
+        self._is_prompt = is_prompt
         self._children: dict[int, _Child] = {}
         self._setpriv = shutil.which("setpriv")
 
@@ -97,7 +110,11 @@ class Processes:
             self._loop.call_soon(self._on_ended, order.run, ending)
             return
         pidfd = os.pidfd_open(process.pid)
-        self._children[order.run] = _Child(process, pidfd, captures, output, words)
+        child = _Child(process, pidfd, captures, output, words)
+        if order.is_urgent and self._is_prompt:
+            prefer_session(process.pid, is_preferred=True)
+            child.preferred = self._loop.call_later(PREFERRED_S_MAX, _cease_to_prefer, child)
+        self._children[order.run] = child
         for capture in captures:
             self._loop.add_reader(capture.reading, capture.read)
         self._loop.add_reader(pidfd, self._on_exit, order.run)
@@ -140,6 +157,7 @@ class Processes:
         self._loop.remove_reader(child.pidfd)
         if child.is_signalled:  # before reaping: until then the group's number is still ours
             _signal_group(child, signal.SIGKILL)
+        _cease_to_prefer(child)
         code = child.process.wait()
         os.close(child.pidfd)
         for capture in child.captures:
@@ -154,6 +172,14 @@ class Processes:
             words=child.words.decode(errors="replace"),
         )
         self._on_ended(run, ending)
+
+
+def _cease_to_prefer(child: _Child) -> None:
+    """Have what is in a child's session share again: before reaping, as long as it has a number."""
+    if child.preferred is not None:
+        child.preferred.cancel()
+        child.preferred = None
+        prefer_session(child.process.pid, is_preferred=False)
 
 
 def _captures(output: bytearray, words: bytearray, *, is_apart: bool) -> list[_Capture]:

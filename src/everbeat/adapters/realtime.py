@@ -6,6 +6,7 @@ its configuration asks for should say so, but run.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import gc
 import os
@@ -28,8 +29,10 @@ def become_prompt() -> tuple[str, ...]:
 
     For processes that decide and act while a service is away. Not real-time: what they compute
     must never keep heartbeats waiting. Threads made later are ordinary ones: make them before, or
-    one that holds the interpreter's lock waits its turn behind busy programs.
+    one that holds the interpreter's lock waits its turn behind busy programs. The session comes
+    first as well, with all that is in it: see `prefer_session`.
     """
+    prefer_session(os.getpid(), is_preferred=True)
     try:
         for thread in Path("/proc/self/task").iterdir():
             tid = int(thread.name)
@@ -38,6 +41,17 @@ def become_prompt() -> tuple[str, ...]:
     except OSError as error:
         return (f"nice {_NICE_PROMPT} refused ({error.strerror})",)
     return ()
+
+
+def prefer_session(pid: int, *, is_preferred: bool) -> None:
+    """Let a process's session go before others, or share with them as usual. Refusals are silent.
+
+    Where the kernel shares the processor between sessions (sched(7), autogroup) a niceness counts
+    inside its own session only. Kernels and control groups that do not are served by niceness.
+    """
+    nice = _NICE_PROMPT if is_preferred else 0
+    with contextlib.suppress(OSError):
+        Path(f"/proc/{pid}/autogroup").write_text(str(nice))
 
 
 def freeze_heap() -> None:

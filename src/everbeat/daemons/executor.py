@@ -104,7 +104,7 @@ class ExecutorDaemon:
         self._tasks = tasks
         self._announcer = Announcer(loop, _log.warning)
         self._addresses = Addresses(self._announcer)
-        self._processes = Processes(loop, self._on_ended)
+        self._processes = Processes(loop, self._on_ended, is_prompt=config.is_realtime)
         self._main_processes = MainProcesses(loop, self._on_cause)
         self._address_events = AddressEvents(loop, self._on_cause, self._on_link)
         self._unit_events = UnitEvents(self._on_cause, _log.warning)

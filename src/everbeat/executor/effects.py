@@ -28,7 +28,8 @@ class Launch:
 
     `user`: run under this user's ids. `is_read`: standard output is wanted apart, as Ending.words.
     `is_bound`: it must not outlive the executor, and its output is not captured: respawn clients,
-    of which a restarted executor starts new ones. `input`: its standard input, for secrets.
+    of which a restarted executor starts new ones. `is_urgent`: a service is away until it ends; it
+    goes before other programs for a while. `input`: its standard input, for secrets.
     """
 
     run: int
@@ -37,6 +38,7 @@ class Launch:
     user: str = ""
     is_read: bool = False
     is_bound: bool = False
+    is_urgent: bool = False
     input: str = field(default="", repr=False)
 
 

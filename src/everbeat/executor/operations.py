@@ -181,6 +181,7 @@ class Operations:
             command=agent.command(order.action),
             environment=environment,
             is_read=order.action is Action.STATUS,
+            is_urgent=True,
         )
 
     def _press(self, group: GroupKey, now_ms: int) -> list[OperationEffect]:

@@ -33,7 +33,12 @@ print(*become_prompt())
 @pytest.mark.skipif(os.geteuid() != 0, reason="priorities are root's to raise")
 def test_a_prompt_process_and_its_threads_come_first_and_its_children_do_not() -> None:
     ran = subprocess.run(
-        [sys.executable, "-c", PROMPT], capture_output=True, text=True, check=True, timeout=20
+        [sys.executable, "-c", PROMPT],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=20,
+        start_new_session=True,  # the session is put first as well
     )
     assert ran.stdout.strip() == "-15|-15|0"
 
