@@ -24,6 +24,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from setuptools import Extension
 
 SOURCE = Path(__file__).resolve().parent.parent / "src" / "everbeat"
@@ -62,11 +64,14 @@ def compile_into(target: Path) -> list[Path]:
     with ThreadPoolExecutor(os.cpu_count()) as workers:
         list(workers.map(_Object.make, jobs))
         modules = list(workers.map(lambda e: _link(command, e, jobs, target), extensions))
-    kept = {job.path for job in jobs}
-    for old in (work / "objects").iterdir():
-        if old not in kept:
-            old.unlink()
+    _remove_all_but({job.path for job in jobs}, (work / "objects").iterdir())
+    _remove_all_but(set(modules), (target / "everbeat").rglob("*.so"))
     return modules
+
+
+def _remove_all_but(kept: set[Path], found: Iterable[Path]) -> None:
+    for path in set(found) - kept:
+        path.unlink()
 
 
 def _copy_package(into: Path) -> None:
