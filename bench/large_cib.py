@@ -15,7 +15,7 @@ import sys
 from enum import StrEnum
 
 _HEAD = (
-    '<cib crm_feature_set="3.16.2" validate-with="pacemaker-3.9" epoch="1" num_updates="1"'
+    '<cib crm_feature_set="3.16.1" validate-with="pacemaker-3.9" epoch="1" num_updates="1"'
     ' admin_epoch="0" have-quorum="1" dc-uuid="1">'
 )
 _NO_PARAMETERS = "f2317cad3d54cec5d7d7aa7d0bf35cf8"
@@ -146,7 +146,7 @@ def _entry(name: str, task: str, interval: int, node: int, call: int, rc: int, d
     entry_id = f"{name}_last_0" if task == "start" else f"{name}_{task}_{interval}"
     return (
         f'<lrm_rsc_op id="{entry_id}" operation_key="{name}_{task}_{interval}" operation="{task}"'
-        f' crm-debug-origin="do_update_resource" crm_feature_set="3.16.2" transition-key="{key}"'
+        f' crm-debug-origin="do_update_resource" crm_feature_set="3.16.1" transition-key="{key}"'
         f' transition-magic="0:{rc};{key}" exit-reason="" on_node="node{node}" call-id="{call}"'
         f' rc-code="{rc}" op-status="0" interval="{interval}" last-rc-change="{_WHEN + call}"'
         f' exec-time="12" queue-time="0" op-digest="{digest}"/>'
