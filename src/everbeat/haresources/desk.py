@@ -14,6 +14,7 @@ from everbeat.haresources.peers import GROUPS_FIELD, JOINING_FIELD, RIGHT_FIELD,
 from everbeat.model.cluster import AutoFailback, Monitoring
 from everbeat.model.members import Broadcast, NodeStatus
 from everbeat.model.message import message_of
+from everbeat.model.names import GroupKey
 
 if TYPE_CHECKING:
     from everbeat.haresources.handover import Handover
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from everbeat.haresources.runner import GroupRunner
     from everbeat.haresources.timeline import Timeline
     from everbeat.model.failures import ResourceFailures
-    from everbeat.model.names import GroupKey, NodeName
+    from everbeat.model.names import NodeName
     from everbeat.model.operations import Watch
 
 
@@ -38,10 +39,13 @@ class Stage(Enum):
     STOPPED = "stopped"
 
 
-class Urgency(Enum):
-    """Whether an announcement is made even if it says nothing new."""
+class Naming(Enum):
+    """Whether groups are named beside the four words.
 
-    IF_CHANGED = auto()
+    Always in claims: while a changed haresources is taken over, the nodes' words differ in meaning.
+    """
+
+    WHERE_NEEDED = auto()
     ALWAYS = auto()
 
 
@@ -134,7 +138,8 @@ class Desk:
 
         Where there must not be two holders also what may still run: it is to be stopped first.
         """
-        return self.runner.wanted() | (self.runner.touched() if self.is_exclusive else frozenset())
+        touched = self.runner.touched() if self.is_exclusive else frozenset[GroupKey]()
+        return (self.runner.wanted() | touched) & self.holdings.all()
 
     def last_claims(self) -> frozenset[GroupKey]:
         """Return what we say we hold while we stop: Heartbeat says nothing, from the start."""
@@ -169,11 +174,15 @@ class Desk:
             fields["info"] = info
         if not self.has_right and not self.runner.touched():
             fields[RIGHT_FIELD] = "0"
-        return Broadcast(message_of(**fields, **self.named(claims)))
+        return Broadcast(message_of(**fields, **self.named(claims, Naming.ALWAYS)))
 
-    def named(self, keys: frozenset[GroupKey]) -> dict[str, str]:
-        """Return the field that names groups where the four words do not suffice."""
-        return {} if self.is_pair else {GROUPS_FIELD: " ".join(sorted(keys))}
+    def named(
+        self, keys: frozenset[GroupKey], naming: Naming = Naming.WHERE_NEEDED
+    ) -> dict[str, str]:
+        """Return the field that names groups, where the four words do not suffice or always."""
+        if self.is_pair and naming is Naming.WHERE_NEEDED:
+            return {}
+        return {GROUPS_FIELD: " ".join(sorted(keys))}
 
     def is_active(self, node: NodeName) -> bool:
         """Whether a node takes part right now."""

@@ -19,7 +19,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from everbeat.haresources import joining, legacy, recovery, right, standby, takeover
+from everbeat.haresources import (
+    joining,
+    legacy,
+    reconfiguration,
+    recovery,
+    right,
+    standby,
+    takeover,
+)
 from everbeat.haresources.desk import Desk, Stage
 from everbeat.haresources.effects import GroupMoved, ResourceActed, StopFinished
 from everbeat.haresources.peers import (
@@ -29,6 +37,7 @@ from everbeat.haresources.peers import (
     order_of,
     with_empty_groups,
 )
+from everbeat.haresources.reconfiguration import Reconfiguration
 from everbeat.haresources.runner import GroupRunner
 from everbeat.haresources.timeline import Timeline
 from everbeat.haresources.view import manager_view
@@ -98,6 +107,7 @@ class HaresourcesManager:
             if node != config.node:
                 self._desk.peer(node)
         self._settled_ms = 0
+        self._wanted: Reconfiguration | None = None
 
     @property
     def timeline(self) -> Timeline:
@@ -194,6 +204,19 @@ class HaresourcesManager:
             effects.append(desk.announcement(desk.last_claims(), "shutdown"))
         effects += desk.runner.release(sorted(keys), "this node stops", now_ms)
         return effects + self._settle(now_ms)
+
+    def on_configuration(
+        self, config: HaConfig, groups: Iterable[ResourceGroup], now_ms: int
+    ) -> tuple[str, list[ManagerEffect]]:
+        """Take another configuration; return why not (or "") and the effects.
+
+        While groups are being handed over it waits for the end of that.
+        """
+        reason = reconfiguration.refusal(self._desk)
+        if reason:
+            return reason, []
+        self._wanted = Reconfiguration(config, tuple(groups))
+        return "", self._settle(now_ms)
 
     def on_tick(self, now_ms: int) -> list[ManagerEffect]:
         """Let time pass."""
@@ -373,7 +396,7 @@ class HaresourcesManager:
             return [*answer]  # overtaken by a newer one, which did not ask
         peer.last_order = order
         if message.text("rtype") == "full":
-            peer.claims = claims
+            peer.claims, peer.said = claims, message
             peer.is_stable = message.text("isstable") == "1"
             peer.has_reported = True
             peer.has_right = message.text(RIGHT_FIELD) != "0"
@@ -411,7 +434,7 @@ class HaresourcesManager:
         """Do what has become due, in the order in which one thing makes the next one due."""
         desk = self._desk
         self._settled_ms = now_ms
-        effects = right.settle(desk, now_ms)
+        effects = self._reconfigure(now_ms) + right.settle(desk, now_ms)
         effects += joining.settle(desk, now_ms)
         if desk.stage is Stage.YIELDING and not desk.runner.touched():
             effects += joining.ask_others(desk, now_ms)
@@ -426,6 +449,14 @@ class HaresourcesManager:
         effects += self._announce()
         effects += self._finish_stop(now_ms)
         return self._noted(effects, now_ms)
+
+    def _reconfigure(self, now_ms: int) -> list[ManagerEffect]:
+        wanted = self._wanted
+        if wanted is None or not reconfiguration.is_due(self._desk):
+            return []
+        self._wanted = None
+        self._groups = with_empty_groups(wanted.groups, wanted.config.nodes)
+        return reconfiguration.apply(self._desk, wanted, now_ms)
 
     def _finish_events(self, now_ms: int) -> list[ManagerEffect]:
         desk = self._desk

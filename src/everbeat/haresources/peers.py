@@ -45,6 +45,7 @@ class Peer:
     is_failback_due: bool = False  # it joined and has not got its groups back yet
     failback_at_ms: int | None = None
     barred: frozenset[GroupKey] = field(default_factory=frozenset)  # it has failed them
+    said: Message | None = None  # its newest full `resource` message
     last_order: tuple[int, int] = (0, 0)  # of its newest `resource` message
 
     @property

@@ -123,7 +123,7 @@ def watch(desk: Desk) -> list[ManagerEffect]:
     """Have monitored what runs here as it should, and nothing else."""
     effects: list[ManagerEffect] = []
     started = {k for k in desk.claims() if desk.runner.state(k) is GroupState.STARTED}
-    for key in sorted(desk.holdings.all()):
+    for key in sorted(desk.holdings.all() | desk.watched.keys()):
         watches = _watches(desk, key) if key in started and not is_empty(key) else ()
         if desk.watched.get(key, ()) != watches:
             desk.watched[key] = watches

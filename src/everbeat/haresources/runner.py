@@ -10,13 +10,15 @@
                                STUCK --every STUCK_RETRY_MS--> STOPPING
 
     STARTED --recover--> STOPPING down to what failed --> STARTING from there --> STARTED
+    STARTED --changed--> STOPPING what left the group --> STARTING what is new --> STARTED
 
 Resources start left to right, each asked for its status first, and stop right to left, all of
 them, held or not. A failed start stops the whole group again (FAILED). A failed stop is tried
 1 + STOP_RETRIES times; if status then says that it is not held, we go on. What still runs is
 STUCK: it stays ours and is tried again, for nobody else may take it meanwhile. A resource that
 was found dead is restarted in place with all that stand after it; what is known to be stopped is
-started without a question.
+started without a question. A group whose resources change while it moves comes to rest as it was
+first. What is in both lists is not touched; a group that is removed is stopped whole.
 
 Groups move side by side, but two operations never run the same script at once: scripts such as
 IPaddr choose free interface labels and were never written for company.
@@ -64,7 +66,8 @@ _ACTION_OF: Final = {
     _Step.STOP: Action.STOP,
     _Step.CHECK: Action.STATUS,
 }
-_SETTLED: Final = frozenset({GroupState.STOPPED, GroupState.STARTED, GroupState.FAILED})
+_AT_REST: Final = frozenset({GroupState.STOPPED, GroupState.FAILED})
+_SETTLED: Final = _AT_REST | {GroupState.STARTED}
 
 
 @dataclass(slots=True)
@@ -89,6 +92,9 @@ class _Run:
     tries: int = 0
     held_count: int = 0  # while probing
     restart: _Restart | None = None  # while a resource that was found dead is brought back
+    next_group: ResourceGroup | None = None  # with other resources; taken when nothing moves
+    is_changing: bool = False  # from group to next_group, or starting what is new in it
+    is_removed: bool = False  # forgotten when it is stopped
     operation: RunOperation | None = None
     waits_until_ms: int | None = None
     running: list[str] = field(default_factory=list[str])
@@ -98,6 +104,15 @@ class _Run:
     @property
     def resource(self) -> ResourceSpec:
         return self.group.resources[self.position]
+
+    @property
+    def is_at_rest(self) -> bool:
+        return self.state in _AT_REST and self.operation is None
+
+    def stays(self, position: int) -> bool:
+        """Whether this resource is in the next list as well."""
+        assert self.next_group is not None
+        return self.group.resources[position].text in {r.text for r in self.next_group.resources}
 
 
 class GroupRunner:
@@ -133,9 +148,29 @@ class GroupRunner:
             _end_probe(run)
             if run.restart is not None:
                 run.waits_until_ms = None  # nothing is restarted any more
-            if run.state is GroupState.STOPPED and run.operation is None:
+            if run.state is GroupState.STOPPED and run.operation is None and not run.is_removed:
                 run.state, run.step, run.since_ms = GroupState.STARTED, None, now_ms
         return self._pump(now_ms)
+
+    def use(
+        self, groups: Iterable[ResourceGroup], monitoring: Monitoring, now_ms: int
+    ) -> list[RunnerEffect]:
+        """Have these groups from now on. Nothing happens to what is in both lists."""
+        self._monitoring = monitoring
+        former, self._runs = self._runs, {}
+        for group in groups:
+            run = former.pop(group.key, None) or _Run(group)
+            run.is_removed = False
+            if run.group.resources == group.resources:
+                is_half_changed = run.is_changing and run.next_group is not None
+                run.group, run.next_group = group, group if is_half_changed else None
+            else:
+                run.next_group = group
+            self._runs[group.key] = run
+        for key, run in former.items():
+            self._runs[key] = run
+            run.is_removed = True
+        return self.release(list(former), "it was removed from haresources", now_ms)
 
     def recover(
         self, failed: MonitorFailed, why: str, now_ms: int, pause_ms: int = 0
@@ -209,8 +244,9 @@ class GroupRunner:
         return min(waits, default=None)
 
     def state(self, key: GroupKey) -> GroupState:
-        """Return a group's state here."""
-        return self._runs[key].state
+        """Return a group's state here; one that is not known is stopped."""
+        run = self._runs.get(key)
+        return GroupState.STOPPED if run is None else run.state
 
     def wanted(self) -> frozenset[GroupKey]:
         """Return the groups that are wanted here: what we claim."""
@@ -344,6 +380,7 @@ class GroupRunner:
             if run.step is not None and run.resource.script not in busy:
                 busy.add(run.resource.script)
                 effects.append(self._run(run))
+        self._runs = {k: r for k, r in self._runs.items() if not (r.is_removed and r.is_at_rest)}
         return effects
 
     def _turn(self, run: _Run, now_ms: int) -> list[RunnerEffect]:
@@ -357,7 +394,13 @@ class GroupRunner:
         return effects
 
     def _turn_once(self, run: _Run, now_ms: int) -> list[RunnerEffect]:
+        if run.next_group is not None and run.is_at_rest:
+            run.group, run.next_group, run.has_failed = run.next_group, None, False
         match run.state:
+            case GroupState.STARTED if run.is_wanted and run.next_group is not None:
+                return self._begin_change(run, now_ms)
+            case GroupState.STOPPING if run.is_changing:
+                return self._go_on_changing(run, now_ms)
             case GroupState.STOPPED if run.is_wanted:
                 run.position, run.step = 0, _Step.STATUS
                 return self._enter(run, GroupState.STARTING, now_ms, run.why)
@@ -371,7 +414,10 @@ class GroupRunner:
             case GroupState.STARTING if run.step is not _Step.PROBE:
                 if run.has_failed or not run.is_wanted:
                     run.restart = None
+                    run.is_changing = False
                     return self._begin_stop(run, now_ms)
+                if run.is_changing:
+                    _skip_running(run)
                 if run.position == len(run.group.resources):
                     run.step = None
                     return self._enter(run, GroupState.STARTED, now_ms, run.why)
@@ -402,6 +448,27 @@ class GroupRunner:
         run.step, run.tries = _Step.STOP, 0
         return self._enter(run, GroupState.STOPPING, now_ms, run.why)
 
+    def _begin_change(self, run: _Run, now_ms: int) -> list[RunnerEffect]:
+        run.is_changing = True
+        run.position, run.step, run.tries = len(run.group.resources) - 1, _Step.STOP, 0
+        return self._enter(run, GroupState.STOPPING, now_ms, "haresources has changed")
+
+    def _go_on_changing(self, run: _Run, now_ms: int) -> list[RunnerEffect]:
+        """Stop what is not in the next list, right to left; then start what is new in it."""
+        if run.has_failed or not run.is_wanted:
+            run.is_changing = False
+            return self._begin_stop(run, now_ms)
+        assert run.next_group is not None
+        while run.position >= 0 and run.stays(run.position):
+            run.position -= 1
+        if run.position >= 0:
+            return []
+        run.group, run.next_group = run.next_group, None
+        run.position, run.step = 0, _Step.STATUS
+        effects = self._enter(run, GroupState.STARTING, now_ms, run.why)
+        _skip_running(run)
+        return effects
+
     def _begin_stop(self, run: _Run, now_ms: int) -> list[RunnerEffect]:
         run.position, run.step, run.tries = len(run.group.resources) - 1, _Step.STOP, 0
         return self._enter(run, GroupState.STOPPING, now_ms, run.why)
@@ -411,6 +478,7 @@ class GroupRunner:
         old, run.state, run.since_ms, run.why = run.state, state, now_ms, why
         if state in {GroupState.STOPPED, GroupState.STARTED, GroupState.FAILED}:
             run.step = run.restart = None
+            run.is_changing = False
         return [GroupMoved(key=run.group.key, old=old, new=state, why=why, at_ms=now_ms)]
 
     def _run(self, run: _Run) -> RunOperation:
@@ -426,6 +494,13 @@ class GroupRunner:
             is_counted=not _may_be_stopped_first(run),
         )
         return run.operation
+
+
+def _skip_running(run: _Run) -> None:
+    """Go on to the first resource that is not known to run."""
+    resources = run.group.resources
+    while run.position < len(resources) and resources[run.position].text in run.running:
+        run.position += 1
 
 
 def _end_probe(run: _Run) -> None:

@@ -204,6 +204,7 @@ def test_starting_is_answered_with_what_we_hold() -> None:
         "rsc_hold": "local",
         "rtype": "full",
         "isstable": "1",
+        "groups": "web",
     }
 
 
