@@ -7,86 +7,24 @@ cable a client asks every few milliseconds who serves.
 from __future__ import annotations
 
 import itertools
-import json
-import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from cluster.pair_lab import now_ms
-from everbeat.adapters.namespaces import Space, SpaceConfig
 from lab import Lab, Node, Probe, wait_until
+from lab.witness_machine import AUTHKEYS, WITNESS_ADDRESS, WitnessMachine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 pytestmark = [pytest.mark.real, pytest.mark.xdist_group("witness")]
 
-WITNESS_ADDRESS = "10.78.0.200"
 ADDRESS = "10.77.0.50"
 GROUP = f"{ADDRESS}/24/eth0"
 DEADTIME_MS = 2_000
-AUTHKEYS = "auth 1\n1 sha1 laboratory\n"
-
-
-class WitnessMachine:
-    """A third machine on the second bridge, with the witness's process."""
-
-    def __init__(self, lab: Lab, folder: Path) -> None:
-        self.folder = folder
-        keys = folder / "etc" / "authkeys"
-        keys.parent.mkdir()
-        keys.write_text(AUTHKEYS)
-        keys.chmod(0o600)
-        self.space = Space(SpaceConfig(host="witness"))
-        self.plug = lab.switch.plug(
-            self.space, "eth0", f"{WITNESS_ADDRESS}/24", port="witness", bridge=1
-        )
-        self.process: subprocess.Popen[bytes] | None = None
-        self.start()
-
-    def words(self) -> list[str]:
-        return [f"--etc={self.folder}/etc", f"--state={self.folder}", f"--run={self.folder}/run"]
-
-    def start(self) -> None:
-        with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen(
-                self.space.network_command(
-                    *(sys.executable, "-m", "everbeat.daemons.witness", *self.words())
-                ),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
-        wait_until((self.folder / "run/witness.sock").exists, "the witness is up")
-
-    def kill(self) -> None:
-        assert self.process is not None
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
-        (self.folder / "run/witness.sock").unlink()
-
-    def status(self) -> dict[str, Any]:
-        done = subprocess.run(
-            [Path(sys.executable).with_name("everbeat"), *self.words(), "witness", "--json"],
-            capture_output=True,
-            check=True,
-        )
-        value: dict[str, Any] = json.loads(done.stdout)
-        return value
-
-    def log(self) -> str:
-        return (self.folder / "log").read_text()
-
-    def close(self) -> None:
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
-        self.space.kill()
 
 
 class Trio:
