@@ -2,7 +2,8 @@
 
 Everbeat and Heartbeat 3.0.6 run the same ha.cf and haresources: an address (each its own IPaddr)
 and `webd`, a resource script that starts and stops nginx. keepalived moves the address alone:
-nginx runs on both nodes all the time, so that its takeover is one address cheaper than theirs.
+nginx runs on both nodes all the time, so that its takeover is one address cheaper than theirs; it
+looks each second whether nginx lives. corosync and pacemaker are in pacemaker_pair.py.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ start) lives || exec /usr/sbin/nginx -c /etc/ha.d/nginx.conf ;;
 stop)
     lives || exit 0
     kill -TERM "$p"
-    while lives; do sleep 0.01; done ;;
+    while lives; do sleep 0.002; done ;;
 status) if lives; then echo running; else echo stopped; exit 3; fi ;;
 esac
 exit 0
@@ -56,6 +57,14 @@ http { access_log off; client_body_temp_path /run/ng1; proxy_temp_path /run/ng2;
 KEEPALIVED: Final = """global_defs {{ router_id {name}
  vrrp_version 3
  vrrp_garp_master_delay 1
+ enable_script_security
+ script_user root
+}}
+vrrp_script web {{
+ script "/etc/ha.d/resource.d/webd status"
+ interval 1
+ fall 1
+ rise 1
 }}
 vrrp_track_file leave {{ file /run/keepalived-leave }}
 vrrp_instance service {{
@@ -67,16 +76,21 @@ vrrp_instance service {{
  advert_int {advert_s:.2f}
  virtual_ipaddress {{ {vip}/24 }}
  track_file {{ leave weight 1 }}
+ track_script {{ web }}
 }}
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How often a node speaks and how long its silence is a death, in ms."""
+    """How often a node speaks and how long its silence is a death, in ms.
+
+    `has_tie_breaker`: a third machine decides a split, for products that know of such a thing.
+    """
 
     keepalive_ms: int
     deadtime_ms: int
+    has_tie_breaker: bool = False
 
     @property
     def advert_ms(self) -> int:
@@ -93,6 +107,7 @@ class Contestant(Protocol):
 
     name: str
     log_name: str
+    watches_service: bool
 
     def make(self, settings: Settings) -> Lab:
         """Build a lab with two configured nodes; nothing is started."""
@@ -116,8 +131,9 @@ class HaresourcesPair:
 
     log_name = "ha-log"
 
-    def __init__(self, name: str, product: Product) -> None:
+    def __init__(self, name: str, product: Product, *, watches_service: bool) -> None:
         self.name = name
+        self.watches_service = watches_service
         self._product = product
 
     def make(self, settings: Settings) -> Lab:
@@ -130,10 +146,24 @@ class HaresourcesPair:
             deadtime=f"{settings.deadtime_ms}ms",
             initdead=f"{max(4000, settings.deadtime_ms)}ms",
             auto_failback="off",
+            extra=self._tie_breaker(lab) if settings.has_tie_breaker else "",
         )
         for node in lab.nodes.values():
             write_web(node)
         return lab
+
+    def _tie_breaker(self, lab: Lab) -> str:
+        """Run a witness on the client's machine; return the line of ha.cf that names it."""
+        if self._product is not EVERBEAT:
+            return ""
+        folder = lab.folder / "witness"
+        (folder / "etc").mkdir(parents=True)
+        keys = folder / "etc" / "authkeys"
+        keys.write_text("auth 1\n1 sha1 laboratory\n")
+        keys.chmod(0o600)
+        words = [f"--{name}={folder / name}" for name in ("etc", "state", "run")]
+        lab.client.spawn(sys.executable, "-m", "everbeat.daemons.witness", *words)
+        return "witness 10.77.0.100"
 
     def marks(self, victim: str) -> dict[str, str]:
         return {"declared dead": f"node {victim}: is dead"}
@@ -156,6 +186,7 @@ class KeepalivedPair:
 
     name = "keepalived"
     log_name = "keepalived.log"
+    watches_service = True
 
     def make(self, settings: Settings) -> Lab:
         lab = Lab()
@@ -252,7 +283,7 @@ def wait_settled(contestant: Contestant, lab: Lab, quiet_s: float) -> Node:
 
 
 CONTESTANTS: Final[Sequence[Contestant]] = (
-    HaresourcesPair("everbeat", EVERBEAT),
-    HaresourcesPair("heartbeat", HEARTBEAT),
+    HaresourcesPair("everbeat", EVERBEAT, watches_service=True),
+    HaresourcesPair("heartbeat", HEARTBEAT, watches_service=False),
     KeepalivedPair(),
 )

@@ -1,11 +1,13 @@
-"""How long a client is without its service: everbeat, Heartbeat 3.0.6 and keepalived side by side.
+"""How long a client is without its service: everbeat and three others side by side.
 
     python bench/failover.py --keepalive 1s --deadtime 3s --runs 7 --json k1d3.json
 
-Root, and the Debian packages heartbeat, keepalived and nginx. Each product has its own laboratory
-of namespaces (two nodes and a client on a bridge); all stand at the same time, and every run
-takes each product in turn, so that a noisy machine is noisy for all. Whoever holds the address is
-the victim; nothing fails back. A client asks for a page every 5 ms on a new connection.
+The others: Heartbeat 3.0.6, keepalived, corosync with pacemaker. Root, and the Debian packages
+heartbeat, keepalived, corosync, pacemaker and nginx. Each product has its own laboratory of
+namespaces (two nodes and a client on a bridge); all stand at the same time, and every run takes
+each product in turn, so that a noisy machine is noisy for all. Whoever holds the address is the
+victim; nothing fails back. A client asks for a page every 5 ms on a new connection; it goes before
+other programs, so that it does not count its own waiting.
 
     crash    every process killed and the cable cut at once        link     the cable cut
     stop     graceful stop of the product                          standby  planned move
@@ -13,7 +15,7 @@ the victim; nothing fails back. A client asks for a page every 5 ms on a new con
 outage   the client's last good answer of the victim to the first one of the survivor, plus any
          later gap over 50 ms in which the client did ask: it is starved at times itself
 detection   the victim's last sign of life at the survivor's network card to the survivor's
-         line `is dead` (keepalived: `Entering MASTER STATE`)
+         line `is dead` (keepalived: `Entering MASTER STATE`, pacemaker: `state is now lost`)
 address  from there (from the command, where nobody dies) to the first sign of life of the address
 web      from there to the first page
 
@@ -39,8 +41,10 @@ from typing import TYPE_CHECKING, Final, Self
 from contestants import CONTESTANTS, VIP, Settings, wait_settled
 from failover_report import Run, line_of, report, report_again
 from idle_cost import Cost, measure_costs
+from pacemaker_pair import PacemakerPair
 
 from everbeat.adapters.namespaces import NamespaceError
+from everbeat.adapters.realtime import prefer_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -49,6 +53,7 @@ if TYPE_CHECKING:
 
     from lab import Lab, Node, Probe
 
+PRODUCTS: Final = (*CONTESTANTS, PacemakerPair())
 SCENARIOS: Final = ("crash", "link", "stop", "standby")
 RUN_S_MAX: Final = 60
 AFTER_S: Final = 1.2
@@ -91,7 +96,7 @@ class Bench:
             self._fault(contestant, victim, scenario, run)
         except (TimeoutError, AssertionError) as error:
             run.failure = str(error)[:2000]
-            self._rebuild(lab)
+            self.rebuild(contestant)
             return run
         if scenario != "standby":
             victim.crash()
@@ -99,12 +104,20 @@ class Bench:
             victim.start()
         return run
 
-    def _rebuild(self, lab: Lab) -> None:
-        for node in lab.nodes.values():
+    def rebuild(self, contestant: Contestant) -> float:
+        """Switch both nodes off and on, start them together; return when (CLOCK_MONOTONIC ms)."""
+        nodes = self.labs[contestant.name].nodes.values()
+        for node in nodes:
             node.crash()
-        for node in lab.nodes.values():
+        for node in nodes:
             node.boot()
-            node.start()
+        began_ms = time.monotonic() * 1000
+        starts = [threading.Thread(target=node.start) for node in nodes]
+        for start in starts:
+            start.start()
+        for start in starts:
+            start.join()
+        return began_ms
 
     def _fault(self, contestant: Contestant, victim: Node, scenario: str, run: Run) -> None:
         lab = self.labs[contestant.name]
@@ -115,6 +128,7 @@ class Bench:
             Watch(survivor, f"10.77.0.{victim.number}") as watch,
             Tail(log, contestant.marks(victim.name)) as tail,
         ):
+            prefer_session(probe.pid, is_preferred=True)
             probe.wait_answer(victim.name)
             keepalive_s = self.settings.keepalive_ms / 1000
             time.sleep(0.3 + keepalive_s + random.uniform(0, keepalive_s))  # noqa: S311 - a phase
@@ -279,7 +293,7 @@ def words(known: Sequence[str]) -> Callable[[str], list[str]]:
 
 
 def main() -> None:
-    names = [contestant.name for contestant in CONTESTANTS]
+    names = [contestant.name for contestant in PRODUCTS]
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -296,7 +310,7 @@ def main() -> None:
         print(report_again(json.loads(chosen.again.read_text())))
         return
     settings = Settings(chosen.keepalive, chosen.deadtime)
-    bench = Bench([c for c in CONTESTANTS if c.name in chosen.products], settings)
+    bench = Bench([c for c in PRODUCTS if c.name in chosen.products], settings)
     runs: list[Run] = []
     costs: dict[str, Cost] = {}
     try:

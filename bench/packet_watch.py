@@ -1,7 +1,8 @@
 """Print when each sign of life of a node arrives: `python -I packet_watch.py eth0 10.77.0.1`.
 
 One CLOCK_MONOTONIC ms a line, for Heartbeat's status messages (no other one counts as a sign of
-life) and for VRRP: when the kernel got it, however late this program is. Standard library only.
+life), VRRP and corosync: when the kernel got it, however late this program is. Standard library
+only.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ SO_TIMESTAMPNS = 35  # asm-generic/socket.h; the socket module does not name it
 ETH_P_IP = 0x0800
 UDP, VRRP = 17, 112
 PORT = (694).to_bytes(2, "big")
+COROSYNC_PORT = (5405).to_bytes(2, "big")
 
 
 def main() -> None:
@@ -28,8 +30,9 @@ def main() -> None:
         if head[12:16] != source:
             continue
         ports = 4 * (head[0] & 15)
-        is_ours = head[9] == UDP and head[ports + 2 : ports + 4] == PORT
-        if head[9] == VRRP or (is_ours and b"t=status" in head):
+        port = head[ports + 2 : ports + 4] if head[9] == UDP else b""
+        is_status = port == PORT and b"t=status" in head
+        if head[9] == VRRP or port == COROSYNC_PORT or is_status:
             print(f"{arrival_ms(ancillary):.3f}", flush=True)
 
 

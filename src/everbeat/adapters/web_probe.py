@@ -79,6 +79,11 @@ class Probe:
         self._reader.daemon = True
         self._reader.start()
 
+    @property
+    def pid(self) -> int:
+        """The client's process, which leads its session."""
+        return self._process.pid
+
     def answering(self) -> str | None:
         """Return who gave the latest good answer of the last 100 ms, or None."""
         now_ms = time.monotonic() * 1000
