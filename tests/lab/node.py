@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 from everbeat.adapters.namespaces import Space, SpaceConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from everbeat.adapters.namespaces import Plug
     from lab.laboratory import Lab
@@ -320,6 +320,7 @@ class EverbeatNode:
     """Everbeat from this tree, at its default places."""
 
     has_package_scripts: bool = False  # shellfuncs, resource.d and rc.d of the Debian package
+    environment: Mapping[str, str] | None = None  # of the daemons, besides ours
 
     def prepare(self, node: Node) -> None:
         if self.has_package_scripts:
@@ -335,6 +336,7 @@ class EverbeatNode:
                 *(sys.executable, "-m", "everbeat.daemons.keeper"),
                 stdout=log.fileno(),
                 stderr=log.fileno(),
+                environment=self.environment,
             )
         node.processes.append(process)
 
