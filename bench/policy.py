@@ -134,7 +134,7 @@ def large_row(cluster: Cluster, compiled: Path | None, limit_s: float) -> Row:
             c = Cost(cluster.known_c_s, is_known=True)
         else:
             options = ["-S", "-Q"] if cluster.plays else ["-R", "-Q"]
-            done = run([CRM_SIMULATE, "-x", str(file), *options], limit_s * 3)
+            done = run([CRM_SIMULATE, "-x", str(file), *options], OUR_LIMIT_S)
             c = None if done is None else done[0]
     return Row(cluster.name, *(None if one is None else one[0] for one in ours), c)
 
