@@ -158,17 +158,17 @@ class FaultyCluster:
         if fault.kind is FaultKind.WITNESS_KILLED:
             self._kill_witness()
             return
-        node = self.nodes[fault.node]
-        space = node.space
-        if space is None:
-            self.notes.append(f"not done, {fault.node} is off: {fault}")
+        involved = [self.nodes[name] for name in (fault.node, fault.what) if name in self.nodes]
+        spaces = [node.space for node in involved]
+        if spaces[0] is None or None in spaces:
+            self.notes.append(f"not done, a machine is off: {fault}")
             return
         try:
-            self._begin_on(node, space, fault)
+            self._begin_on(involved[0], spaces[0], fault)
         except (NamespaceError, AssertionError) as error:
-            if node.space is space:
+            if [node.space for node in involved] == spaces:
                 raise
-            self.notes.append(f"{fault.node} was reset meanwhile: {fault}: {error}")
+            self.notes.append(f"reset meanwhile: {fault}: {error}")
 
     def _begin_on(self, node: Node, space: Space, fault: Fault) -> None:
         match fault.kind:
@@ -192,6 +192,11 @@ class FaultyCluster:
                 node.cut(fault.link)
             case FaultKind.CABLE_CUT_ONE_WAY:
                 node.loss(100, fault.link, is_one_way=True)
+            case FaultKind.PARTED:
+                self.lab.deafen(node, self.nodes[fault.what])
+                self.lab.deafen(self.nodes[fault.what], node)
+            case FaultKind.DEAF:
+                self.lab.deafen(node, self.nodes[fault.what])
             case FaultKind.LOSS:
                 node.loss(LOSS_PERCENT, fault.link)
             case FaultKind.DISK_FULL:
@@ -232,8 +237,11 @@ class FaultyCluster:
                 node.thaw()
             case FaultKind.CABLE_CUT:
                 node.heal(fault.link)
-            case FaultKind.CABLE_CUT_ONE_WAY | FaultKind.LOSS:
+            case FaultKind.CABLE_CUT_ONE_WAY | FaultKind.LOSS | FaultKind.DEAF:
                 node.loss(0, fault.link)
+            case FaultKind.PARTED:
+                node.loss(0)
+                self.nodes[fault.what].loss(0)
             case _:
                 pass  # without an end, or ended already
 

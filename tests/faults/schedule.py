@@ -31,11 +31,13 @@ class FaultKind(Enum):
     CORE_KILLED = "core killed"
     EXECUTOR_KILLED = "executor killed"
     KEEPER_KILLED = "keeper killed"
-    PROCESS_HANGS = "process hangs"  # SIGSTOP of what `what` names
+    PROCESS_HANGS = "process hangs"  # SIGSTOP of `what`
     NODE_PAUSED = "node paused"  # SIGSTOP of everything, as a hypervisor may
     POWER_CUT = "power cut"
     CABLE_CUT = "cable cut"  # of link `link`, both ways
     CABLE_CUT_ONE_WAY = "cable cut one way"  # it is heard by nobody and hears all
+    PARTED = "parted"  # from `what`: they do not hear each other, the third hears both
+    DEAF = "deaf"  # to `what`
     LOSS = "30 % loss"
     DISK_FULL = "disk full"  # /var/lib/heartbeat
     CLOCK_JUMP = "clock jump"  # the wall clock, by `seconds`
@@ -91,6 +93,12 @@ class Fault:
 
 _ON_A_CABLE: Final = frozenset({FaultKind.CABLE_CUT, FaultKind.CABLE_CUT_ONE_WAY, FaultKind.LOSS})
 
+_OF_TWO: Final = frozenset({FaultKind.PARTED, FaultKind.DEAF})
+_ELSEWHERE: Final = {
+    Cluster.WITNESS: _OF_TWO,  # a cut cable is the same
+    Cluster.VOTES: frozenset({FaultKind.WITNESS_KILLED}),
+}
+
 Schedule = tuple[Fault, ...]
 
 
@@ -102,7 +110,7 @@ def nodes_of(cluster: Cluster) -> tuple[str, ...]:
 def drawn_schedule(cluster: Cluster, seed: int, length_ms: int) -> Schedule:
     """Draw the faults of `length_ms`; whatever lasts longer is ended then."""
     random = Random(f"{cluster.value} {seed}")  # noqa: S311 - to be drawn again
-    kinds = [kind for kind in FaultKind if cluster is Cluster.WITNESS or not _is_witness(kind)]
+    kinds = [kind for kind in FaultKind if kind not in _ELSEWHERE[cluster]]
     kinds += [FaultKind.CABLE_CUT] * 2 + [FaultKind.NODE_PAUSED, FaultKind.CABLE_CUT_ONE_WAY]
     low, high = (max(FAULTS_MIN, n * length_ms // 60_000) for n in FAULTS_PER_MINUTE)
     count = random.randint(low, max(low, high))
@@ -111,23 +119,21 @@ def drawn_schedule(cluster: Cluster, seed: int, length_ms: int) -> Schedule:
     return tuple(sorted(faults, key=lambda fault: fault.at_ms))
 
 
-def _is_witness(kind: FaultKind) -> bool:
-    return kind is FaultKind.WITNESS_KILLED
-
-
 def _drawn(random: Random, cluster: Cluster, kinds: list[FaultKind], last_ms: int) -> Fault:
     kind = random.choice(kinds)
     lasts_ms = random.randint(*LASTS_MS)
     if kind is FaultKind.NODE_PAUSED:
         lasts_ms = random.choice(PAUSES_MS)
+    node, other = random.sample(nodes_of(cluster), 2)
+    what = other if kind in _OF_TWO else ""
     return Fault(
         kind=kind,
         at_ms=random.randint(0, last_ms),
-        node="" if _is_witness(kind) else random.choice(nodes_of(cluster)),
+        node="" if kind is FaultKind.WITNESS_KILLED else node,
         lasts_ms=0 if kind in MOMENTARY else lasts_ms,
         # of the two cables of a node, the one between the nodes is the more interesting
         link=random.choice((0, 0, 1)) if _has_two_cables(cluster, kind) else 0,
-        what=random.choice(PROCESSES) if kind is FaultKind.PROCESS_HANGS else "",
+        what=random.choice(PROCESSES) if kind is FaultKind.PROCESS_HANGS else what,
         seconds=random.choice(JUMPS_S) if kind is FaultKind.CLOCK_JUMP else 0,
         is_hard=kind is FaultKind.LINK_KILLED and random.random() < 0.5,
     )

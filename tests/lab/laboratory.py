@@ -109,6 +109,10 @@ class Lab:
                 if peer != node.name:
                     node.wait_status(peer, "active", timeout_s=timeout_s)
 
+    def deafen(self, node: Node, peer: Node, link: int = 0) -> None:
+        """Let this node hear nothing of that one any more; `node.loss(0)` ends it."""
+        self.switch.deafen(node.plugs[link], f"{NETWORKS[link]}.{peer.number}")
+
     @contextlib.contextmanager
     def probing(self, address: str, every_ms: int = 5) -> Iterator[Probe]:
         """Ask the web server at an address from the client every few milliseconds."""

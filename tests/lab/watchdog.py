@@ -51,6 +51,7 @@ class WatchdogHardware:
                 data = os.read(self._fifo, 4_096)
                 bites_at = None if data.endswith(b"V") else time.monotonic() + self._timeout_s
             elif bites_at is not None and time.monotonic() >= bites_at:
-                self.resets.append(time.monotonic() * 1_000)
-                self._node.crash()
+                if self._node.space is not None:  # without power it has nothing to count with
+                    self.resets.append(time.monotonic() * 1_000)
+                    self._node.crash()
                 bites_at = None

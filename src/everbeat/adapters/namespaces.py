@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -245,20 +246,24 @@ class Switch:
         self._tc("qdisc", "del", "dev", plug.port, "clsact", is_checked=False)
         if not percent:
             return
-        if not self._sink_made:
-            self._ip("link", "add", "name", "sink", "type", "veth", "peer", "name", "sink-end")
-            self._ip("link", "set", "sink", "up")
-            self._sink_made = True
+        self._make_sink()
         limit = int((1 - percent / 100) * 2**32)
         # ld random; jge limit ? lose : keep; lose: match all; keep: match nothing
         program = f"4,32 0 0 4294963256,53 0 1 {limit},6 0 0 4294967295,6 0 0 0"
         self._tc("qdisc", "add", "dev", plug.port, "clsact")
         for direction in ("ingress",) if is_one_way else ("ingress", "egress"):
-            self._tc(
-                *("filter", "add", "dev", plug.port, direction, "protocol", "all"),
-                *("bpf", "bytecode", program),
-                *("action", "mirred", "egress", "redirect", "dev", "sink"),
-            )
+            self._redirect(plug, direction, program)
+
+    def deafen(self, plug: Plug, address: str) -> None:
+        """Let nothing that an IPv4 address sends reach this plug; `loss` of 0 ends it as well."""
+        self._tc("qdisc", "del", "dev", plug.port, "clsact", is_checked=False)
+        self._make_sink()
+        source = int.from_bytes(socket.inet_aton(address), "big")
+        # half-word 12 is the protocol: the sender stands at 26 in IPv4 and at 28 in ARP
+        load = "40 0 0 12,21 2 0 2048,32 0 0 28,5 0 0 1,32 0 0 26"
+        program = f"8,{load},21 0 1 {source},6 0 0 4294967295,6 0 0 0"
+        self._tc("qdisc", "add", "dev", plug.port, "clsact")
+        self._redirect(plug, "egress", program)
 
     def kill(self) -> None:
         """Remove the switch and all its cables."""
@@ -271,6 +276,19 @@ class Switch:
     def __exit__(self, *_: object) -> None:
         """Remove the switch."""
         self.kill()
+
+    def _make_sink(self) -> None:
+        if not self._sink_made:
+            self._ip("link", "add", "name", "sink", "type", "veth", "peer", "name", "sink-end")
+            self._ip("link", "set", "sink", "up")
+            self._sink_made = True
+
+    def _redirect(self, plug: Plug, direction: str, program: str) -> None:
+        self._tc(
+            *("filter", "add", "dev", plug.port, direction, "protocol", "all"),
+            *("bpf", "bytecode", program),
+            *("action", "mirred", "egress", "redirect", "dev", "sink"),
+        )
 
     def _ip(self, *words: str) -> None:
         self._space.run("ip", *words)
