@@ -1,7 +1,7 @@
 """Run many seeded histories and print what the checkers found.
 
     python tests/sim/many_histories.py --seeds 10000 [--first 0] [--workers 2]
-                                       [--kind usual|votes|witness|ping]
+                                       [--kind usual|votes|witness|ping|fencing|pair]
 
 Exit status 1 if any history broke a promise; each is printed with its seed, for KEPT_SEEDS.
 """
@@ -16,9 +16,11 @@ from functools import partial
 
 from everbeat.model.cluster import Quorum
 from everbeat.sim.cluster import history
+from everbeat.sim.fences import fence_history
 from everbeat.sim.splits import KINDS, split_history
 
 USUAL = "usual"
+PAIR = "pair"  # with fencing and clocks that agree: sim/fences.py
 
 
 def finding(seed: int, kind: str) -> str:
@@ -26,6 +28,8 @@ def finding(seed: int, kind: str) -> str:
     try:
         if kind == USUAL:
             history(seed)
+        elif kind == PAIR:
+            fence_history(seed)
         else:
             split_history(seed, Quorum(kind))
     except AssertionError as error:
@@ -39,7 +43,8 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=10_000)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--kind", choices=(USUAL, *(kind.value for kind in KINDS)), default=USUAL)
+    kinds = (USUAL, PAIR, *(kind.value for kind in KINDS))
+    parser.add_argument("--kind", choices=kinds, default=USUAL)
     chosen = parser.parse_args()
     started = time.monotonic()
     bad = 0

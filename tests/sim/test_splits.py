@@ -1,6 +1,6 @@
 """Seeded histories of splits: never two holders where a quorum decides, and proof that it is seen.
 
-More of them: tests/sim/many_histories.py --kind votes|witness|ping.
+More of them: tests/sim/many_histories.py --kind votes|witness|ping|fencing.
 """
 
 from __future__ import annotations
@@ -10,18 +10,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from everbeat.model.cluster import Quorum
+from everbeat.model.cluster import AutoFailback, Quorum
+from everbeat.model.operations import Action
 from everbeat.node.link_node import LinkNode
 from everbeat.sim.checkers import BrokenPromise
+from everbeat.sim.cluster import groups_for
 from everbeat.sim.machine import Factory
-from everbeat.sim.splits import KINDS, split_history
+from everbeat.sim.splits import KINDS, split_configs, split_history
+from everbeat.sim.world import World
 
 if TYPE_CHECKING:
     from everbeat.membership.identity import Identity
     from everbeat.model.cluster import AuthKeys, HaConfig
     from everbeat.ports.clock import Random
 
-SEEDS = 60
+SEEDS = 200
 BATCH = 5
 
 KEPT_SEEDS: tuple[tuple[Quorum, int], ...] = (
@@ -58,6 +61,15 @@ def _first_finding(kind: Quorum, factory: Factory | None = None) -> str:
 
 def test_two_nodes_and_nothing_between_them_hold_both() -> None:
     assert "runs on alpha and beta" in _first_finding(Quorum.NONE)
+
+
+def test_a_second_start_is_seen_at_once_and_not_at_the_next_look() -> None:
+    configs = split_configs(Quorum.VOTES, AutoFailback.ON)
+    world = World(configs, groups_for(3), seed=1, is_exclusive=True)
+    alpha, beta, _ = world.machines.values()
+    alpha.agents.begin("web::alpha", Action.START)
+    with pytest.raises(BrokenPromise, match="web::alpha runs on alpha and beta"):
+        beta.agents.begin("web::alpha", Action.START)
 
 
 def _boundless_link(

@@ -114,6 +114,11 @@ class HaresourcesManager:
         """Return the remembered events."""
         return self._desk.timeline
 
+    @property
+    def is_holding(self) -> bool:
+        """Whether anything may run here."""
+        return bool(self._desk.runner.touched())
+
     def on_view(self, view: MembershipView, now_ms: int) -> list[ManagerEffect]:
         """Take the whole membership: at the start, and when the link process is a new one.
 

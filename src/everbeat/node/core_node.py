@@ -171,14 +171,14 @@ class CoreNode:
         """Take the whole membership: at the start, and from every new link process."""
         self._view = view
         effects = self._start_clients() if view.is_communication_up else []
-        known, gated = self._gate.on_view(view, now_ms, is_holding=self._is_holding())
+        known, gated = self._gate.on_view(view, now_ms, is_holding=self._manager.is_holding)
         effects += self._manager.on_view(known, now_ms)
         return effects + self._passed(gated, now_ms)
 
     def on_membership(self, fact: MembershipFact, now_ms: int) -> list[CoreEffect]:
         """Take one fact of link."""
         self._view = fold(self._view, fact)
-        is_holding = self._is_holding()
+        is_holding = self._manager.is_holding
         gated = self._gate.on_membership(fact, self._view, now_ms, is_holding=is_holding)
         effects = self._passed(gated, now_ms)
         if isinstance(fact, CommunicationUp):
@@ -302,11 +302,6 @@ class CoreNode:
         parts = (self._manager, self._gate, self._api)
         due = [part.next_wakeup_ms() for part in parts]
         return min((moment for moment in due if moment is not None), default=None)
-
-    def _is_holding(self) -> bool:
-        """Whether anything may run here."""
-        quiet = {GroupState.STOPPED, GroupState.FAILED}
-        return any(view.state not in quiet for view in self._manager.view().groups)
 
     def _passed(self, effects: Iterable[GateEffect], now_ms: int) -> list[CoreEffect]:
         """Hand the manager what the gate released; pass the rest on."""

@@ -10,6 +10,7 @@ from everbeat.executor.effects import Ending
 from everbeat.model.operations import Action
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from random import Random
 
 NOT_RUNNING_EXIT: Final = 3
@@ -28,9 +29,10 @@ class Manner(Enum):
 
 @dataclass(slots=True)
 class SimulatedAgents:
-    """What runs on one machine, by resource word."""
+    """What runs on one machine, by resource word. `on_change`: told of each start and stop."""
 
     random: Random
+    on_change: Callable[[], None]
     manner: Manner = Manner.HONEST
     running: set[str] = field(default_factory=set[str])
     starting: set[str] = field(default_factory=set[str])  # their start is under way
@@ -46,6 +48,7 @@ class SimulatedAgents:
         """Note that an action begins."""
         if action is Action.START:
             self.starting.add(word)
+            self.on_change()
 
     def duration_ms(self, action: Action, *, is_address: bool) -> int | None:
         """Return how long an action will take; None: until it is ended. Addresses never hang."""
@@ -70,6 +73,7 @@ class SimulatedAgents:
             self.running.add(word)
         else:
             self.running.discard(word)
+        self.on_change()
         return Ending(exit_code=0)
 
     def give_up(self, word: str, action: Action) -> None:

@@ -77,10 +77,6 @@ class Surroundings(Protocol):
         """Carry a fact to the core."""
         ...
 
-    def on_services_changed(self) -> None:
-        """Hear that something was started or stopped."""
-        ...
-
 
 class SimulatedExecutor:
     """One life of an executor process."""
@@ -158,14 +154,12 @@ class SimulatedExecutor:
     def _begin(self, run: int, word: str, action: Action, *, is_address: bool = False) -> None:
         duration_ms = self._agents.duration_ms(action, is_address=is_address)
         self._agents.begin(word, action)
-        self._machine.on_services_changed()
         if duration_ms is None:
             self._hanging[run] = word, action
             return
 
         def complete() -> None:
             ending = self._agents.act(word, action)
-            self._machine.on_services_changed()
             if self._is_alive:
                 if ending.words == RUNNING:
                     self._agents.heard.add(word)

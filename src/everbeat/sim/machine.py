@@ -46,6 +46,7 @@ IPC_MS: Final = 1
 BOOT_MS: Final = 3_000
 MILLION: Final = 1_000_000
 FIRST_WALL_S: Final = 1_700_000_000
+SURROUNDINGS_MS: Final = 500  # how old the time in messages may be, as in the link process
 
 
 class Surroundings(Protocol):
@@ -129,10 +130,11 @@ class Machine:
     booted_ms: int = 0  # when it began
     has_own_clock: bool = False
     watchdog_ms: int | None = None  # a machine that stands still for longer is reset
+    _surrounded_ms: int = 0
 
     def __post_init__(self) -> None:
         """Start with nothing running."""
-        self.agents = SimulatedAgents(self.random)
+        self.agents = SimulatedAgents(self.random, on_change=self.world.observe_holding)
 
     @property
     def name(self) -> NodeName:
@@ -231,7 +233,7 @@ class Machine:
             identity = Identity(uuid=disk.uuid, generation=disk.generation, promised=disk.promised)
         self.world.observe_generation(self.name, self.disk.generation)
         self.link = self.factory.link(self.config, self.keys, identity, self.random)
-        self._surround()
+        self._surround(is_new=True)
         self._link_effects(self.link.on_start(self.clock_ms()))
         if is_continuing and self.core is not None:
             view, core = self.link.view(), self.core
@@ -317,8 +319,10 @@ class Machine:
 
     # --- inside ------------------------------------------------------------------------------
 
-    def _surround(self) -> None:
-        if self.link is not None:
+    def _surround(self, *, is_new: bool = False) -> None:
+        is_due = is_new or self.world.now_ms - self._surrounded_ms >= SURROUNDINGS_MS
+        if self.link is not None and is_due:
+            self._surrounded_ms = self.world.now_ms
             wall_s = FIRST_WALL_S + self.world.now_ms // 1_000 + self.wall_offset_s
             self._link_effects(
                 self.link.on_surroundings(wall_s, "0.00 0.00 0.00 1/1 1", self.clock_ms())
@@ -407,10 +411,6 @@ class Machine:
                 self._core_effects(self.core.on_executor(fact, self.clock_ms()))
 
         self._later(IPC_MS, deliver)
-
-    def on_services_changed(self) -> None:
-        """Let the checkers look who holds what."""
-        self.world.observe_holding()
 
     def delay_ms(self, clock_ms: int) -> int:
         """Return how long it is in the world until our clock shows this; 0 if it is past."""

@@ -4,7 +4,9 @@
     witness   two nodes and a witness, which is cut off, dies, restarts and thinks long as well
     ping      two nodes and a switch that answers pings; what fails is a node's cable to it
     none      two nodes and nothing: as Heartbeat, so a split makes two holders
+    fencing   two nodes and devices that fail, hang and lie; nothing else decides
 
+Every fourth of the others has fencing devices as well: votes first, then fencing, then takeover.
 Every clock runs at a rate of its own, up to the bound of ADR 0010; every machine has a watchdog,
 which resets it when it stood still for longer than stopping may take, or has not stopped in time.
 Ping histories lose no datagrams: beyond cut cables a ping node is no witness.
@@ -24,9 +26,11 @@ from everbeat.model.cluster import (
     Timing,
     WitnessPlace,
 )
+from everbeat.model.fencing import FenceDevice
 from everbeat.model.names import LinkName
 from everbeat.sim.agents import Manner
 from everbeat.sim.cluster import configs_for, groups_for, wait_settled
+from everbeat.sim.devices import DeviceManner, SimulatedDevices
 from everbeat.sim.network import SWITCH, WITNESS
 from everbeat.sim.witness import SimulatedWitness
 from everbeat.sim.world import World
@@ -45,22 +49,32 @@ TIMING: Final = Timing(
     deadping_ms=6_000,
     stoptime_ms=2_200,
 )
-KINDS: Final = (Quorum.VOTES, Quorum.WITNESS, Quorum.PING)
+KINDS: Final = (Quorum.VOTES, Quorum.WITNESS, Quorum.PING, Quorum.FENCING)
+STONITH_TIMEOUT_MS: Final = 5_000
 TROUBLE_MS: Final = 100_000
 FAULT_GAP_MS_MAX: Final = 12_000
 PAUSE_MS_MAX: Final = 15_000
 RATE_PPM_MAX: Final = DRIFT_PERMILLE * 1_000 - 100  # the bound is of first order in the drift
 
 
-def split_configs(kind: Quorum, mode: AutoFailback) -> list[HaConfig]:
+def split_configs(kind: Quorum, mode: AutoFailback, *, has_devices: bool = False) -> list[HaConfig]:
     """Return the ha.cf of each node of such a cluster."""
     count = 3 if kind is Quorum.VOTES else 2
     configs = configs_for(count, mode, media_count=1)
     ping = Medium(kind=MediumKind.PING, link=LinkName(SWITCH), hosts=("192.0.2.1",))
     media = (*configs[0].media, ping) if kind is Quorum.PING else configs[0].media
     witness = WitnessPlace(WITNESS) if kind is Quorum.WITNESS else None
+    device = FenceDevice(name="power", type="fence_power", hosts=configs[0].nodes)
     return [
-        replace(config, timing=TIMING, quorum=kind, media=media, witness=witness)
+        replace(
+            config,
+            timing=TIMING,
+            quorum=kind,
+            media=media,
+            witness=witness,
+            fence_devices=(device,) if has_devices else (),
+            stonith_timeout_ms=STONITH_TIMEOUT_MS,
+        )
         for config in configs
     ]
 
@@ -68,11 +82,14 @@ def split_configs(kind: Quorum, mode: AutoFailback) -> list[HaConfig]:
 def split_history(seed: int, kind: Quorum, factory: Factory | None = None) -> World:
     """Run one seeded history; its log tells the story. Raise BrokenPromise for two holders."""
     mode = AutoFailback.OFF if seed % 2 else AutoFailback.ON
-    configs = split_configs(kind, mode)
+    has_devices = kind is Quorum.FENCING or (kind is not Quorum.NONE and seed % 4 == 2)
+    configs = split_configs(kind, mode, has_devices=has_devices)
     world = World(configs, groups_for(len(configs)), seed, factory, is_exclusive=True)
     if kind is Quorum.WITNESS:
         world.witness = SimulatedWitness(rate_ppm=_rate(world))
         world.witness.power_on(world.now_ms)
+    if has_devices:
+        world.devices = SimulatedDevices(world, is_by_network=seed % 5 == 0)
     for machine in world.machines.values():
         machine.rate_ppm, machine.has_own_clock = _rate(world), True
         machine.watchdog_ms = TIMING.stoptime_ms
@@ -108,8 +125,10 @@ class SplitTrouble:
         more = {
             Quorum.VOTES: (self._cut, self._cut, self._noise),
             Quorum.WITNESS: (self._cut, self._cut, self._noise, self._witness, self._witness),
+            Quorum.FENCING: (self._cut, self._cut, self._noise),
         }
-        self._kinds = (*usual, *more.get(kind, ()))
+        devices = (self._devices, self._devices, self._crash_executor) if world.devices else ()
+        self._kinds = (*usual, *more.get(kind, ()), *devices)
 
     def run(self, duration_ms: int = TROUBLE_MS) -> None:
         """Boot all, make trouble for a while, then end every fault."""
@@ -130,6 +149,8 @@ class SplitTrouble:
         world = self._world
         world.log.append(f"{world.now_ms:>8} --- all faults end")
         world.network.heal()
+        if world.devices is not None:
+            world.devices.manner = DeviceManner.WORKING
         if world.witness is not None:
             world.witness.late_ms_max = 0
             world.witness.power_on(world.now_ms)
@@ -195,11 +216,20 @@ class SplitTrouble:
             case _:
                 witness.late_ms_max = 0
 
+    def _devices(self, machine: Machine) -> None:
+        assert self._world.devices is not None
+        manners = list(DeviceManner)
+        self._world.devices.manner = manners[self._random.randrange(len(manners))]
+        self._world.note(machine.name, f"devices are {self._world.devices.manner.name}")
+
     def _crash_link(self, machine: Machine) -> None:
         machine.crash_link()
 
     def _crash_core(self, machine: Machine) -> None:
         machine.crash_core()
+
+    def _crash_executor(self, machine: Machine) -> None:
+        machine.crash_executor()
 
     def _pause(self, machine: Machine) -> None:
         machine.pause(self._random.randrange(PAUSE_MS_MAX))
