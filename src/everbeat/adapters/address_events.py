@@ -1,8 +1,7 @@
 """Hear from the kernel that an address was removed, or that the link of its interface changed.
 
-A netlink socket of its own that only listens (RTNLGRP_LINK, IPV4_IFADDR, IPV6_IFADDR); messages
-are taken apart here, because nothing else of them is wanted. When the kernel had to drop some,
-every observed address gets a cause. Source: rtnetlink(7), measured.
+A netlink socket of its own that only listens (RTNLGRP_LINK, IPV4_IFADDR, IPV6_IFADDR). When the
+kernel had to drop news, every observed address gets a cause. Source: rtnetlink(7), measured.
 """
 
 from __future__ import annotations
@@ -16,18 +15,17 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
 from everbeat.adapters.interfaces import is_running
+from everbeat.adapters.netlink import attributes, messages
 from everbeat.agents.address import AddressError, address_from_arguments
 from everbeat.agents.agent import AddressAgent
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from everbeat.agents.agent import Agent
 
 _GROUPS: Final = 0x1 | 0x10 | 0x100  # link, IPv4 address, IPv6 address
-_HEADER: Final = struct.Struct("=LHHLL")
-_ATTRIBUTE: Final = struct.Struct("=HH")
 _LINK_HEADER: Final = struct.Struct("=BxHiII")  # struct ifinfomsg
 _ADDRESS_HEADER_BYTES: Final = 8  # struct ifaddrmsg
 _NEW_LINK: Final = 16
@@ -94,19 +92,19 @@ class AddressEvents:
                     raise
                 self._give_cause("", "the kernel dropped news of addresses")
                 continue
-            for kind, body in _messages(data):
+            for kind, _, body in messages(data):
                 self._take(kind, body)
 
     def _take(self, kind: int, body: bytes) -> None:
         if kind == _DELETED_ADDRESS:
-            found = dict(_attributes(body[_ADDRESS_HEADER_BYTES:]))
+            found = dict(attributes(body[_ADDRESS_HEADER_BYTES:]))
             raw = found.get(_IFA_LOCAL) or found.get(_IFA_ADDRESS) or b""
             if len(raw) in {4, 16}:
                 address = str(ip_address(raw))
                 self._give_cause(address, f"address {address} removed")
         elif kind in {_NEW_LINK, _DELETED_LINK} and len(body) >= _LINK_HEADER.size:
             flags = _LINK_HEADER.unpack_from(body)[3]
-            name = dict(_attributes(body[_LINK_HEADER.size :])).get(_IFLA_NAME, b"")
+            name = dict(attributes(body[_LINK_HEADER.size :])).get(_IFLA_NAME, b"")
             is_up = kind == _NEW_LINK and bool(flags & _IFF_RUNNING)
             self._note_link(name.rstrip(b"\0").decode("utf-8", "replace"), is_up=is_up)
 
@@ -119,21 +117,3 @@ class AddressEvents:
         for watch, observed in tuple(self._observed.items()):
             if address in {"", observed}:
                 self.on_cause(watch, text)
-
-
-def _messages(data: bytes) -> Iterator[tuple[int, bytes]]:
-    while len(data) >= _HEADER.size:
-        length, kind, *_ = _HEADER.unpack_from(data)
-        if not _HEADER.size <= length <= len(data):
-            return
-        yield kind, data[_HEADER.size : length]
-        data = data[(length + 3) & ~3 :]
-
-
-def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
-    while len(data) >= _ATTRIBUTE.size:
-        length, kind = _ATTRIBUTE.unpack_from(data)
-        if not _ATTRIBUTE.size <= length <= len(data):
-            return
-        yield kind & 0x3FFF, data[_ATTRIBUTE.size : length]
-        data = data[(length + 3) & ~3 :]

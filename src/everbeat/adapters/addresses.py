@@ -16,13 +16,19 @@ import errno
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
-
-from pyroute2 import IPRoute, NetlinkError
+from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 
 from everbeat.adapters.announce import Announced
+from everbeat.adapters.netlink import (
+    IFA_F_DADFAILED,
+    IFA_F_NODAD,
+    IFF_LOOPBACK,
+    IFF_UP,
+    HeldAddress,
+    Netlink,
+)
 from everbeat.agents.address import (
     AddressError,
     AddressSpec,
@@ -34,19 +40,20 @@ from everbeat.executor.effects import Ending
 from everbeat.model.operations import Action
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from everbeat.adapters.announce import Announcer
     from everbeat.agents.address import Address, Placement
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 NOT_HELD_EXIT: Final = 3
 WRONG_ARGUMENT_EXIT: Final = 2
 FAILED_EXIT: Final = 1
 
 _MAIN_TABLE: Final = 254
-_UNICAST: Final = 1
-_IFF_UP: Final = 1
-_IFF_LOOPBACK: Final = 8
-_IFA_F_NODAD: Final = 2
-_IFA_F_DADFAILED: Final = 8
+_INTERFACES: Final = Path("/sys/class/net")
 _SYSCTL: Final = Path("/proc/sys/net")
 
 
@@ -54,10 +61,12 @@ _SYSCTL: Final = Path("/proc/sys/net")
 class _Held:
     """An occurrence of an address."""
 
-    index: int
+    where: HeldAddress
     interface: str
-    prefix: int
-    is_usable: bool
+
+    @property
+    def is_usable(self) -> bool:
+        return not self.where.flags & IFA_F_DADFAILED
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,22 +76,31 @@ class _Link:
     is_up: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Near:
+    """How an address on a network of this machine is reached: it is here, or a neighbour's."""
+
+    interface: str
+    mac: bytes  # of the interface
+    is_here: bool = False
+    cached: bytes = b""  # the neighbour's MAC as the kernel believes it; empty: it knows none
+
+
 class Addresses:
     """Performs the actions of built-in addresses. One instance per process; close it."""
 
     def __init__(self, announcer: Announcer) -> None:
         self._announcer = announcer
         self._thread = ThreadPoolExecutor(1, "netlink")
-        self._netlink: Any = None  # pyroute2 is untyped
+        self._netlink = Netlink()
 
     async def open(self) -> None:
-        """Open the netlink socket."""
-        self._netlink = await self._in_thread(IPRoute)
+        """Start the thread."""
+        await self._in_thread(self._netlink.addresses, socket.AF_INET)
 
     async def close(self) -> None:
         """Close the netlink socket; addresses stay."""
-        if self._netlink is not None:
-            await self._in_thread(self._netlink.close)
+        await self._in_thread(self._netlink.close)
         self._thread.shutdown(wait=False)
 
     async def perform(self, action: Action, arguments: tuple[str, ...]) -> Ending:
@@ -98,19 +116,33 @@ class Addresses:
                     return await self._status(spec)
         except AddressError as error:
             return Ending(exit_code=WRONG_ARGUMENT_EXIT, output=str(error))
-        except NetlinkError as error:
-            text = f"{action.value} {arguments}: {error.args[-1]}"
-            return Ending(exit_code=FAILED_EXIT, output=text)
         except OSError as error:
             return Ending(exit_code=FAILED_EXIT, output=f"{action.value} {arguments}: {error}")
 
     async def announce_again(self, arguments: tuple[str, ...], *, is_repeated: bool) -> None:
         """Tell the neighbours where an address is, if it is here. Never raises."""
-        with contextlib.suppress(AddressError, NetlinkError, OSError):
+        with contextlib.suppress(AddressError, OSError):
             spec = address_from_arguments(arguments)
             announced = await self._in_thread(self._found, spec)
             if announced is not None:
                 self._announcer.announce(announced, is_repeated=is_repeated)
+
+    async def repeat(self, address: str) -> None:
+        """Tell the neighbours once more where an address is, if it is here. Never raises."""
+        with contextlib.suppress(AddressError, OSError):
+            announced = await self._in_thread(self._found, AddressSpec(address=ip_address(address)))
+            if announced is not None:
+                self._announcer.repeat(announced)
+
+    async def near(self, address: Address) -> Near | None:
+        """Return how this machine reaches an address without a router; None if it does not."""
+        with contextlib.suppress(AddressError, OSError):
+            return await self._in_thread(self._near, address)
+        return None
+
+    async def own_macs(self) -> tuple[str, ...]:
+        """Return the MACs of all interfaces of this machine."""
+        return await self._in_thread(_own_macs)
 
     async def _start(self, spec: AddressSpec) -> Ending:
         announced = await self._in_thread(self._add, spec)
@@ -129,19 +161,21 @@ class Addresses:
             return Ending(exit_code=NOT_HELD_EXIT, output=f"{spec.address} is stopped")
         return Ending(exit_code=0, output=f"{spec.address} is running on {held[0].interface}")
 
-    async def _in_thread(self, function: Any, *arguments: Any) -> Any:  # of any signature
+    async def _in_thread(
+        self, function: Callable[_P, _T], *arguments: _P.args, **_: _P.kwargs
+    ) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, function, *arguments)
 
     def _add(self, spec: AddressSpec) -> Announced:
         for held in self._find(spec):
             if held.is_usable:
                 return _announced(spec.address, held.interface, self._link(held.interface))
-            self._delete(spec.address, held)
+            self._delete(held)
         is_complete = spec.interface and spec.prefix is not None
         placed = place_address(spec, () if is_complete else self._routes(spec.address))
         link = self._link(placed.interface)
         if not link.is_up:
-            self._netlink.link("set", index=link.index, state="up")
+            self._netlink.set_up(link.index)
         if placed.address.version == 4:
             _promote_secondaries(placed.interface)
         self._add_placed(placed, link.index)
@@ -153,78 +187,75 @@ class Addresses:
             return None
         return _announced(spec.address, held.interface, self._link(held.interface))
 
+    def _near(self, address: Address) -> Near | None:
+        held = next(iter(self._find(AddressSpec(address=address))), None)
+        if held is not None:
+            return Near(held.interface, self._link(held.interface).mac, is_here=True)
+        index = self._netlink.network_of(address)
+        if index is None:
+            return None
+        interface = _interface_name(index)
+        cached = self._netlink.neighbour(address, index)
+        return Near(interface, self._link(interface).mac, cached=cached)
+
     def _add_placed(self, placed: Placement, index: int) -> None:
-        options: dict[str, object] = {"family": _family(placed.address)}
-        if placed.broadcast:
-            options["broadcast"] = str(placed.broadcast)
-        if placed.label:
-            options["label"] = placed.label
-        if placed.address.version == 6:
-            options["IFA_FLAGS"] = _IFA_F_NODAD
-        address, prefix = str(placed.address), placed.prefix
-        try:
-            self._netlink.addr("add", index=index, address=address, prefixlen=prefix, **options)
-        except NetlinkError as error:
-            if error.code != errno.EEXIST:
-                raise
+        flags = IFA_F_NODAD if placed.address.version == 6 else 0
+        held = HeldAddress(index, placed.address, placed.prefix, flags)
+        with contextlib.suppress(FileExistsError):
+            self._netlink.add_address(held, broadcast=placed.broadcast, label=placed.label)
 
     def _remove(self, spec: AddressSpec) -> str:
         holders = self._find(spec)
         for held in holders:
-            self._delete(spec.address, held)
+            self._delete(held)
         return " ".join(held.interface for held in holders)
 
-    def _delete(self, address: Address, held: _Held) -> None:
+    def _delete(self, held: _Held) -> None:
         try:
-            self._netlink.addr("del", index=held.index, address=str(address), prefixlen=held.prefix)
-        except NetlinkError as error:
-            if error.code not in {errno.EADDRNOTAVAIL, errno.ENODEV}:
+            self._netlink.delete_address(held.where)
+        except OSError as error:
+            if error.errno not in {errno.EADDRNOTAVAIL, errno.ENODEV}:
                 raise
 
     def _find(self, spec: AddressSpec) -> list[_Held]:
-        wanted = str(spec.address)
         found = []
-        for message in self._netlink.get_addr(family=_family(spec.address)):
-            local = message.get_attr("IFA_LOCAL") or message.get_attr("IFA_ADDRESS")
-            interface = _interface_name(message["index"])
-            if local != wanted or not interface:
+        for where in self._netlink.addresses(_family(spec.address)):
+            if where.address != spec.address:
                 continue
-            if interface == "lo" and spec.interface != "lo":
-                continue
-            flags = message.get_attr("IFA_FLAGS") or message["flags"]
-            is_usable = not flags & _IFA_F_DADFAILED
-            found.append(_Held(message["index"], interface, message["prefixlen"], is_usable))
+            interface = _interface_name(where.index)
+            if interface and (interface != "lo" or spec.interface == "lo"):
+                found.append(_Held(where, interface))
         return found
 
     def _routes(self, address: Address) -> tuple[Route, ...]:
         """Return the usable routes of the main table for the address's family."""
-        routes = []
-        for message in self._netlink.get_routes(family=_family(address), table=_MAIN_TABLE):
-            index = message.get_attr("RTA_OIF")
-            if index is None or message["type"] != _UNICAST or not _interface_name(index):
-                continue
-            anywhere = "0.0.0.0" if address.version == 4 else "::"  # noqa: S104 - a route, no bind
-            start = message.get_attr("RTA_DST") or anywhere
-            network = ip_network(f"{start}/{message['dst_len']}", strict=False)
-            metric = message.get_attr("RTA_PRIORITY") or 0
-            routes.append(Route(network, _interface_name(index), metric))
-        return tuple(routes)
+        return tuple(
+            Route(ip_network((route.start, route.prefix), strict=False), interface, route.metric)
+            for route in self._netlink.routes(_family(address), _MAIN_TABLE)
+            if (interface := _interface_name(route.index))
+        )
 
     def _link(self, interface: str) -> _Link:
         try:
             index = socket.if_nametoindex(interface)
         except OSError as error:
             raise AddressError(f"there is no interface {interface}") from error
-        message = self._netlink.link("get", index=index)[0]
-        mac = message.get_attr("IFLA_ADDRESS") or ""
-        is_loopback = bool(message["flags"] & _IFF_LOOPBACK)
-        raw = b"" if is_loopback else bytes.fromhex(mac.replace(":", ""))
-        return _Link(index, raw, is_up=bool(message["flags"] & _IFF_UP))
+        link = self._netlink.link(index)
+        mac = b"" if link.flags & IFF_LOOPBACK else link.mac
+        return _Link(index, mac, is_up=bool(link.flags & IFF_UP))
 
 
 def _announced(address: Address, interface: str, link: _Link) -> Announced:
     is_router = address.version == 6 and _read_flag(f"ipv6/conf/{interface}/forwarding")
     return Announced(address, interface, link.mac, is_router)
+
+
+def _own_macs() -> tuple[str, ...]:
+    macs: set[str] = set()
+    for path in _INTERFACES.glob("*/address"):
+        with contextlib.suppress(OSError):  # removed meanwhile
+            macs.add(path.read_text().strip())
+    return tuple(sorted(macs))
 
 
 def _family(address: Address) -> int:
