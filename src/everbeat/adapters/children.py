@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from everbeat.adapters.lease import LEASE_FD, LEASE_MS
+from everbeat.adapters.realtime import prefer_session
 
 if TYPE_CHECKING:
     import signal
@@ -66,6 +67,8 @@ class ChildStarter:
 
     `lease_ms`: how often each is to renew its lease, by name.
     `held` are descriptors every child keeps open for the keeper's sake: its lock.
+    `is_prompt`: a child goes before other programs from its first instruction, for it is missed
+    until its modules are imported. It lasts; real-time or not is the child's own affair.
     """
 
     def __init__(
@@ -74,11 +77,15 @@ class ChildStarter:
         self._command = tuple(command)
         self._lease_ms = dict(lease_ms)
         self._held = tuple(held)
+        self.is_prompt = True
         self._orphan_pipes = {name: os.pipe() for name in ORDER_OF_STOP}
 
     def start(self, name: str, words: Sequence[str]) -> ChildProcess:
         """Start a child with these words."""
-        return self._spawn(name, words, {}, ())
+        child = self._spawn(name, words, {}, ())
+        if self.is_prompt:
+            prefer_session(child.process.pid, is_preferred=True)
+        return child
 
     def start_standby(self, name: str) -> ChildProcess:
         """Start a process that imports everything and waits to become the child."""

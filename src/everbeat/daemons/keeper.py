@@ -26,7 +26,7 @@ from everbeat.adapters.children import ChildProcess, ChildStarter
 from everbeat.adapters.lease import LeaseReport, signs_from_bytes
 from everbeat.adapters.log import LOGGER_NAME, Log, LogTargets
 from everbeat.adapters.notify import notify
-from everbeat.adapters.realtime import become_realtime, freeze_heap
+from everbeat.adapters.realtime import become_realtime, freeze_heap, prefer_session
 from everbeat.adapters.run_lock import RunLock, remove_pidfile, write_pidfile
 from everbeat.adapters.watchdog import Watchdog, WatchdogError
 from everbeat.model.reports import Severity
@@ -160,8 +160,16 @@ class Keeper:
             if report.is_realtime:
                 for refusal in become_realtime(report.rtprio):
                     _log.warning("keeper is not as quick as configured: %s", refusal)
+            else:
+                self._share()
             freeze_heap()
         self._report = report
+
+    def _share(self) -> None:
+        """Let the children go no longer before other programs."""
+        self._starter.is_prompt = False
+        for process in self._children.values():
+            prefer_session(process.process.pid, is_preferred=False)
 
     def _on_end(self, child: Child, process: ChildProcess) -> None:
         if process.lease in self._selector.get_map():
