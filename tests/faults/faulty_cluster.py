@@ -74,6 +74,7 @@ class FaultyCluster:
         self._watchdogs: list[WatchdogHardware] = []
         self._off_since: dict[str, float] = {}
         self._ended_since: dict[str, float] = {}
+        self._commands: list[subprocess.Popen[bytes]] = []
         self.probe: Probe | None = None
 
     def _witness(self) -> WitnessMachine:
@@ -204,11 +205,22 @@ class FaultyCluster:
             case FaultKind.CLOCK_JUMP:
                 self._set_clock(node, fault)
             case FaultKind.STANDBY:
-                space.spawn(PROGRAM, "standby", "all")
+                self._command(space, "standby", "all")
             case FaultKind.TAKEOVER:
-                space.spawn(PROGRAM, "takeover", "all")
+                self._command(space, "takeover", "all")
             case FaultKind.WITNESS_KILLED:
                 raise AssertionError(fault)
+
+    def _command(self, space: Space, *words: str) -> None:
+        """Have a person type a command: not one of the node's processes that may be stopped."""
+        command = subprocess.Popen(
+            space.network_command(PROGRAM, *words),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        self._commands = [each for each in self._commands if each.poll() is None] + [command]
 
     def end(self, fault: Fault) -> None:
         """Undo it, if there is anything to undo."""
@@ -274,6 +286,9 @@ class FaultyCluster:
         """Remove everything."""
         if self.probe is not None:
             self.probe.stop()
+        for command in self._commands:
+            command.kill()
+            command.wait()
         for watchdog in self._watchdogs:
             watchdog.close()
         if self.witness is not None:
