@@ -58,7 +58,11 @@ ROWS: Final = (
     Row("start", "both start together", FAST, "start", 3000),
     Row("crash300", "crash, deadtime 300 ms", FASTEST, "crash", 330),
     Row(
-        "heal", "a cut heals, with tie-breaker", Settings(100, 500, has_tie_breaker=True), "heal", 0
+        "heal",
+        "a cut heals, with tie-breaker",
+        Settings(100, 1000, has_tie_breaker=True),
+        "heal",
+        0,
     ),
     Row("idle", "idle, keepalive 1 s", Settings(1000, 3000), "idle", None),
 )

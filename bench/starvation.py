@@ -153,7 +153,7 @@ class Watched:
             median_ms=statistics.median(gaps),
             scheduler=scheduler,
             locked_mb=locked_mb,
-            warnings=Counter(_kind(line) for line in self._log().splitlines() if _is_bad(line)),
+            warnings=dict(Counter(_kind(x) for x in self._log().splitlines() if _is_bad(x))),
         )
 
     def _log(self) -> str:
