@@ -16,6 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 SUB_COMMANDS: Final = {
+    "init": ("everbeat.cli.pair:init_command", "Begin a cluster on this machine."),
+    "join": ("everbeat.cli.pair:join_command", "Bring this machine into a cluster."),
+    "invite": ("everbeat.cli.pair:invite_command", "Let one more machine join."),
+    "add": ("everbeat.cli.vip:add_command", "Add an address and its services."),
+    "remove": ("everbeat.cli.vip:remove_command", "Remove an address and its services."),
+    "reload": ("everbeat.cli.reload:reload_command", "Use a changed configuration at once."),
+    "keys": ("everbeat.cli.keys:keys_command", "Make the cluster's keys, and change them."),
     "run": ("everbeat.cli.run:run_command", "Run the daemon."),
     "status": ("everbeat.cli.look:status_command", "Show nodes, links and who holds what."),
     "events": ("everbeat.cli.look:events_command", "Show what happened, phase by phase."),

@@ -88,6 +88,12 @@ class ClientApi:
         self._refused_signons = 0
         self._refused_messages = 0
 
+    def on_configuration(self, config: HaConfig) -> None:
+        """Answer by another ha.cf; who is signed on stays so."""
+        self._config = config
+        self._gate = Gate(config.apiauth)
+        self._ping_nodes = {str(medium.link) for medium in config.media if medium.kind.is_ping}
+
     def on_connect(self, client: int, credentials: Credentials, now_ms: int) -> list[ApiOrder]:
         """Take a new connection."""
         same_user = sum(s.credentials.uid == credentials.uid for s in self._sessions.values())
@@ -356,7 +362,7 @@ def _client_status(status: str, name: str, info: str, generation: int, src: str 
 def _may_send(message: Message, view: MembershipView) -> bool:
     """Whether a client's message has a type, speaks for no node, and goes to a known node."""
     kind = message.type
-    if not kind or kind in NODE_TYPES or kind.startswith("NS_"):
+    if not kind or kind in NODE_TYPES or kind.startswith(("NS_", "eb_")):
         return False
     receiver = message.text("dest")
     return receiver is None or _is_member(view.node(node_name_from_text(receiver)))

@@ -5,8 +5,9 @@
     RUN/core.sock ⇄ tools    RUN/register ⇄ API clients    STATE/fifo ──► scripts' messages
 
 link and executor may die and come back: their sockets are opened again, and the node is told.
-SIGTERM: give up all resources, tell the others, end with 0. What this process does not know
-after its own death it asks: --adopting looks at what runs before it joins again.
+SIGTERM: give up all resources, tell the others, end with 0. SIGHUP: use the files as
+they are now. What this process does not know after its own death it asks: --adopting looks
+at what runs before it joins again.
 """
 
 from __future__ import annotations
@@ -23,9 +24,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, get_args
 
 from everbeat import VERSION
+from everbeat.adapters.cipher import AesSiv, CipherMissingError, cipher_for
 from everbeat.adapters.client_socket import ClientSocket
 from everbeat.adapters.clock import SystemClock
 from everbeat.adapters.config_files import load_configuration
+from everbeat.adapters.configuration_store import StoreError, check_bundle, install_bundle
 from everbeat.adapters.event_file import EventFile
 from everbeat.adapters.fifo import Fifo
 from everbeat.adapters.lease import lease_from_environment
@@ -40,11 +43,15 @@ from everbeat.ipc.codec import Codec, IpcError
 from everbeat.ipc.messages import (
     Answer,
     ConfirmFenced,
+    Distribute,
+    DistributeReply,
     EventsReply,
     GetEvents,
     GetStatus,
+    ReloadReply,
     RequestCleanup,
     RequestFence,
+    RequestReload,
     RequestStandby,
     RequestTakeover,
     SendMessage,
@@ -52,6 +59,7 @@ from everbeat.ipc.messages import (
     TestFencing,
 )
 from everbeat.ipc.registries import CORE_TYPES, EXECUTOR_TYPES, LINK_TYPES
+from everbeat.model.distribution import AUTHKEYS, CheckFiles, Distributed, InstallFiles
 from everbeat.model.failures import Failures
 from everbeat.model.fencing import RunFencing
 from everbeat.model.members import Broadcast, MembershipView, RaiseGeneration
@@ -66,10 +74,13 @@ from everbeat.model.operations import (
 )
 from everbeat.model.quorum import ConfirmOff
 from everbeat.node.core_log_lines import lines_of_effect
+from everbeat.model.reload import UseConfiguration
+from everbeat.model.reports import Severity
 from everbeat.node.core_node import CoreNode, RebootMachine
 
+from everbeat.node.reload import live_part, needs_new_link
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Coroutine, Iterable, Mapping, Sequence
 
     from everbeat.adapters.lease import Lease
     from everbeat.clients.authorization import Credentials
@@ -77,6 +88,7 @@ if TYPE_CHECKING:
     from everbeat.config.configuration import Parsed
     from everbeat.ipc.channel import Channel
     from everbeat.model.groups import ClusterEvent
+    from everbeat.model.cluster import AuthKeys
     from everbeat.model.members import MembershipFact
     from everbeat.model.message import Message
     from everbeat.node.core_node import CoreEffect
@@ -104,6 +116,7 @@ class CoreDaemon:
     def __init__(self, parsed: Parsed, folders: Folders, *, is_adopting: bool) -> None:
         assert parsed.config is not None
         self._clock = SystemClock()
+        self._config = parsed.config  # as it is used now
         self._loop = asyncio.get_running_loop()
         self._event_file = EventFile(folders.state)
         self._safe_file = SafeNodesFile(folders.run)
@@ -120,6 +133,10 @@ class CoreDaemon:
         )
         self._folders = folders
         self._link: Channel | None = None
+        if parsed.keys is not None:
+            self._node.use_keys(parsed.keys, _cipher_or_none(parsed.keys))
+        self._distributing: dict[str, Channel] = {}  # by offer
+        self._reloading = asyncio.Lock()
         self._executor: Channel | None = None
         self._for_link: list[object] = []  # while it is away
         self._for_executor: list[object] = []
@@ -127,7 +144,7 @@ class CoreDaemon:
         self._followers: set[Channel] = set()
         self._clients = ClientSocket(folders.run / "register", self)
         self._fifo = Fifo(folders.state / "fifo", self._on_fifo)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[object]] = set()
         self.finished: asyncio.Future[None] = self._loop.create_future()
         self.linked = asyncio.Event()
 
@@ -152,6 +169,92 @@ class CoreDaemon:
         self._perform(self._node.on_stop(self._now_ms()))
 
     # --- link and executor -------------------------------------------------------------------
+    # --- another configuration ---------------------------------------------------------------
+
+    def reload_soon(self) -> None:
+        """Use the files as they are now; the log tells what came of it."""
+        self._spawn(self._reload())
+
+    async def _reload(self) -> ReloadReply:
+        async with self._reloading:
+            parsed = await asyncio.to_thread(load_configuration, self._folders.etc)
+            reply = self._use(parsed)
+        if reply.is_accepted:
+            later = f"; at the next start: {', '.join(reply.later)}" if reply.later else ""
+            _log.info("the configuration was read again%s", later)
+            return reply
+        for report in reply.reports:
+            if report.severity is Severity.ERROR:
+                place = report.place
+                _log.error("%s:%d: %s", place.file, place.line, report.summary)
+                if Path(place.file).name == AUTHKEYS:
+                    _log.error("authkeys was not taken over; the former keys stay in use")
+        _log.error("nothing of it is used: %s", reply.text)
+        return reply
+
+    def _use(self, parsed: Parsed) -> ReloadReply:
+        is_wrong = any(report.severity is Severity.ERROR for report in parsed.reports)
+        if is_wrong or parsed.config is None or parsed.keys is None:
+            return ReloadReply(
+                is_accepted=False, text="the configuration is wrong", reports=parsed.reports
+            )
+        try:
+            cipher = cipher_for(parsed.keys)
+        except CipherMissingError as error:
+            return ReloadReply(is_accepted=False, text=str(error))
+        config, later = live_part(self._config, parsed.config)
+        cipher = cipher or _cipher_or_none(parsed.keys)
+        reason, effects = self._node.on_configuration(
+            config, parsed.groups, parsed.keys, cipher, self._now_ms()
+        )
+        if reason:
+            return ReloadReply(is_accepted=False, text=reason)
+        self._perform(effects)
+        if needs_new_link(self._config, config):
+            self._link = None  # that process reads no more; what follows is for the next one
+        self._config = config
+        return ReloadReply(is_accepted=True, later=later, reports=parsed.reports)
+
+    async def _check_files(self, order: CheckFiles) -> None:
+        reports, reason = await asyncio.to_thread(check_bundle, self._folders.etc, order.bundle)
+        self._perform(self._node.on_checked(order.offer, reports, reason))
+
+    async def _install_files(self, order: InstallFiles) -> None:
+        error, later = "", ""
+        try:
+            await asyncio.to_thread(install_bundle, self._folders.etc, order.bundle)
+        except StoreError as failure:
+            error = str(failure)
+        else:
+            reply = await self._reload()
+            error = "" if reply.is_accepted else reply.text
+            later = ", ".join(reply.later)
+        self._perform(self._node.on_installed(order.offer, error, later))
+
+    def _spawn(self, work: Coroutine[object, object, object]) -> None:
+        """Run in the background; a bug there ends this process as one anywhere else does."""
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._on_spawned)
+
+    def _on_spawned(self, task: asyncio.Task[object]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (bug := task.exception()) is not None:
+            _fail(self.finished, {"exception": bug})
+
+    async def _answer_reload(self, channel: Channel) -> None:
+        channel.send_nowait(await self._reload())
+
+    def _distribute(self, channel: Channel, request: Distribute) -> None:
+        reason, offer, effects = self._node.on_distribute(
+            request.bundle, self._now_ms(), may_pass_over=request.may_pass_over
+        )
+        if reason:
+            channel.send_nowait(DistributeReply(reason))
+        else:
+            self._distributing[offer] = channel
+        self._perform(effects)
+
 
     async def keep_linked(self) -> None:
         """Be connected to link; again whenever it is a new one."""
@@ -240,6 +343,10 @@ class CoreDaemon:
             case TestFencing(node):
                 self._decide(channel, *self._node.on_fence_test(node, self._now_ms()))
             case SendMessage(message):
+            case RequestReload():
+                self._spawn(self._answer_reload(channel))
+            case Distribute():
+                self._distribute(channel, request)
                 self._perform(self._node.on_message(message, self._now_ms()))
                 channel.send_nowait(Answer(is_accepted=True, text=f"{message.type} was sent"))
             case _:
@@ -309,6 +416,17 @@ class CoreDaemon:
                 case StopFinished():
                     if not self.finished.done():
                         self.finished.set_result(None)
+                case UseConfiguration():
+                    _send(self._link, self._for_link, effect)
+                    _send(self._executor, self._for_executor, effect)
+                case CheckFiles():
+                    self._spawn(self._check_files(effect))
+                case InstallFiles():
+                    self._spawn(self._install_files(effect))
+                case Distributed(offer, outcomes):
+                    asker = self._distributing.pop(offer, None)
+                    if asker is not None:
+                        asker.send_nowait(DistributeReply("", outcomes, effect.is_done))
                 case GroupMoved() | ResourceActed():
                     pass
             for level, text in lines_of_effect(effect):
@@ -341,6 +459,14 @@ def _send(channel: Channel | None, pending: list[object], value: object) -> None
         return
     pending.append(value)
     assert len(pending) <= PENDING_MAX, "link or executor stays away"
+def _cipher_or_none(keys: AuthKeys) -> AesSiv | None:
+    """Return a cipher for files even where authkeys needs none; None without the library."""
+    try:
+        return cipher_for(keys) or AesSiv()
+    except CipherMissingError:
+        return None
+
+
 
 
 async def _connected(path: Path, codec: Codec) -> Channel:
@@ -364,6 +490,7 @@ async def serve(parsed: Parsed, folders: Folders, lease: Lease, *, is_adopting: 
     listener = await listen(
         folders.run / "core.sock", Codec(CORE_TYPES), daemon.on_channel, program="core"
     )
+    loop.add_signal_handler(signal.SIGHUP, daemon.reload_soon)
     async with asyncio.TaskGroup() as tasks:
         running = [
             tasks.create_task(daemon.keep_linked()),

@@ -65,12 +65,14 @@ if TYPE_CHECKING:
     from everbeat.adapters.lease import Lease
     from everbeat.executor.effects import Ending, ExecutorEffect
     from everbeat.ipc.channel import Channel
+from everbeat.model.reload import UseConfiguration
     from everbeat.model.cluster import HaConfig
     from everbeat.model.operations import ExecutorFact
 
 STOP_MS: Final = 30_000
 """How long a SIGTERM waits for clients and running operations."""
 
+    from everbeat.adapters.announce import Announced
 CONFIGURATION_EXIT: Final = 6
 _ORDINARY_OOM_SCORE: Final = "0"
 _ORDERS: Final = get_args(ExecutorOrder)
@@ -133,7 +135,9 @@ class ExecutorDaemon:
             async for order in channel:
                 if self._manager is not channel:
                     return  # what a replaced manager sent before is not ordered any more
-                if isinstance(order, _ORDERS):
+                if isinstance(order, UseConfiguration):
+                    self._node.on_configuration(order.config)
+                elif isinstance(order, _ORDERS):
                     self._perform(self._node.on_order(order, self._clock.now_ms()))
         finally:
             if self._manager is channel:

@@ -9,6 +9,11 @@
 Effects are carried out in order; while a generation is being written, those behind it wait. The
 sockets are read before time is allowed to pass, so that a process that was held up judges its
 peers by what they sent meanwhile. SIGTERM: end at once. SIGHUP: read authkeys again.
+
+UseConfiguration: other keys are used at once. What is open or counted by ha.cf (media, nodes,
+limits of silence) is for another process: this one leaves it in RUN and ends with EXIT_HANDED_OVER;
+the one in standby goes on with the same generation, and peers see a gap in the numbers. Core speaks
+to the next process then: where there is none to come, it is hung up on.
 """
 
 from __future__ import annotations
@@ -55,6 +60,7 @@ from everbeat.membership.identity import Identity, continuing_identity
 from everbeat.model.cluster import Quorum
 from everbeat.model.members import MembershipOrder
 from everbeat.model.quorum import AskWitness
+from everbeat.model.reload import UseConfiguration
 from everbeat.model.reports import Severity
 from everbeat.node.link_backlog import LinkBacklog
 from everbeat.node.link_effects import (
@@ -66,8 +72,9 @@ from everbeat.node.link_effects import (
 from everbeat.node.link_node import LinkNode
 from everbeat.node.link_quorum import VOTING
 from everbeat.node.log_lines import lines_of_fact
+from everbeat.node.reload import needs_new_link
 from everbeat.node.witness_presence import presence_ask
-from everbeat.supervision.plan import watchdog_ms_of
+from everbeat.supervision.plan import EXIT_HANDED_OVER, watchdog_ms_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -129,6 +136,7 @@ class LinkDaemon:
             )
         self._node = LinkNode(config, keys, identity, random.SystemRandom(), cipher_for(keys))
         self._config = config
+        self._keys = keys
         self._options = options
         self._generation = identity.generation
         self._clock = SystemClock()
@@ -142,6 +150,7 @@ class LinkDaemon:
         self._is_started = False
         self._was_overdue = False
         self._surroundings_ms = -SURROUNDINGS_MS
+        self.handed_over = asyncio.Event()
 
     def start(self) -> None:
         """Speak for the first time; the media must be open."""
@@ -160,6 +169,11 @@ class LinkDaemon:
             async for value in channel:
                 if isinstance(value, _ORDERS):
                     self._perform(self._node.on_order(value, self._clock.now_ms()))
+                elif isinstance(value, UseConfiguration):
+                    is_for_another = needs_new_link(self._config, value.config)
+                    is_used = await self._use(value.config, value.keys)
+                    if is_for_another and not is_used:
+                        return
         except IpcError as error:
             _log.error("core process let go: %s", error)
         finally:
@@ -189,19 +203,36 @@ class LinkDaemon:
                     _log.error("%s: %s", report.place.file, report.summary)
             _log.error("authkeys was not taken over; the former keys stay in use")
             return
+        await self._use(self._config, parsed.keys)
+
+    async def _use(self, config: HaConfig, keys: AuthKeys) -> bool:
+        """Use other keys, and have another process use another configuration; or log why not."""
         try:
-            self._node.on_keys(parsed.keys, cipher_for(parsed.keys))
+            cipher = cipher_for(keys)
         except CipherMissingError as error:
-            _log.error("%s; the former keys stay in use", error)
-            return
-        if self.witness is not None:
-            self.witness.use_keys(parsed.keys)
-        _log.info("authkeys was read again")
-        snapshot = LinkSnapshot(self._config, parsed.keys)
+            _log.error("%s; the former configuration stays in use", error)
+            return False
+        if keys != self._keys:
+            self._keys = keys
+            self._node.on_keys(keys, cipher)
+            if self.witness is not None:
+                self.witness.use_keys(keys)
+            _log.info("authkeys was read again")
+        loop = asyncio.get_running_loop()
         try:
+            snapshot = LinkSnapshot(config, keys)
             await loop.run_in_executor(None, write_snapshot, self._options.run, snapshot)
         except DiskIdentityError as error:
-            _log.error("a restart of link would use the former keys: %s", error)
+            _log.error("a restart of link would use the former configuration: %s", error)
+            return False
+        is_for_another = needs_new_link(self._config, config)
+        self._config = config
+        if is_for_another:
+            if self._persisting is not None:
+                await self._persisting
+            _log.info("another process goes on with the changed ha.cf")
+            self.handed_over.set()
+        return True
 
     def _on_datagram(self, index: int, data: bytes, source: str) -> None:
         if self._is_started:
@@ -310,8 +341,8 @@ class LinkDaemon:
 
 async def run_link(
     config: HaConfig, keys: AuthKeys, identity: Identity, options: LinkOptions
-) -> None:
-    """Serve RUN/link.sock and the media until SIGTERM or SIGINT."""
+) -> int:
+    """Serve RUN/link.sock and the media; return 0 after SIGTERM, EXIT_HANDED_OVER for the next."""
     loop = asyncio.get_running_loop()
     loop.set_default_executor(_warm_executor("reader"))
     ended: asyncio.Future[None] = loop.create_future()
@@ -336,6 +367,7 @@ async def run_link(
             tasks = [
                 group.create_task(daemon.media.keep_open()),
                 group.create_task(_renew(config, daemon)),
+                group.create_task(_end_handed_over(daemon, ended)),
             ]
             if daemon.witness is not None:
                 daemon.witness.open()
@@ -350,6 +382,7 @@ async def run_link(
         if daemon.witness is not None:
             daemon.witness.close()
         listener.abort()
+    return EXIT_HANDED_OVER if daemon.handed_over.is_set() else 0
 
 
 def identity_from_disk(config: HaConfig, options: LinkOptions) -> Identity:
@@ -366,7 +399,11 @@ def identity_from_disk(config: HaConfig, options: LinkOptions) -> Identity:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the link process; 0 after SIGTERM, 6 for a wrong configuration, 1 for a broken disk."""
+    """Run the link process.
+
+    Return 0 after SIGTERM, 7 to be followed by another one, 6 for a wrong configuration, 1 for a
+    broken disk.
+    """
     options = _options_from(argv)
     started = _configuration(options)
     if started is None:
@@ -379,7 +416,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         write_snapshot(options.run, started)
         identity = identity_from_disk(config, options)
         _log.info("Heartbeat generation: %d", identity.generation)
-        asyncio.run(run_link(config, keys, identity, options))
+        return asyncio.run(run_link(config, keys, identity, options))
     except CipherMissingError as error:
         _log.error("link cannot run: %s", error)
         return EXIT_NOT_CONFIGURED
@@ -391,7 +428,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise
     finally:
         log.close()
-    return 0
 
 
 def _configuration(options: LinkOptions) -> LinkSnapshot | None:
@@ -436,6 +472,11 @@ def _end(ended: asyncio.Future[None], context: Mapping[str, object] | None) -> N
     ended.set_exception(
         error if isinstance(error, Exception) else RuntimeError(str(context.get("message")))
     )
+
+
+async def _end_handed_over(daemon: LinkDaemon, ended: asyncio.Future[None]) -> None:
+    await daemon.handed_over.wait()
+    _end(ended, None)
 
 
 async def _renew(config: HaConfig, daemon: LinkDaemon) -> None:

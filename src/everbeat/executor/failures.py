@@ -42,6 +42,10 @@ class FailCounts:
         self._window_ms = window_ms
         self._counts: dict[tuple[GroupKey, str], _Count] = {}
 
+    def use_limits(self, max_failures: int, window_ms: int) -> None:
+        """Judge by other limits from now on."""
+        self._max, self._window_ms = max_failures, window_ms
+
     def on_failure(
         self, group: GroupKey, resource: str, why: str, now_ms: int, *, is_start: bool
     ) -> list[Failures]:

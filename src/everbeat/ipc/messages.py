@@ -8,12 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from everbeat.model.distribution import Bundle, NodeOutcome
 from everbeat.model.failures import NodeFailures
 from everbeat.model.fencing import FenceAction, FencingView
 from everbeat.model.groups import ClusterEvent, ManagerView
 from everbeat.model.members import MembershipView
 from everbeat.model.message import Message
 from everbeat.model.names import NodeName
+from everbeat.model.reports import Report
 
 PROTOCOL_VERSION = 1
 
@@ -100,6 +102,41 @@ class TestFencing:
 
 
 @dataclass(frozen=True, slots=True)
+class RequestReload:
+    """Use the files of this node as they are now. Answered by ReloadReply."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadReply:
+    """Whether they are used; `later`: directives that wait for the next start of the node."""
+
+    is_accepted: bool
+    text: str = ""
+    later: tuple[str, ...] = ()
+    reports: tuple[Report, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Distribute:
+    """Bring files to all nodes, this one included, and use them. Answered by DistributeReply.
+
+    `may_pass_over`: nodes that are down or run Heartbeat 3.0.6 are left as they are.
+    """
+
+    bundle: Bundle
+    may_pass_over: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DistributeReply:
+    """Why nothing was begun (`reason`), or what became of every node."""
+
+    reason: str = ""
+    outcomes: tuple[NodeOutcome, ...] = ()
+    is_done: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class SendMessage:
     """Broadcast a message as a FIFO writer would (addnode, a site's own). Answer follows."""
 
@@ -124,5 +161,7 @@ CoreRequest: TypeAlias = (
     | ConfirmFenced
     | TestFencing
     | SendMessage
+    | RequestReload
+    | Distribute
 )
-CoreReply: TypeAlias = StatusReply | EventsReply | Answer
+CoreReply: TypeAlias = StatusReply | EventsReply | Answer | ReloadReply | DistributeReply

@@ -7,15 +7,21 @@ from typing import Final, get_args
 from everbeat.ipc.messages import CoreReply, CoreRequest
 from everbeat.model.members import MembershipFact, MembershipOrder, MembershipView
 from everbeat.model.operations import ExecutorFact, ExecutorOrder
+from everbeat.model.reload import UseConfiguration
 
 LINK_TYPES: Final[tuple[type, ...]] = (
     *get_args(MembershipFact),
     *get_args(MembershipOrder),
     MembershipView,
+    UseConfiguration,
 )
 """link.sock: the view first, then facts; orders the other way."""
 
-EXECUTOR_TYPES: Final[tuple[type, ...]] = (*get_args(ExecutorOrder), *get_args(ExecutorFact))
+EXECUTOR_TYPES: Final[tuple[type, ...]] = (
+    *get_args(ExecutorOrder),
+    *get_args(ExecutorFact),
+    UseConfiguration,
+)
 """executor.sock: orders in, facts out."""
 
 CORE_TYPES: Final[tuple[type, ...]] = (*get_args(CoreRequest), *get_args(CoreReply))

@@ -220,6 +220,14 @@ class NodeRightChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class NodeDialectChanged:
+    """A node says that it understands everbeat's messages of this version; 0: Heartbeat's only."""
+
+    node: NodeName
+    dialect: int
+
+
+@dataclass(frozen=True, slots=True)
 class NodeIdentityChanged:
     """A name came with another uuid, or a uuid with another name (renamed or cloned machine)."""
 
@@ -245,6 +253,7 @@ MembershipFact: TypeAlias = (
     | ClientFlowChanged
     | OwnHeartbeatLate
     | NodeRightChanged
+    | NodeDialectChanged
     | NodeIdentityChanged
     | RightGained
     | RightExtended
@@ -287,6 +296,7 @@ class NodeView:
     last_heard_ms: int = 0
     status_since_ms: int = 0
     has_right: bool = True  # False: it holds nothing and may hold nothing
+    dialect: int = 0  # of everbeat's own messages; 0: none, or not heard yet
     links: tuple[tuple[LinkName, LinkStatus], ...] = ()
 
 
@@ -342,6 +352,8 @@ def fold(view: MembershipView, fact: MembershipFact) -> MembershipView:
             return replace(view, failed_media=tuple(failed.items()))
         case NodeRightChanged(node, has_right):
             return _with_node(view, node, has_right=has_right)
+        case NodeDialectChanged(node, dialect):
+            return _with_node(view, node, dialect=dialect)
         case RightGained() | RightExtended() | RightLost() | VotersChanged():
             assert view.quorum is not None
             return replace(view, quorum=fold_right(view.quorum, fact))

@@ -16,8 +16,11 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from everbeat.clients.api import ClientApi
 from everbeat.clients.orders import Disconnect, Reply
+from everbeat.distribution import distributor
+from everbeat.distribution.distributor import Distributor, Member
 from everbeat.haresources.effects import EventRecorded, GroupMoved, ResourceActed, StopFinished
 from everbeat.haresources.manager import HaresourcesManager
+from everbeat.model.distribution import CheckFiles, Distributed, InstallFiles
 from everbeat.model.failures import Failures
 from everbeat.model.fencing import FencingDone, RunFencing, StopFailure
 from everbeat.model.groups import GroupState
@@ -27,6 +30,7 @@ from everbeat.model.members import (
     LinkChanged,
     MembershipView,
     MessageReceived,
+    NodeStatus,
     NodeStatusChanged,
     RaiseGeneration,
     fold,
@@ -55,6 +59,7 @@ from everbeat.node.failure_board import (
     FAILURES_TYPE,
     FailureBoard,
     cleanup_from_message,
+from everbeat.model.reload import UseConfiguration
     cleanup_message,
 )
 from everbeat.node.fencing_gate import FENCE_ME, FencingGate, Released
@@ -65,7 +70,8 @@ if TYPE_CHECKING:
     from everbeat.clients.authorization import Credentials
     from everbeat.clients.orders import ApiOrder
     from everbeat.haresources.effects import ManagerEffect
-    from everbeat.model.cluster import HaConfig, ResourceGroup
+    from everbeat.model.cluster import AuthKeys, HaConfig, ResourceGroup
+    from everbeat.model.distribution import Bundle
     from everbeat.model.failures import NodeFailures
     from everbeat.model.fencing import FenceAction, FencingView, SafeNode
     from everbeat.model.groups import ClusterEvent, ManagerView
@@ -81,7 +87,9 @@ class RebootMachine:
     """Order: restart this machine at once, without stopping anything."""
 
     reason: str
+    from everbeat.model.reports import Report
 
+    from everbeat.ports.cipher import Cipher
 
 CoreEffect: TypeAlias = (
     Broadcast
@@ -108,10 +116,15 @@ CoreEffect: TypeAlias = (
 _INTERNAL_TYPES: Final = frozenset(
     {"starting", "resource", "shutdone", "hbapi-clstat", "query-cstatus", "respond-cstatus"}
     | {FAILURES_TYPE, CLEANUP_TYPE, FENCE_ME}
+    | distributor.TYPES
 )
 
 
 class CoreNode:
+    | CheckFiles
+    | InstallFiles
+    | Distributed
+    | UseConfiguration
     """Everything the core process decides."""
 
     def __init__(
@@ -140,6 +153,7 @@ class CoreNode:
         self._gate = FencingGate(config, self._manager.timeline, first_operation_id, safe)
 
     def membership(self) -> MembershipView:
+        self._distributor = Distributor(config.node)
         """Return what is known of the nodes."""
         return self._view
 
@@ -196,6 +210,8 @@ class CoreNode:
                 return self._passed(self._gate.on_done(fact, now_ms), now_ms)
             case MonitorFailed():
                 return [*self._manager.on_monitor_failed(fact, now_ms)]
+        if isinstance(fact, MessageReceived) and fact.message.type in distributor.TYPES:
+            effects += self._distributor.on_message(fact.message, now_ms)
             case Failures(counts):
                 told = self._board.on_own(fact, now_ms)
                 return [*told, *self._manager.on_failures(self._config.node, counts, now_ms)]
@@ -258,6 +274,57 @@ class CoreNode:
 
     def on_fence_confirm(self, node: NodeName, now_ms: int) -> tuple[str, list[CoreEffect]]:
         """Take a person's word that a node is off; return why not (or "") and the effects."""
+    def use_keys(self, keys: AuthKeys, cipher: Cipher | None) -> None:
+        """Seal files for the other nodes with these keys, and open theirs."""
+        self._distributor.use_keys(keys, cipher)
+
+    def on_configuration(
+        self,
+        config: HaConfig,
+        groups: Iterable[ResourceGroup],
+        keys: AuthKeys,
+        cipher: Cipher | None,
+        now_ms: int,
+    ) -> tuple[str, list[CoreEffect]]:
+        """Use another configuration (`node.reload.live_part`), or say why not."""
+        reason, moved = self._manager.on_configuration(config, groups, now_ms)
+        if reason:
+            return reason, []
+        self._config = config
+        self._api.on_configuration(config)
+        self._gate.on_configuration(config)
+        self.use_keys(keys, cipher)
+        return "", [UseConfiguration(config, keys), *self._escalated(moved, now_ms)]
+
+    def on_distribute(
+        self, bundle: Bundle, now_ms: int, *, may_pass_over: bool
+    ) -> tuple[str, str, list[CoreEffect]]:
+        """Bring files to all nodes; return why not (or ""), the offer's id and the effects."""
+        reason, offer, effects = self._distributor.on_request(
+            bundle, self._members(), now_ms, may_pass_over=may_pass_over
+        )
+        return reason, offer, [*effects]
+
+    def on_checked(self, offer: str, reports: tuple[Report, ...], reason: str) -> list[CoreEffect]:
+        """Take this machine's verdict on files that were offered."""
+        return [*self._distributor.on_checked(offer, reports, reason)]
+
+    def on_installed(self, offer: str, error: str, text: str) -> list[CoreEffect]:
+        """Take that files which were offered are in use, or why not."""
+        return [*self._distributor.on_installed(offer, error, text)]
+
+    def _members(self) -> list[Member]:
+        """Return the other nodes, as ha.cf and membership know them."""
+        known = {node.node: node for node in self._view.peers()}
+        names = [n for n in dict.fromkeys((*self._config.nodes, *known)) if n != self._config.node]
+        live = {NodeStatus.UP, NodeStatus.ACTIVE}
+        return [
+            Member(name, name in known and known[name].status in live, known[name].dialect)
+            if name in known
+            else Member(name, is_live=False, dialect=0)
+            for name in names
+        ]
+
         reason, effects = self._gate.on_confirm(node, now_ms)
         return reason, self._passed(effects, now_ms)
 
@@ -295,11 +362,12 @@ class CoreNode:
         """Let time pass."""
         passed = self._passed(self._gate.on_tick(now_ms), now_ms)
         moved = self._escalated(self._manager.on_tick(now_ms), now_ms)
-        return [*passed, *moved, *self._api.on_tick(now_ms)]
+        told = self._distributor.on_tick(now_ms)
+        return [*passed, *moved, *told, *self._api.on_tick(now_ms)]
 
     def next_wakeup_ms(self) -> int | None:
         """Return when on_tick is due, or None."""
-        parts = (self._manager, self._gate, self._api)
+        parts = (self._manager, self._gate, self._distributor, self._api)
         due = [part.next_wakeup_ms() for part in parts]
         return min((moment for moment in due if moment is not None), default=None)
 

@@ -89,6 +89,11 @@ class ExecutorNode:
         self._operations.on_manager_gone()
         self._recurring.on_manager_gone()
 
+    def on_configuration(self, config: HaConfig) -> None:
+        """Count failures by another ha.cf from now on."""
+        watching = config.monitoring
+        self._failures.use_limits(watching.max_failures, watching.failure_window_ms)
+
     def on_order(self, order: ExecutorOrder, now_ms: int) -> list[ExecutorEffect]:
         """Take one order of the manager."""
         match order:

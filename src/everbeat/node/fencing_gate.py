@@ -120,6 +120,10 @@ class FencingGate:
 
     # --- inputs ------------------------------------------------------------------------------
 
+    def on_configuration(self, config: HaConfig) -> None:
+        """Use another list of nodes; devices stay as they were at the start."""
+        self._config = config
+
     def on_view(
         self, view: MembershipView, now_ms: int, *, is_holding: bool
     ) -> tuple[MembershipView, list[GateEffect]]:

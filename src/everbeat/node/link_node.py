@@ -41,6 +41,7 @@ from everbeat.model.members import (
     MembershipOrder,
     MembershipView,
     MessageReceived,
+    NodeDialectChanged,
     NodeKind,
     NodeReturned,
     NodeStatus,
@@ -540,7 +541,7 @@ class LinkNode:
         )
         record.last_status = heard
         record.is_old_protocol = message.text("protocol") is None
-        record.dialect = decimal_from_text(message.text(DIALECT_FIELD)) or 0
+        self._hear_dialect(record, decimal_from_text(message.text(DIALECT_FIELD)) or 0)
         self._sender.has_own_ears = all(p.dialect for p in self._roster.table.peers())
         is_sign_of_life, facts = self._quorum.on_status(
             record, message, envelope.generation, self._sender.generation, self._roster, now_ms
@@ -557,6 +558,11 @@ class LinkNode:
         if has_returned:
             self._send_status(now_ms)
         return ""
+
+    def _hear_dialect(self, record: NodeRecord, dialect: int) -> None:
+        if record.dialect != dialect:
+            record.dialect = dialect
+            self._publish([NodeDialectChanged(record.name, dialect)])
 
     def _answer_node_list(self, asker: NodeName) -> None:
         table = self._roster.table

@@ -18,6 +18,7 @@ from everbeat.model.members import (
     MessagesMissing,
     NodeAdded,
     NodeDeleted,
+    NodeDialectChanged,
     NodeIdentityChanged,
     NodeRestarted,
     NodeReturned,
@@ -70,7 +71,7 @@ def lines_of_fact(fact: MembershipFact) -> tuple[LogLine, ...]:
             return ((LogLevel.DEBUG, f"node {node}: {kind} node configured"),)
         case RightGained() | RightLost() | NodeRightChanged():
             return (_right_line(fact),)
-        case RightExtended() | VotersChanged():
+        case RightExtended() | VotersChanged() | NodeDialectChanged():
             return ()
         case _:
             return (_line(fact),)

@@ -17,6 +17,9 @@ EXIT_NOT_CONFIGURED: Final = 6
 
 EXIT_FAILED: Final = 1
 
+EXIT_HANDED_OVER: Final = 7
+"""A link's exit status that says: start the next one at once, it goes on with another ha.cf."""
+
 
 class Child(StrEnum):
     """Our processes in the order they are started; they are stopped the other way round."""

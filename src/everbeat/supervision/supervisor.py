@@ -24,6 +24,7 @@ from typing import Final
 from everbeat.model.reports import Severity
 from everbeat.supervision.plan import (
     EXIT_FAILED,
+    EXIT_HANDED_OVER,
     EXIT_NOT_CONFIGURED,
     Child,
     ChildChanged,
@@ -122,6 +123,10 @@ class Supervisor:
             effects = self._enter(child, ChildState.ENDED, now_ms)
             effects.append(Noted(Severity.INFO, "core has given up everything; this node stops"))
             return effects + self._stop(0, now_ms)
+        if child is Child.LINK and exit_code == EXIT_HANDED_OVER:
+            effects = self._enter(child, ChildState.WAITING, now_ms)
+            effects.append(Noted(Severity.INFO, "link goes on with another configuration"))
+            return effects + self._go_on(now_ms)
         how = "ended with status" if exit_code >= 0 else "was ended by signal"
         why = " for its missed lease" if was_killed else ""
         text = f"{child.value} {how} {abs(exit_code)}{why}"
@@ -135,10 +140,10 @@ class Supervisor:
         return self._stop(0, now_ms)
 
     def on_reload(self) -> list[SupervisionEffect]:
-        """Have link read authkeys again; nobody else has anything to read again."""
-        if self.state(Child.LINK) is not ChildState.UP:
-            return [Noted(Severity.WARNING, "link is not up: it reads authkeys when it starts")]
-        return [SignalChild(Child.LINK, ChildSignal.HUP)]
+        """Have core read the configuration again; it tells the others."""
+        if self.state(Child.CORE) is not ChildState.UP:
+            return [Noted(Severity.WARNING, "core is not up: it reads the files when it starts")]
+        return [SignalChild(Child.CORE, ChildSignal.HUP)]
 
     def on_tick(self, now_ms: int) -> list[SupervisionEffect]:
         """Let time pass: leases, pauses, limits of starts and stops, the watchdog."""

@@ -22,12 +22,12 @@ import binascii
 import hmac
 import struct
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from everbeat.model.message import message_of
 from everbeat.wire import string_form
 from everbeat.wire.datagram import Rejected
+from everbeat.wire.derivation import derived
 from everbeat.wire.errors import WireError
 from everbeat.wire.limits import DATAGRAM_BYTES_MAX
 
@@ -129,16 +129,9 @@ def from_serial(data: bytes) -> bytes | None:
         return None
 
 
-@lru_cache(maxsize=64)
 def derived_key(secret: bytes, kind: int) -> bytes:
-    """Return the key of a kind (HKDF-SHA256, RFC 5869, salt `everbeat`)."""
-    pseudorandom = hmac.digest(b"everbeat", secret, "sha256")
-    purpose = b"datagram %d" % kind
-    output = block = b""
-    for count in (1, 2):
-        block = hmac.digest(pseudorandom, block + purpose + bytes([count]), "sha256")
-        output += block
-    return output[: _KEY_BYTES[kind]]
+    """Return the key of a kind."""
+    return derived(secret, b"datagram %d" % kind, _KEY_BYTES[kind])
 
 
 def _open_body(

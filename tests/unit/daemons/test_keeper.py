@@ -164,10 +164,10 @@ def test_a_wrong_configuration_ends_the_start_with_status_6(world: World) -> Non
     assert order(world.events(), "start") == ["link"]
 
 
-def test_a_hangup_is_forwarded_to_link(world: World) -> None:
+def test_a_hangup_is_forwarded_to_core(world: World) -> None:
     keeper = world.started()
     keeper.send_signal(signal.SIGHUP)
-    world.wait(lambda: order(world.events(), "hup") == ["link"], "it is told")
+    world.wait(lambda: order(world.events(), "hup") == ["core"], "it is told")
 
 
 def test_a_graceful_stop_disarms_the_watchdog_and_a_crash_does_not(world: World) -> None:

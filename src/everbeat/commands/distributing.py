@@ -1,0 +1,106 @@
+"""Bring files to all nodes by the running everbeat, and tell what became of every node."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from everbeat.adapters.configuration_store import read_files
+from everbeat.commands.lines import Line, Span, Tone, line, show
+from everbeat.commands.render_reports import render_reports
+from everbeat.distribution.placing import digest_of
+from everbeat.ipc.client import CoreClient
+from everbeat.ipc.messages import Distribute, DistributeReply, ReloadReply, RequestReload
+from everbeat.model.distribution import FILE_NAMES, Bundle, Fate, FileContent
+from everbeat.model.reports import Severity
+
+if TYPE_CHECKING:
+    from typing import TextIO
+
+    from everbeat.commands.places import Places
+
+WAIT_S: Final = 30.0
+_TONES: Final = {
+    Fate.INSTALLED: Tone.GOOD,
+    Fate.DOWN: Tone.CARE,
+    Fate.FOREIGN: Tone.CARE,
+    Fate.UNTOUCHED: Tone.CARE,
+}
+
+
+def bundle_of(places: Places, files: dict[str, bytes]) -> Bundle:
+    """Return a bundle that replaces what this node has, and nothing else on the others."""
+    present = read_files(places.etc)
+    return Bundle(
+        tuple(FileContent(name, files[name]) for name in FILE_NAMES if name in files),
+        tuple(
+            (name, digest_of(present[name]))
+            for name in FILE_NAMES
+            if name in files and name != "ha.cf"
+        ),
+    )
+
+
+def own_files(places: Places) -> Bundle:
+    """Return this node's files, to replace whatever the others have. authkeys goes as well."""
+    present = read_files(places.etc)
+    found = ((name, present[name]) for name in FILE_NAMES)
+    return Bundle(
+        tuple(FileContent(name, content) for name, content in found if content is not None)
+    )
+
+
+def distribute(places: Places, bundle: Bundle, *, may_pass_over: bool) -> DistributeReply:
+    """Have the files distributed and used. Raises IpcError."""
+    with CoreClient(places.run) as core:
+        reply = core.request(Distribute(bundle, may_pass_over), WAIT_S)
+    assert isinstance(reply, DistributeReply)
+    return reply
+
+
+def reload(places: Places) -> ReloadReply:
+    """Have this node use its files as they are now. Raises IpcError."""
+    with CoreClient(places.run) as core:
+        reply = core.request(RequestReload(), WAIT_S)
+    assert isinstance(reply, ReloadReply)
+    return reply
+
+
+def tell(reply: DistributeReply, out: TextIO, err: TextIO) -> int:
+    """Show what became of every node; return the exit code."""
+    if reply.reason:
+        print(f"nothing was changed: {reply.reason}", file=err)
+        return 1
+    lines: list[Line] = []
+    for outcome in reply.outcomes:
+        tone = _TONES.get(outcome.fate, Tone.BAD)
+        why = f": {_why(outcome.fate, outcome.text)}" if outcome.text else ""
+        lines.append((Span(f"  {outcome.node}  "), Span(outcome.fate.value, tone), Span(why)))
+    show(lines, out)
+    for outcome in reply.outcomes:
+        errors = [r for r in outcome.reports if r.severity is Severity.ERROR]
+        if outcome.fate is Fate.REFUSED and errors:
+            print(f"{outcome.node} says:", file=err)
+            err.write(render_reports(errors, outcome.node, color=False))
+    if reply.is_done:
+        return 0
+    is_partly = any(o.fate is Fate.INSTALLED for o in reply.outcomes)
+    text = "not every node has the files: say it again" if is_partly else "nothing was changed"
+    show([line(text, Tone.BAD)], err)
+    return 1
+
+
+def tell_reload(reply: ReloadReply, out: TextIO, err: TextIO) -> int:
+    """Show what came of a reload; return the exit code."""
+    errors = [r for r in reply.reports if r.severity is Severity.ERROR]
+    if not reply.is_accepted:
+        err.write(render_reports(errors, "", color=False) if errors else "")
+        print(f"nothing of it is used: {reply.text}", file=err)
+        return 1
+    print("the configuration is in use", file=out)
+    if reply.later:
+        print(f"takes effect at the next start: {', '.join(reply.later)}", file=out)
+    return 0
+
+
+def _why(fate: Fate, text: str) -> str:
+    return f"takes effect at the next start: {text}" if fate is Fate.INSTALLED else text

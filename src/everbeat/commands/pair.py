@@ -1,0 +1,427 @@
+"""everbeat init, join and invite: from two bare machines to a pair, and further nodes.
+
+init    files for one node ► start ► invite
+invite  token ► wait ► a machine calls ► its files ► it agrees ► all members agree ► it starts
+join    call ► files ► check them here ► install ► start ► wait until the others are seen
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from contextlib import closing
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
+from secrets import token_bytes
+from typing import TYPE_CHECKING, Any, Final
+
+from everbeat.adapters.cipher import AesSiv, CipherMissingError
+from everbeat.adapters.configuration_store import (
+    StoreError,
+    install_file,
+    parsed_with,
+    read_files,
+)
+from everbeat.adapters.host_facts import RealHost
+from everbeat.adapters.invitation_socket import (
+    listening,
+    own_address,
+    talk_to_inviter,
+    talk_to_joiner,
+)
+from everbeat.commands.distributing import bundle_of, distribute
+from everbeat.commands.keys import new_keys
+from everbeat.commands.places import ETC_DEFAULT, RUN_DEFAULT
+from everbeat.commands.render_reports import render_reports
+from everbeat.config.edits import NewNode, key_text, with_node
+from everbeat.config.files import words_of
+from everbeat.config.first_files import FirstNode, first_ha_cf, first_haresources
+from everbeat.distribution.placing import localized, usual_interface
+from everbeat.ipc.client import CoreClient
+from everbeat.ipc.codec import IpcError
+from everbeat.ipc.messages import GetStatus, StatusReply
+from everbeat.model.distribution import (
+    AUTHKEYS,
+    FILE_NAMES,
+    HA_CF,
+    HARESOURCES,
+    Bundle,
+    FileContent,
+)
+from everbeat.model.members import NodeStatus
+from everbeat.model.names import node_name_from_text
+from everbeat.model.reports import Severity
+from everbeat.wire.invitation import (
+    SECRET_BYTES,
+    InvitationError,
+    Token,
+    token_from_text,
+    token_text,
+)
+
+if TYPE_CHECKING:
+    import socket
+    from ipaddress import IPv4Address, IPv6Address
+    from typing import TextIO
+
+    from everbeat.adapters.invitation_socket import Talk
+    from everbeat.commands.places import Places
+    from everbeat.ports.host import Interface
+
+JOIN_PORT: Final = 6941
+WRONG_CALLS_MAX: Final = 10
+"""So many callers without the secret end an invitation: somebody is trying."""
+
+STARTED_S: Final = 40.0
+SYSTEMD_S: Final = 90.0
+_LIVE: Final = frozenset({NodeStatus.UP, NodeStatus.ACTIVE})
+
+
+class PairError(Exception):
+    """It cannot be done; the text says why, and what to write instead."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairOptions:
+    """What the command line says; empty: found out."""
+
+    interface: str = ""
+    address: str = ""
+    port: int = JOIN_PORT
+    lasts_s: int = 900
+    is_waiting: bool = True
+    is_replacing: bool = False
+    is_started: bool = True
+    may_pass_over: bool = False
+
+
+def init(places: Places, name: str, options: PairOptions, out: TextIO) -> None:
+    """Begin a cluster. Raises PairError."""
+    print(f"cluster {name}: looking at this machine …", file=out, flush=True)
+    _refuse_existing(places, "everbeat invite lets machines join the cluster that is here", options)
+    host = RealHost(places.etc)
+    interface, address = _way(host.interfaces(), options)
+    node = node_name_from_text(host.node_name())
+    first = FirstNode(cluster=name, node=node, interface=interface, address=address)
+    files = {
+        HA_CF: first_ha_cf(first).encode(),
+        AUTHKEYS: key_text(new_keys("aes-siv")).encode(),
+        HARESOURCES: first_haresources().encode(),
+    }
+    _cipher()
+    _install(places, files, out)
+    print(f"{node} at {address} ({interface}) is the first node", file=out, flush=True)
+    _start(places, out)
+    _wait_alone(places)
+    if options.is_waiting:
+        invite(places, options, out)
+    else:
+        print("next: everbeat invite", file=out)
+
+
+def invite(places: Places, options: PairOptions, out: TextIO) -> None:
+    """Wait for one machine to join. Raises PairError."""
+    _status(places)  # what joins, joins a cluster that runs
+    cipher = _cipher()
+    interface, address = _way(
+        RealHost(places.etc).interfaces(), options, read_files(places.etc)[HA_CF]
+    )
+    try:
+        waiting = listening(address, options.port)
+    except OSError as error:
+        text = f"{address} port {options.port} cannot be opened: {error.strerror}; write --port"
+        raise PairError(text) from error
+    token = Token(
+        address=_parsed_address(address),
+        port=options.port,
+        expires_s=int(time.time()) + options.lasts_s,
+        secret=token_bytes(SECRET_BYTES),
+    )
+    print(f"on the machine that is to join, within {options.lasts_s // 60 or 1} min:\n", file=out)
+    print(f"    everbeat join {token_text(token)}\n", file=out, flush=True)
+    with closing(waiting):
+        _wait_for_joiner(places, waiting, token, (cipher, interface, options), out)
+
+
+def join(places: Places, word: str, options: PairOptions, out: TextIO) -> None:
+    """Join a cluster. Raises PairError."""
+    try:
+        token = token_from_text(word)
+        if token.expires_s < time.time():
+            minutes = int((time.time() - token.expires_s) // 60)
+            text = f"the token expired {minutes} min ago; write on a node: everbeat invite"
+            raise PairError(text)
+        print(f"calling {token.address}:{token.port} …", file=out, flush=True)
+        _refuse_existing(places, "everbeat join --replace keeps each as NAME.bak", options)
+        cipher = _cipher()
+        talk = talk_to_inviter(token, cipher)
+        with closing(talk):
+            _join(places, talk, token, options, out)
+    except InvitationError as error:
+        raise PairError(str(error)) from error
+
+
+# --- the inviter ---------------------------------------------------------------------------------
+
+
+def _wait_for_joiner(
+    places: Places,
+    waiting: socket.socket,
+    token: Token,
+    with_what: tuple[AesSiv, str, PairOptions],
+    out: TextIO,
+) -> None:
+    cipher, interface, options = with_what
+    wrong = 0
+    while (left_s := token.expires_s - time.time()) > 0:
+        waiting.settimeout(left_s)
+        try:
+            peer, source = waiting.accept()
+        except TimeoutError:
+            break
+        with closing(peer):
+            try:
+                talk = talk_to_joiner(peer, token, cipher)
+                asked = talk.hear()
+            except InvitationError as error:
+                wrong += 1
+                print(f"{source[0]} has called without the token: {error}", file=out, flush=True)
+                if wrong >= WRONG_CALLS_MAX:
+                    raise PairError("too many wrong calls; write: everbeat invite") from error
+                continue
+            try:
+                _admit(places, talk, asked, interface, options, out)
+            except (PairError, InvitationError, IpcError) as error:
+                _say_error(talk, str(error))
+                raise PairError(f"{asked.get('name')} has not joined: {error}") from error
+            return
+    raise PairError("nobody has joined in time; write: everbeat invite")
+
+
+def _admit(
+    places: Places,
+    talk: Talk,
+    asked: dict[str, Any],  # Any: JSON
+    interface: str,
+    options: PairOptions,
+    out: TextIO,
+) -> None:
+    name = node_name_from_text(str(asked.get("name")))
+    address = str(_parsed_address(str(asked.get("address"))))
+    print(f"{name} at {address} wants to join …", file=out, flush=True)
+    present = read_files(places.etc)
+    ha_cf = (present[HA_CF] or b"").decode("utf-8", "surrogateescape")
+    status = _status(places)
+    known = status.membership.node(name)
+    if name == status.membership.own or (known is not None and known.status in _LIVE):
+        raise PairError(f"{name} is a node of this cluster and runs; give the machine another name")
+    is_new = known is None
+    if is_new:
+        taken = [words for words in map(words_of, ha_cf.split("\n")) if address in words]
+        if taken:
+            raise PairError(f"{address} belongs to another node: {' '.join(taken[0])}")
+        ha_cf = with_node(ha_cf, NewNode(name, address, interface))
+    files = {HA_CF: ha_cf.encode("utf-8", "surrogateescape")}
+    for other in (AUTHKEYS, HARESOURCES):
+        files[other] = present[other] or b""
+    talk.say({"files": {n: content.decode("latin-1") for n, content in files.items()}})
+    talk.hear()  # it agrees
+    if is_new:
+        reply = distribute(
+            places, bundle_of(places, {HA_CF: files[HA_CF]}), may_pass_over=options.may_pass_over
+        )
+        if not reply.is_done:
+            fates = ", ".join(f"{o.node}: {o.fate.value} {o.text}" for o in reply.outcomes)
+            raise PairError(f"the members do not agree: {reply.reason or fates}")
+    talk.say({"done": True})
+    print(f"{name} has the files and is a node of the cluster now", file=out)
+
+
+def _say_error(talk: Talk, text: str) -> None:
+    try:
+        talk.say({"error": text})
+    except InvitationError:
+        return  # it has hung up and knows
+
+
+# --- the joiner ----------------------------------------------------------------------------------
+
+
+def _join(places: Places, talk: Talk, token: Token, options: PairOptions, out: TextIO) -> None:
+    host = RealHost(places.etc)
+    interfaces = host.interfaces()
+    speaking = options.address or own_address(token)
+    chosen = PairOptions(interface=options.interface, address=speaking)
+    interface, address = _way(interfaces, chosen)
+    name = node_name_from_text(host.node_name())
+    talk.say({"name": name, "address": address, "interface": interface})
+    told: dict[str, str] = talk.hear().get("files", {})
+    if set(told) != set(FILE_NAMES):
+        raise PairError("the cluster has not sent its files; is it another version of everbeat?")
+    files = {name: told[name].encode("latin-1") for name in FILE_NAMES}
+    names = [entry.name for entry in interfaces]
+    files[HA_CF] = localized(files[HA_CF], names, interface)
+    bundle = Bundle(tuple(FileContent(n, files[n]) for n in FILE_NAMES if n in files))
+    errors = [
+        r for r in parsed_with(places.etc, bundle, host).reports if r.severity is Severity.ERROR
+    ]
+    if errors:
+        text = render_reports(errors, str(places.etc), color=False)
+        talk.say({"error": f"its files do not fit there:\n{text}"})
+        raise PairError(f"the cluster's files do not fit this machine:\n{text}")
+    talk.say({"ok": True})
+    talk.hear()
+    _install(places, files, out)
+    if not options.is_started:
+        print(f"{name} is a node of the cluster; start it: everbeat run", file=out)
+        return
+    _start(places, out)
+    _wait_seen(places, out)
+
+
+# --- this machine --------------------------------------------------------------------------------
+
+
+def _cipher() -> AesSiv:
+    try:
+        return AesSiv()
+    except CipherMissingError as error:
+        text = "joining is encrypted and needs it: apt install python3-cryptography"
+        raise PairError(text) from error
+
+
+def _refuse_existing(places: Places, choice: str, options: PairOptions) -> None:
+    found = [name for name, content in read_files(places.etc).items() if content is not None]
+    if found and not options.is_replacing:
+        raise PairError(
+            f"{places.etc} has {', '.join(found)} already, and nothing of it is touched.\n"
+            f"Choose: {choice};\n  or --replace begins anew and keeps each as NAME.bak"
+        )
+
+
+def _way(
+    interfaces: tuple[Interface, ...], options: PairOptions, ha_cf: bytes | None = None
+) -> tuple[str, str]:
+    """Return the interface and address heartbeats use here: as told, as in ha.cf, or the first."""
+    usable = [entry for entry in interfaces if entry.name != "lo" and entry.addresses]
+    usual = usual_interface(ha_cf or b"", [entry.name for entry in usable])
+    wanted = options.interface or ("" if options.address else usual)
+    for entry in usable:
+        if wanted not in {"", entry.name}:
+            continue
+        if options.address in entry.addresses:
+            return entry.name, options.address
+        if not options.address:
+            return entry.name, _heard_address(entry, ha_cf or b"")
+    known = "; ".join(f"{e.name} {', '.join(e.addresses)}" for e in usable) or "none"
+    word = options.address or options.interface or "a network interface with an address"
+    raise PairError(f"{word} is not on this machine; it has: {known}")
+
+
+def _heard_address(entry: Interface, ha_cf: bytes) -> str:
+    """Return the address that ha.cf's unicast lines give this node; else the interface's first."""
+    named = {word for word in ha_cf.decode("latin-1").split() if word in entry.addresses}
+    return next((a for a in entry.addresses if a in named), entry.addresses[0])
+
+
+def _parsed_address(address: str) -> IPv4Address | IPv6Address:
+    try:
+        return ip_address(address)
+    except ValueError as error:
+        raise PairError(f"'{address}' is no address") from error
+
+
+def _install(places: Places, files: dict[str, bytes], out: TextIO) -> None:
+    try:
+        places.etc.mkdir(parents=True, exist_ok=True)
+        for name, content in files.items():
+            install_file(places.etc / name, content)
+    except (StoreError, OSError) as error:
+        raise PairError(str(error)) from error
+    print(f"written: {', '.join(str(places.etc / name) for name in files)}", file=out)
+
+
+def _start(places: Places, out: TextIO) -> None:
+    """Start the node: by systemd where it runs and knows us, else as a process of its own."""
+    if _has_unit(places):
+        done = subprocess.run(
+            ("systemctl", "enable", "--now", "everbeat"),
+            capture_output=True,
+            text=True,
+            timeout=SYSTEMD_S,
+            check=False,
+        )
+        if done.returncode:
+            raise PairError(f"systemctl enable --now everbeat: {done.stderr.strip()}")
+        print("started: systemctl enable --now everbeat", file=out, flush=True)
+        return
+    log = places.state / "everbeat.out"
+    places.state.mkdir(parents=True, exist_ok=True)
+    where = ["--etc", str(places.etc), "--state", str(places.state), "--run", str(places.run)]
+    if str(places.run) != RUN_DEFAULT:
+        where += ["--pidfile", str(places.run / "heartbeat.pid")]
+    with log.open("ab") as output:
+        subprocess.Popen(
+            (sys.executable, "-m", "everbeat.daemons.keeper", *where),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            cwd="/",
+        )
+    print(f"started: everbeat run, in the background; what it prints is in {log}", file=out)
+    print("there is no systemd here: start it at boot yourself", file=out, flush=True)
+
+
+def _has_unit(places: Places) -> bool:
+    if str(places.etc) != ETC_DEFAULT or not Path("/run/systemd/system").is_dir():
+        return False
+    program = shutil.which("systemctl")
+    if program is None or os.geteuid() != 0:
+        return False
+    found = subprocess.run(
+        (program, "cat", "everbeat"), capture_output=True, check=False, timeout=10
+    )
+    return found.returncode == 0
+
+
+def _status(places: Places) -> StatusReply:
+    try:
+        with CoreClient(places.run) as core:
+            reply = core.request(GetStatus())
+    except IpcError as error:
+        raise PairError(str(error)) from error
+    assert isinstance(reply, StatusReply)
+    return reply
+
+
+def _wait_alone(places: Places) -> None:
+    end_s = time.monotonic() + STARTED_S
+    while time.monotonic() < end_s:
+        try:
+            if _status(places).membership.is_communication_up:
+                return
+        except PairError:
+            pass  # it is starting
+        time.sleep(0.1)
+    raise PairError(f"everbeat has not started within {STARTED_S:.0f} s; its log says why")
+
+
+def _wait_seen(places: Places, out: TextIO) -> None:
+    """Wait until another node is seen; the command has done its work either way."""
+    end_s = time.monotonic() + STARTED_S
+    while time.monotonic() < end_s:
+        try:
+            view = _status(places).membership
+            live = [node.node for node in view.peers() if node.status is NodeStatus.ACTIVE]
+            if live and view.is_communication_up:
+                print(f"{view.own} is in the cluster with {', '.join(live)}", file=out)
+                return
+        except PairError:
+            pass  # it is starting
+        time.sleep(0.1)
+    print("no other node is seen yet: everbeat status shows it later", file=out)

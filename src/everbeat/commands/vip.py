@@ -1,0 +1,187 @@
+"""everbeat add vip, everbeat remove vip: a line of haresources, on all nodes, in use at once."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from ipaddress import IPv4Address, ip_address
+from typing import TYPE_CHECKING, Final
+
+from everbeat.adapters.configuration_store import parsed_with, read_files
+from everbeat.adapters.host_facts import RealHost
+from everbeat.adapters.neighbour_table import mac_of, network_of
+from everbeat.commands import as_json
+from everbeat.commands.distributing import bundle_of, distribute, tell
+from everbeat.config.edits import address_of, group_line, group_with, with_line, without_group
+from everbeat.ipc.codec import IpcError
+from everbeat.model.distribution import HARESOURCES, Bundle
+from everbeat.model.names import node_name_from_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TextIO
+
+    from everbeat.commands.places import Places
+    from everbeat.config.configuration import Parsed
+
+_WHAT: Final = "everbeat {} vip: "
+
+
+class VipError(Exception):
+    """It cannot be done; the text says why, and what to write instead."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VipOptions:
+    """What the command line says. `node` empty: this one."""
+
+    address: str
+    services: tuple[str, ...] = ()
+    node: str = ""
+    is_dry_run: bool = False
+    is_json: bool = False
+    may_pass_over: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be done."""
+
+    line: str
+    node: str
+    resources: tuple[str, ...]
+    haresources: bytes
+    warning: str = ""
+
+
+def plan_to_add(places: Places, options: VipOptions) -> Plan:
+    """Find out what to write. Raises VipError."""
+    parsed, text = _present(places)
+    assert parsed.config is not None
+    address = _address(options.address)
+    group = group_with(parsed.groups, options.address)
+    if group is not None:
+        line = group_line(group.owner, "", [r.text for r in group.resources]).replace("  ", " ")
+        raise VipError(f"{address} is in haresources already: {line}")
+    node = node_name_from_text(options.node or parsed.config.node)
+    if node not in parsed.config.nodes:
+        names = ", ".join(parsed.config.nodes)
+        raise VipError(f"{node} is no node of this cluster; write one of: {names}")
+    warning = _check_network(address, options.address)
+    line = group_line(node, options.address, options.services)
+    words = (options.address, *options.services)
+    return Plan(line, node, words, with_line(text, line).encode(), warning)
+
+
+def plan_to_remove(places: Places, options: VipOptions) -> Plan:
+    """Find out what to write. Raises VipError."""
+    parsed, text = _present(places)
+    group = group_with(parsed.groups, options.address)
+    known = ", ".join(address_of(g.key) for g in parsed.groups) or "none"
+    if group is None:
+        raise VipError(f"no group of haresources has {options.address}; there are: {known}")
+    left = without_group(text, group.key)
+    if left is None:
+        raise VipError(f"{options.address} is not the first word of its line: edit haresources")
+    words = tuple(resource.text for resource in group.resources)
+    return Plan(f"{group.owner} {' '.join(words)}", group.owner, words, left.encode())
+
+
+def add_vip(
+    places: Places, options: VipOptions, is_wanted: Callable[[], bool], out: TextIO, err: TextIO
+) -> int:
+    """Add an address and its services; return the exit code."""
+    if not options.is_json:
+        print(f"looking whether {options.address} is free …", file=out, flush=True)
+    try:
+        plan = plan_to_add(places, options)
+    except VipError as error:
+        return _refuse("add", error, options, err)
+    what = f"then on {plan.node}: start {', '.join(plan.resources)}"
+    return _carry_out(places, options, plan, ("add", what), is_wanted, out, err)
+
+
+def remove_vip(
+    places: Places, options: VipOptions, is_wanted: Callable[[], bool], out: TextIO, err: TextIO
+) -> int:
+    """Remove an address with its whole line; return the exit code."""
+    try:
+        plan = plan_to_remove(places, options)
+    except VipError as error:
+        return _refuse("remove", error, options, err)
+    what = f"then where it runs: stop {', '.join(reversed(plan.resources))}"
+    return _carry_out(places, options, plan, ("remove", what), is_wanted, out, err)
+
+
+def _carry_out(
+    places: Places,
+    options: VipOptions,
+    plan: Plan,
+    what: tuple[str, str],
+    is_wanted: Callable[[], bool],
+    out: TextIO,
+    err: TextIO,
+) -> int:
+    if not options.is_json:
+        print(f"{what[0]} in haresources on all nodes:\n    {plan.line}\n{what[1]}", file=out)
+        if plan.warning:
+            print(f"note: {plan.warning}", file=out)
+    if options.is_dry_run:
+        if options.is_json:
+            print(as_json.dumps({"line": plan.line, "node": plan.node, "is_done": False}), file=out)
+        return 0
+    if not is_wanted():
+        print("nothing was changed", file=err)
+        return 1
+    try:
+        bundle = bundle_of(places, {HARESOURCES: plan.haresources})
+        reply = distribute(places, bundle, may_pass_over=options.may_pass_over)
+    except IpcError as error:
+        return _refuse(what[0], VipError(f"{error}"), options, err)
+    if options.is_json:
+        print(as_json.dumps(reply), file=out)
+        return 0 if reply.is_done else 1
+    return tell(reply, out, err)
+
+
+def _present(places: Places) -> tuple[Parsed, str]:
+    files = read_files(places.etc)
+    parsed = parsed_with(places.etc, Bundle(()), RealHost(places.etc))
+    if parsed.config is None:
+        raise VipError(f"the configuration in {places.etc} is wrong: everbeat check says more")
+    return parsed, (files[HARESOURCES] or b"").decode("utf-8", "surrogateescape")
+
+
+def _address(word: str) -> str:
+    text = address_of(word)
+    try:
+        ip_address(text)
+    except ValueError:
+        raise VipError(
+            f"'{text}' is no address; write one like 192.0.2.80 or 2001:db8::80"
+        ) from None
+    return text
+
+
+def _check_network(address: str, word: str) -> str:
+    """Raise VipError if the address is on no network of ours or somebody has it; return a note."""
+    value = ip_address(address)
+    if not isinstance(value, IPv4Address):
+        return "nobody was asked whether somebody uses this IPv6 address"
+    if network_of(value) is None and "/" not in word:
+        raise VipError(
+            f"{address} is on no network of this machine; write an address of one of its networks, "
+            f"or name prefix and interface: {address}/24/eth0"
+        )
+    mac = mac_of(value)
+    if mac:
+        raise VipError(f"{address} is in use: {mac} answers for it; choose another address")
+    return ""
+
+
+def _refuse(what: str, error: VipError, options: VipOptions, err: TextIO) -> int:
+    if options.is_json:
+        print(as_json.dumps({"reason": str(error), "is_done": False}), file=sys.stdout)
+    else:
+        print(f"{_WHAT.format(what)}{error}", file=err)
+    return 1

@@ -1,0 +1,94 @@
+"""Small changes of the three files as text: every other line stays as a person wrote it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from everbeat.config.files import words_of
+from everbeat.model.cluster import AUTH_KEYS_MAX
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from everbeat.model.cluster import AuthKey, AuthKeys, ResourceGroup
+
+
+def address_of(word: str) -> str:
+    """Return the address of an address word of haresources: 10.0.0.9/24/eth0 is 10.0.0.9."""
+    return word.removeprefix("IPaddr::").removeprefix("IPaddr2::").split("/", 1)[0]
+
+
+def with_line(text: str, line: str) -> str:
+    """Return a file with one line more at its end."""
+    start = text if not text or text.endswith("\n") else text + "\n"
+    return f"{start}{line}\n"
+
+
+def group_line(owner: str, address: str, services: Sequence[str]) -> str:
+    """Return the line of haresources of an address and its services."""
+    return " ".join((owner, address, *services))
+
+
+def group_with(groups: Iterable[ResourceGroup], address: str) -> ResourceGroup | None:
+    """Return the group that holds this address, or None."""
+    for group in groups:
+        if any(address_of(resource.text) == address_of(address) for resource in group.resources):
+            return group
+    return None
+
+
+def without_group(text: str, key: str) -> str | None:
+    """Return haresources without the line whose first resource is `key`; None: there is none.
+
+    A line that goes on behind a backslash is one line.
+    """
+    kept: list[str] = []
+    logical: list[str] = []
+    found = False
+    for line in text.split("\n"):
+        logical.append(line)
+        if line.endswith("\\"):
+            continue
+        words = words_of(" ".join(part.removesuffix("\\") for part in logical))
+        is_it = len(words) > 1 and words[1] == key and not words[0].startswith("#")
+        found |= is_it
+        kept += [] if is_it else logical
+        logical = []
+    return "\n".join(kept + logical) if found else None
+
+
+@dataclass(frozen=True, slots=True)
+class NewNode:
+    """A node that comes to a cluster of unicast heartbeats."""
+
+    name: str
+    address: str
+    interface: str  # of the members, who hear it there
+
+
+def with_node(ha_cf: str, new: NewNode) -> str:
+    """Return ha.cf with one node more."""
+    directive = "ucast6" if ":" in new.address else "ucast"
+    path = f"{directive} {new.interface} {new.address}"
+    return with_line(with_line(ha_cf, path), f"node {new.name}")
+
+
+def key_text(keys: AuthKeys) -> str:
+    """Return an authkeys file of these keys, the signing one first."""
+    signing = [key for key in keys.keys if key.number == keys.signing]
+    others = [key for key in keys.keys if key.number != keys.signing]
+    lines = [_key_line(key) for key in (*signing, *others)]
+    return "\n".join((f"auth {keys.signing}", *lines, ""))
+
+
+def free_number(keys: AuthKeys) -> int | None:
+    """Return the number a new key may have: the next free one after the signing key's."""
+    used = {key.number for key in keys.keys}
+    order = [(keys.signing + step) % AUTH_KEYS_MAX for step in range(1, AUTH_KEYS_MAX)]
+    return next((number for number in order if number and number not in used), None)
+
+
+def _key_line(key: AuthKey) -> str:
+    secret = key.secret.decode("utf-8", "surrogateescape")
+    return f"{key.number} {key.method} {secret}".rstrip()

@@ -1,0 +1,307 @@
+"""Files to all nodes in two phases: every node has agreed before any node changes anything.
+
+    asking   IDLE ──eb_offer──► OFFERED ──all agree──► eb_commit ► COMMITTED ──all done──► told
+                                   '──one refuses, or ANSWER_MS are over──► eb_abort ► told
+    asked    eb_offer ► check with this machine's facts ► eb_answer
+             eb_commit ► install, use ► eb_done            eb_abort, or KEPT_MS: forget
+
+A node that asks is asked like all the others: its own messages come back to it. At most one
+distribution is asked for by a node, and at most one offer is kept, at a time. A node that dies
+between its answer and the end is named; saying everything again is harmless.
+
+In:  requests, messages, answers of the shell (on_checked, on_installed), time.
+Out: Broadcast, CheckFiles, InstallFiles; Distributed once for each request that was taken.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from everbeat.distribution.bundle import (
+    BundleError,
+    opened,
+    packed_reports,
+    sealed,
+    unpacked_reports,
+)
+from everbeat.model.distribution import (
+    Bundle,
+    CheckFiles,
+    Distributed,
+    Fate,
+    InstallFiles,
+    NodeOutcome,
+)
+from everbeat.model.members import Broadcast
+from everbeat.model.message import message_of
+from everbeat.model.names import NodeName, node_name_from_text
+from everbeat.model.reports import Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from everbeat.model.cluster import AuthKeys
+    from everbeat.model.message import Message
+    from everbeat.model.reports import Report
+    from everbeat.ports.cipher import Cipher
+
+ANSWER_MS: Final = 8_000
+"""How long nodes may check what they are offered."""
+
+DONE_MS: Final = 10_000
+"""How long nodes may take to install and use it."""
+
+KEPT_MS: Final = 20_000
+"""How long an offer is kept by a node that hears no more of it."""
+
+TEXT_MAX: Final = 500
+_OFFER: Final = "eb_offer"
+_ANSWER: Final = "eb_answer"
+_COMMIT: Final = "eb_commit"
+_ABORT: Final = "eb_abort"
+_DONE: Final = "eb_done"
+TYPES: Final = frozenset({_OFFER, _ANSWER, _COMMIT, _ABORT, _DONE})
+_ID: Final = "eb_id"
+_BUNDLE: Final = "eb_bundle"
+_IS_OK: Final = "eb_ok"
+_TEXT: Final = "eb_text"
+_REPORTS: Final = "eb_reports"
+
+DistributionEffect: TypeAlias = Broadcast | CheckFiles | InstallFiles | Distributed
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A node of the cluster as it can be reached now. `dialect` 0: it does not know everbeat's."""
+
+    node: NodeName
+    is_live: bool
+    dialect: int
+
+
+@dataclass(slots=True)
+class _Round:
+    """A distribution that was asked for here."""
+
+    offer: str
+    waiting: set[NodeName]
+    until_ms: int
+    is_committed: bool = False
+    outcomes: dict[NodeName, NodeOutcome] = field(default_factory=dict[NodeName, NodeOutcome])
+
+
+@dataclass(slots=True)
+class _Kept:
+    """An offer that was made to this node."""
+
+    offer: str
+    source: NodeName
+    bundle: Bundle
+    until_ms: int
+    is_agreed: bool = False
+    is_installing: bool = False
+
+
+class Distributor:
+    """Both sides of it, for one node. Owned by the core node."""
+
+    def __init__(self, own: NodeName) -> None:
+        self._own = own
+        self._keys: AuthKeys | None = None
+        self._cipher: Cipher | None = None
+        self._round: _Round | None = None
+        self._kept: _Kept | None = None
+        self._count = 0
+
+    def use_keys(self, keys: AuthKeys, cipher: Cipher | None) -> None:
+        """Seal and open with these keys from now on."""
+        self._keys, self._cipher = keys, cipher
+
+    def on_request(
+        self, bundle: Bundle, members: Sequence[Member], now_ms: int, *, may_pass_over: bool
+    ) -> tuple[str, str, list[DistributionEffect]]:
+        """Begin; return why not (or ""), the id of the offer, and the effects.
+
+        `may_pass_over`: nodes that are down or run Heartbeat 3.0.6 are left as they are.
+        """
+        if self._round is not None:
+            return "files are being distributed already: try again in a moment", "", []
+        missing = [
+            NodeOutcome(m.node, Fate.FOREIGN if m.is_live else Fate.DOWN)
+            for m in members
+            if not m.is_live or not m.dialect
+        ]
+        if missing and not may_pass_over:
+            names = ", ".join(f"{o.node} ({o.fate.value})" for o in missing)
+            return f"not every node can take files: {names}; or --allow-missing", "", []
+        if self._keys is None:
+            return "this node has no keys", "", []
+        self._count += 1
+        offer = f"{self._own}-{now_ms}-{self._count}"
+        try:
+            field_text = sealed(bundle, offer, self._keys, self._cipher)
+        except BundleError as error:
+            return str(error), "", []
+        waiting = {m.node for m in members if m.is_live and m.dialect} | {self._own}
+        self._round = _Round(offer, waiting, now_ms + ANSWER_MS)
+        self._round.outcomes = {outcome.node: outcome for outcome in missing}
+        return "", offer, [Broadcast(message_of(t=_OFFER, eb_id=offer, eb_bundle=field_text))]
+
+    def on_message(self, message: Message, now_ms: int) -> list[DistributionEffect]:
+        """Take a message of one of TYPES, our own included."""
+        offer = message.text(_ID) or ""
+        source = node_name_from_text(message.text("src") or "")
+        match message.type:
+            case "eb_offer":
+                return self._on_offer(offer, source, message, now_ms)
+            case "eb_answer":
+                return self._on_answer(offer, source, message, now_ms)
+            case "eb_commit":
+                return self._on_commit(offer, source, now_ms)
+            case "eb_abort":
+                if self._kept is not None and self._is_kept(offer, source):
+                    self._kept = None
+                return []
+            case "eb_done":
+                return self._on_done(offer, source, message)
+            case _:
+                return []
+
+    def on_checked(
+        self, offer: str, reports: tuple[Report, ...], reason: str
+    ) -> list[DistributionEffect]:
+        """Take this machine's verdict on an offer: `reason` or an error among `reports`: no."""
+        kept = self._kept
+        if kept is None or kept.offer != offer:
+            return []
+        is_ok = not reason and all(report.severity is not Severity.ERROR for report in reports)
+        kept.is_agreed = is_ok
+        source = kept.source
+        if not is_ok:
+            self._kept = None
+        return [_answer(_ANSWER, offer, source, reason, reports, is_ok=is_ok)]
+
+    def on_installed(self, offer: str, error: str, text: str) -> list[DistributionEffect]:
+        """Take that the files are in use (`text`: what takes effect later), or why not."""
+        kept = self._kept
+        if kept is None or kept.offer != offer:
+            return []
+        self._kept = None
+        return [_answer(_DONE, offer, kept.source, error or text, (), is_ok=not error)]
+
+    def on_tick(self, now_ms: int) -> list[DistributionEffect]:
+        """Give up what takes too long."""
+        kept = self._kept
+        if kept is not None and now_ms >= kept.until_ms and not kept.is_installing:
+            self._kept = None
+        if self._round is None or now_ms < self._round.until_ms:
+            return []
+        for node in sorted(self._round.waiting):
+            word = "did not say that it has them" if self._round.is_committed else "did not answer"
+            self._round.outcomes[node] = NodeOutcome(node, Fate.SILENT, word)
+        return self._finish(self._round)
+
+    def next_wakeup_ms(self) -> int | None:
+        """Return when on_tick is wanted, or None."""
+        due = [part.until_ms for part in (self._round, self._kept) if part is not None]
+        if self._kept is not None and self._kept.is_installing:
+            due.remove(self._kept.until_ms)
+        return min(due, default=None)
+
+    # --- asked -------------------------------------------------------------------------------
+
+    def _on_offer(
+        self, offer: str, source: NodeName, message: Message, now_ms: int
+    ) -> list[DistributionEffect]:
+        kept = self._kept
+        if kept is not None and (kept.is_installing or now_ms < kept.until_ms):
+            reason = f"files of {kept.source} are being taken here: try again in a moment"
+            return [_answer(_ANSWER, offer, source, reason, (), is_ok=False)]
+        if self._keys is None:
+            return [_answer(_ANSWER, offer, source, "it has no keys", (), is_ok=False)]
+        try:
+            bundle = opened(message.text(_BUNDLE) or "", offer, self._keys, self._cipher)
+        except BundleError as error:
+            return [_answer(_ANSWER, offer, source, str(error), (), is_ok=False)]
+        self._kept = _Kept(offer, source, bundle, now_ms + KEPT_MS)
+        return [CheckFiles(offer, bundle)]
+
+    def _on_commit(self, offer: str, source: NodeName, now_ms: int) -> list[DistributionEffect]:
+        kept = self._kept
+        is_late = kept is not None and now_ms >= kept.until_ms
+        if kept is None or not self._is_kept(offer, source) or not kept.is_agreed or is_late:
+            reason = "the offer is not known here any more: say it again"
+            return [_answer(_DONE, offer, source, reason, (), is_ok=False)]
+        if kept.is_installing:
+            return []
+        kept.is_installing = True
+        return [InstallFiles(offer, kept.bundle)]
+
+    def _is_kept(self, offer: str, source: NodeName) -> bool:
+        kept = self._kept
+        return kept is not None and (kept.offer, kept.source) == (offer, source)
+
+    # --- asking ------------------------------------------------------------------------------
+
+    def _on_answer(
+        self, offer: str, source: NodeName, message: Message, now_ms: int
+    ) -> list[DistributionEffect]:
+        asked = self._round
+        if asked is None or asked.offer != offer or asked.is_committed:
+            return []
+        if source not in asked.waiting:
+            return []
+        asked.waiting.discard(source)
+        fate = Fate.UNTOUCHED if message.text(_IS_OK) == "1" else Fate.REFUSED
+        asked.outcomes[source] = _outcome(source, fate, message)
+        if asked.waiting:
+            return []
+        if any(outcome.fate is Fate.REFUSED for outcome in asked.outcomes.values()):
+            return self._finish(asked)
+        agreed = [o.node for o in asked.outcomes.values() if o.fate is Fate.UNTOUCHED]
+        asked.is_committed, asked.waiting = True, set(agreed)
+        asked.until_ms = now_ms + DONE_MS
+        return [Broadcast(message_of(t=_COMMIT, eb_id=offer))]
+
+    def _on_done(self, offer: str, source: NodeName, message: Message) -> list[DistributionEffect]:
+        asked = self._round
+        if asked is None or asked.offer != offer or source not in asked.waiting:
+            return []
+        if not asked.is_committed:
+            return []
+        asked.waiting.discard(source)
+        fate = Fate.INSTALLED if message.text(_IS_OK) == "1" else Fate.FAILED
+        warnings = asked.outcomes[source].reports
+        told = _outcome(source, fate, message)
+        asked.outcomes[source] = NodeOutcome(source, fate, told.text, warnings)
+        return [] if asked.waiting else self._finish(asked)
+
+    def _finish(self, asked: _Round) -> list[DistributionEffect]:
+        self._round = None
+        outcomes = tuple(asked.outcomes[node] for node in sorted(asked.outcomes))
+        told = Distributed(asked.offer, outcomes)
+        if asked.is_committed:
+            return [told]
+        return [Broadcast(message_of(t=_ABORT, eb_id=asked.offer)), told]
+
+
+def _answer(
+    kind: str, offer: str, source: NodeName, text: str, reports: tuple[Report, ...], *, is_ok: bool
+) -> Broadcast:
+    fields = {"t": kind, "dest": source, _ID: offer, _IS_OK: "1" if is_ok else "0"}
+    if text:
+        fields[_TEXT] = _one_line(text)
+    if reports:
+        fields[_REPORTS] = packed_reports(reports)
+    return Broadcast(message_of(**fields))
+
+
+def _one_line(text: str) -> str:
+    """Return a text that the wire can carry: latin-1, one line, not too long."""
+    return " ".join(text.split())[:TEXT_MAX].encode("latin-1", "replace").decode("latin-1")
+
+
+def _outcome(node: NodeName, fate: Fate, message: Message) -> NodeOutcome:
+    reports = unpacked_reports(message.text(_REPORTS) or "")
+    return NodeOutcome(node, fate, message.text(_TEXT) or "", reports)

@@ -1,0 +1,15 @@
+"""A changed configuration on its way to our processes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from everbeat.model.cluster import AuthKeys, HaConfig
+
+
+@dataclass(frozen=True, slots=True)
+class UseConfiguration:
+    """Order to link and executor: use this from now on. Nobody answers."""
+
+    config: HaConfig
+    keys: AuthKeys

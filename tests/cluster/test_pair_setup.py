@@ -1,0 +1,217 @@
+"""From two bare machines to a served address, and changes that no client notices."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cluster.pair_lab import events_of, now_ms, status_of
+from lab import EVERBEAT, Lab, Node, Probe, wait_until
+from lab.node import WEBD, WEBD_SERVER, everbeat
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = [pytest.mark.real, pytest.mark.xdist_group("pair-setup")]
+
+PROGRAM = str(Path(sys.executable).with_name("everbeat"))
+ADDRESS = "10.77.0.50"
+GAP_MS = 1_000
+
+
+class Bare:
+    """Two machines on which nothing is configured; the resource script webd is installed."""
+
+    def __init__(self) -> None:
+        self.lab = Lab()
+        self.nodes = [self.lab.node(name, EVERBEAT) for name in ("alpha", "beta")]
+        for node in self.nodes:
+            self.install(node)
+
+    def install(self, node: Node) -> None:
+        """Put the service on a machine."""
+        node.write("resource.d/webd", WEBD, 0o755)
+        node.write("webd.py", WEBD_SERVER)
+
+    def spawn(self, node: Node, *words: str) -> subprocess.Popen[str]:
+        """Run an everbeat command in the background."""
+        return subprocess.Popen(
+            node.on.command(PROGRAM, *words),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def add_node(self, inviter: Node, joiner: Node, *words: str) -> None:
+        """Have one machine invite another, and that one join."""
+        waiting = self.spawn(inviter, *words)
+        token = token_of(waiting)
+        said = everbeat(joiner, "join", token)
+        assert "is in the cluster with" in said
+        assert ended(waiting, 60) == 0
+
+    def close(self) -> None:
+        """Remove everything."""
+        self.lab.close()
+
+
+def token_of(waiting: subprocess.Popen[str]) -> str:
+    """Return the token that an inviter prints."""
+    assert waiting.stdout is not None
+    lines = []
+    for line in waiting.stdout:
+        lines.append(line)
+        if found := re.search(r"everbeat join (\S+)", line):
+            return found[1]
+    raise AssertionError("".join(lines))
+
+
+def ended(waiting: subprocess.Popen[str], timeout_s: float = 20) -> int:
+    """Wait for an inviter's end; return its exit status."""
+    waiting.communicate(timeout=timeout_s)
+    return waiting.returncode
+
+
+def refusal(node: Node, *words: str) -> str:
+    """Return what a command that is to be refused says."""
+    done = node.run(PROGRAM, *words, is_checked=False, timeout_s=60)
+    assert done.returncode == 1, done.stdout
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+@pytest.fixture(scope="module")
+def bare() -> Iterator[Bare]:
+    machines = Bare()
+    try:
+        yield machines
+    finally:
+        machines.close()
+
+
+@pytest.fixture(scope="module")
+def probe(bare: Bare) -> Iterator[Probe]:
+    probe = Probe(bare.lab.client, ADDRESS)
+    yield probe
+    probe.stop()
+
+
+def test_three_commands_lead_from_two_bare_machines_to_a_served_address(
+    bare: Bare, probe: Probe
+) -> None:
+    alpha, beta = bare.nodes
+    bare.add_node(alpha, beta, "init", "shop")
+    said = everbeat(alpha, "add", "vip", f"{ADDRESS}/24/eth0", "service", "webd", "--yes")
+    assert "beta" in said
+    probe.wait_answer("alpha")
+    assert (alpha.folder / "ha.d/authkeys").stat().st_mode & 0o777 == 0o600
+    assert (alpha.folder / "ha.d/authkeys").read_text() == (
+        beta.folder / "ha.d/authkeys"
+    ).read_text()
+
+
+def test_a_token_is_good_once_and_nothing_that_exists_is_replaced(bare: Bare) -> None:
+    alpha, beta = bare.nodes
+    waiting = bare.spawn(alpha, "invite", "--timeout", "20")
+    token = token_of(waiting)
+    assert "nothing of it is touched" in refusal(beta, "join", token)
+    damaged = token[:-1] + ("A" if token[-1] != "A" else "B")
+    assert "damaged" in refusal(beta, "join", damaged, "--replace")
+    taken = refusal(beta, "join", token, "--replace", "--no-start")
+    assert "runs; give the machine another name" in taken
+    assert ended(waiting) == 1
+    assert "nobody waits" in refusal(beta, "join", token, "--replace")
+
+
+def test_a_wrong_token_is_told_and_an_expired_one_as_well(bare: Bare) -> None:
+    alpha, beta = bare.nodes
+    first = bare.spawn(alpha, "invite", "--timeout", "1")
+    old = token_of(first)
+    assert ended(first) == 1
+    second = bare.spawn(alpha, "invite", "--timeout", "5")
+    token_of(second)
+    time.sleep(0.2)
+    assert "expired" in refusal(beta, "join", old, "--replace")
+    second.terminate()
+    ended(second)
+
+
+def test_a_reload_of_times_and_nodes_is_not_noticed_by_a_client(bare: Bare, probe: Probe) -> None:
+    alpha, beta = bare.nodes
+    began_ms = now_ms()
+    ha_cf = (alpha.folder / "ha.d/ha.cf").read_text()
+    alpha.write("ha.cf", ha_cf.replace("keepalive 1\n", "keepalive 500ms\n"))
+    assert "beta  installed" in everbeat(alpha, "reload", "--all")
+    assert "keepalive 500ms" in (beta.folder / "ha.d/ha.cf").read_text()
+    for node in bare.nodes:
+        wait_until(lambda n=node: "goes on with the changed ha.cf" in n.log(), "another link")
+    time.sleep(1.5)
+    wait_until(lambda: len(live(alpha)) == 2 and len(live(beta)) == 2, "both are seen")
+    assert not died(alpha, began_ms)
+    assert not died(beta, began_ms)
+    assert probe.outages(began_ms, GAP_MS) == []
+    assert probe.wait_answer("alpha") is not None
+
+
+def test_a_wrong_haresources_is_refused_by_all_and_changes_nothing(bare: Bare) -> None:
+    alpha, beta = bare.nodes
+    before = (alpha.folder / "ha.d/haresources").read_text()
+    alpha.write("haresources", before + "alpha 10.77.0.999 webd\n")
+    assert "nothing was changed" in refusal(alpha, "reload", "--all")
+    assert "nothing of it is used" in refusal(alpha, "reload")
+    alpha.write("haresources", before)
+    assert (beta.folder / "ha.d/haresources").read_text() == before
+
+
+def test_an_address_in_use_or_on_no_network_of_ours_is_refused(bare: Bare) -> None:
+    alpha = bare.nodes[0]
+    assert "in haresources already" in refusal(alpha, "add", "vip", ADDRESS, "--yes")
+    assert "is in use" in refusal(alpha, "add", "vip", "10.77.0.100", "--yes")
+    assert "on no network" in refusal(alpha, "add", "vip", "192.0.2.1", "--yes")
+
+
+def test_a_second_address_comes_and_goes_while_the_first_one_is_served(
+    bare: Bare, probe: Probe
+) -> None:
+    alpha, beta = bare.nodes
+    began_ms = now_ms()
+    everbeat(alpha, "add", "vip", "10.77.0.51/24/eth0", "--on", "beta", "--yes")
+    wait_until(lambda: beta.holds("10.77.0.51"), "it is there", 10)
+    everbeat(beta, "remove", "vip", "10.77.0.51", "--yes")
+    wait_until(lambda: not beta.holds("10.77.0.51"), "it is gone", 10)
+    assert probe.outages(began_ms, GAP_MS) == []
+
+
+def test_keys_are_rotated_and_no_node_is_ever_late(bare: Bare, probe: Probe) -> None:
+    alpha, beta = bare.nodes
+    began_ms = now_ms()
+    old = (beta.folder / "ha.d/authkeys").read_text()
+    assert "3/3" in everbeat(beta, "keys", "rotate")
+    new = (beta.folder / "ha.d/authkeys").read_text()
+    assert new != old
+    assert new == (alpha.folder / "ha.d/authkeys").read_text()
+    time.sleep(1.5)
+    for node in bare.nodes:
+        log = node.log()
+        assert "Late heartbeat" not in log[log.rfind("authkeys was read again") :]
+        assert not died(node, began_ms)
+        assert len(live(node)) == 2
+    assert probe.outages(began_ms, GAP_MS) == []
+
+
+def live(node: Node) -> list[str]:
+    """Return the active nodes a node sees."""
+    nodes = status_of(node)["membership"]["nodes"]
+    return [known["node"] for known in nodes if known["status"] == "active"]
+
+
+def died(node: Node, since_ms: int) -> list[str]:
+    """Return what a node tells of dead nodes."""
+    return [e["text"] for e in events_of(node, since_ms) if "dead" in e["text"]]
