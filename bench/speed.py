@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 
 FAST: Final = Settings(100, 500)
 FASTEST: Final = Settings(100, 300)
+SPLIT: Final = Settings(100, 1000, has_tie_breaker=True)
 ROWS: Final = (
     Row("crash500", "crash, deadtime 500 ms", FAST, "crash", 620),
     Row("move", "planned move", FAST, "standby", 80),
@@ -57,13 +58,7 @@ ROWS: Final = (
     Row("master", "nginx's master alone killed", FAST, "master", 100),
     Row("start", "both start together", FAST, "start", 3000),
     Row("crash300", "crash, deadtime 300 ms", FASTEST, "crash", 330),
-    Row(
-        "heal",
-        "a cut heals, with tie-breaker",
-        Settings(100, 1000, has_tie_breaker=True),
-        "heal",
-        0,
-    ),
+    Row("heal", "a cut heals, with tie-breaker", SPLIT, "heal", 0),
     Row("idle", "idle, keepalive 1 s", Settings(1000, 3000), "idle", None),
 )
 STARTS_MAX: Final = 3
