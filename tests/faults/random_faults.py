@@ -10,7 +10,9 @@ draws, ends them all and waits. A finding is
     two holders     two machines had the address at once, by the kernel's own events
     two servers     web servers of two machines were alive at once
     two answers     the client was answered by both in turn
-    not settled     SETTLE_S after the end of all faults not one serves, or a node is not well
+    late            it took more than SETTLE_S after the end of all faults until one served and
+                    every node was well: a busy machine, or something waits that need not
+    not settled     not even after STUCK_S
     traceback       a daemon died of a bug
 
 Its logs are kept and the command that repeats it is printed. Exit status 1 if there was any. Root.
@@ -51,6 +53,7 @@ from faults.watch import Overlap, Span, now_ms, overlaps  # noqa: E402
 SETTLE_S: Final = 30
 """A machine boots (3 s), nodes wait for each other (initdead, 5 s; a witness that was killed
 waits deadtime, 4 s), join and take: half of this on an idle machine."""
+STUCK_S: Final = 90
 CALM_S: Final = 2
 """So long it must be as it should be."""
 TURN_S: Final = 0.02
@@ -180,7 +183,7 @@ def _wait_settled(cluster: FaultyCluster) -> float | None:
     """Wait for CALM_S of peace; return the seconds until they began, None if they do not come."""
     began_s = time.monotonic()
     calm: tuple[str, float] | None = None  # who serves, since when
-    while (now_s := time.monotonic()) < began_s + SETTLE_S + CALM_S:
+    while (now_s := time.monotonic()) < began_s + STUCK_S + CALM_S:
         cluster.keep_up()
         serving = cluster.serving()
         if serving is None or not cluster.is_settled():
@@ -201,7 +204,9 @@ def _findings(cluster: FaultyCluster, began_ms: float, settled_s: float | None) 
         *_doubles("two answers", overlaps(_answering(cluster)), began_ms),
     ]
     if settled_s is None:
-        found.append(f"not settled after {SETTLE_S} s: {_state_of(cluster)}")
+        found.append(f"not settled: after {STUCK_S} s {_state_of(cluster)}")
+    elif settled_s > SETTLE_S:
+        found.append(f"late: settled after {settled_s:.1f} s, load {os.getloadavg()[0]:.1f}")
     for name, text in cluster.logs().items():
         found += [f"traceback in {name}: {line}" for line in text.splitlines() if _is_bug(line)][:3]
     return found
