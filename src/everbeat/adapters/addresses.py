@@ -53,7 +53,6 @@ WRONG_ARGUMENT_EXIT: Final = 2
 FAILED_EXIT: Final = 1
 
 _MAIN_TABLE: Final = 254
-_INTERFACES: Final = Path("/sys/class/net")
 _SYSCTL: Final = Path("/proc/sys/net")
 
 
@@ -139,10 +138,6 @@ class Addresses:
         with contextlib.suppress(AddressError, OSError):
             return await self._in_thread(self._near, address)
         return None
-
-    async def own_macs(self) -> tuple[str, ...]:
-        """Return the MACs of all interfaces of this machine."""
-        return await self._in_thread(_own_macs)
 
     async def _start(self, spec: AddressSpec) -> Ending:
         announced = await self._in_thread(self._add, spec)
@@ -248,14 +243,6 @@ class Addresses:
 def _announced(address: Address, interface: str, link: _Link) -> Announced:
     is_router = address.version == 6 and _read_flag(f"ipv6/conf/{interface}/forwarding")
     return Announced(address, interface, link.mac, is_router)
-
-
-def _own_macs() -> tuple[str, ...]:
-    macs: set[str] = set()
-    for path in _INTERFACES.glob("*/address"):
-        with contextlib.suppress(OSError):  # removed meanwhile
-            macs.add(path.read_text().strip())
-    return tuple(sorted(macs))
 
 
 def _family(address: Address) -> int:

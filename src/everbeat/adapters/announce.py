@@ -1,6 +1,7 @@
 """Tell the neighbours who has an address now: gratuitous ARP, unsolicited neighbour advertisement.
 
     announce ─► at once, then at AT_MS ─► done          give_up ─► nothing more is sent
+    repeat   ─► once
 
 One packet socket stays open for the life of the process: closing one waits for a grace period of
 the kernel, 20 ms and more. Source: RFC 5227 and 5944 (ARP), RFC 4861 7.2.6 (neighbours).
@@ -48,11 +49,20 @@ class Announced:
 
 
 class Announcer:
-    """Announcements in progress, one per address. `on_error` hears why a packet was not sent."""
+    """Announcements in progress, one per address.
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, on_error: Callable[[str], None]) -> None:
+    `on_error` hears why a packet was not sent, `on_announced` of each announcement that has begun.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        on_error: Callable[[str], None],
+        on_announced: Callable[[Announced], None],
+    ) -> None:
         self._loop = loop
         self._on_error = on_error
+        self._on_announced = on_announced
         self._timers: dict[Address, list[asyncio.TimerHandle]] = {}
         self._socket = socket.socket(
             socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, 0
@@ -61,14 +71,20 @@ class Announcer:
     def announce(self, announced: Announced, *, is_repeated: bool = True) -> None:
         """Send now and repeat in the background; an earlier announcement is replaced."""
         self.give_up(announced.address)
-        if len(announced.mac) != MAC_BYTES or not any(announced.mac):
-            return  # loopback, tunnels: nobody to tell
+        if not _has_neighbours(announced):
+            return
         frames = frames_of(announced)
         self._send(announced.interface, frames)
         self._timers[announced.address] = [
             self._loop.call_later(at_ms / 1000, self._send, announced.interface, frames)
             for at_ms in (AT_MS[1:] if is_repeated else ())
         ]
+        self._on_announced(announced)
+
+    def repeat(self, announced: Announced) -> None:
+        """Send once more; what is under way goes on."""
+        if _has_neighbours(announced):
+            self._send(announced.interface, frames_of(announced))
 
     def give_up(self, address: Address) -> None:
         """Send nothing more for this address."""
@@ -87,6 +103,11 @@ class Announcer:
                 self._socket.sendto(frame, (interface, 0))
             except OSError as error:
                 self._on_error(f"announcement on {interface}: {error.strerror or error}")
+
+
+def _has_neighbours(announced: Announced) -> bool:
+    """Whether there is anybody to tell: not on loopback, not on tunnels."""
+    return len(announced.mac) == MAC_BYTES and any(announced.mac)
 
 
 def frames_of(announced: Announced) -> tuple[bytes, ...]:

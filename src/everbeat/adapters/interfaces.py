@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -15,10 +16,12 @@ LOOPBACK_BROADCAST: Final = "127.255.255.255"
 
 _SIOCGIFFLAGS: Final = 0x8913
 _SIOCGIFBRDADDR: Final = 0x8919
+_SIOCGIFHWADDR: Final = 0x8927
 _IFF_UP: Final = 0x1
 _IFF_RUNNING: Final = 0x40
 _IFREQ_BYTES: Final = 40
 _NAME_BYTES: Final = 16
+_MAC: Final = slice(2, 8)  # of struct sockaddr
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,16 @@ def is_running(name: str) -> bool:
         except OSError:
             return False
     return bool(flags & _IFF_RUNNING)
+
+
+def hardware_addresses() -> tuple[bytes, ...]:
+    """Return the MACs of all interfaces of this machine, each once, in order."""
+    macs: set[bytes] = set()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        for _, name in socket.if_nameindex():
+            with contextlib.suppress(OSError):  # removed meanwhile
+                macs.add(_ask(asking, _SIOCGIFHWADDR, name)[_MAC])
+    return tuple(sorted(mac for mac in macs if any(mac)))
 
 
 def _ask(asking: socket.socket, request: int, name: str) -> bytes:

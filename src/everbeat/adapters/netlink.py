@@ -178,7 +178,7 @@ class Netlink:
         return _number(given.get(_RTA_DEVICE), 0) or None if is_near else None
 
     def neighbour(self, address: IPv4Address | IPv6Address, index: int) -> bytes:
-        """Return the MAC to which the kernel sends what is for a neighbour; empty: it knows none."""
+        """Return the MAC to which the kernel sends what is for a neighbour, or nothing."""
         asked = _NEIGHBOUR.pack(_family(address), 0, index, 0, 0, 0)
         try:
             [body] = self._ask(_GET_NEIGHBOUR, 0, asked + _attribute(_NDA_ADDRESS, address.packed))

@@ -63,6 +63,7 @@ from everbeat.model.distribution import AUTHKEYS, CheckFiles, Distributed, Insta
 from everbeat.model.failures import Failures
 from everbeat.model.fencing import RunFencing
 from everbeat.model.members import Broadcast, MembershipView, RaiseGeneration
+from everbeat.model.neighbours import ProbeAddresses, RepeatAnnouncement
 from everbeat.model.operations import (
     AnnounceAddresses,
     ExecutorFact,
@@ -73,12 +74,12 @@ from everbeat.model.operations import (
     WatchResources,
 )
 from everbeat.model.quorum import ConfirmOff
-from everbeat.node.core_log_lines import lines_of_effect
 from everbeat.model.reload import UseConfiguration
 from everbeat.model.reports import Severity
+from everbeat.node.core_log_lines import lines_of_effect
 from everbeat.node.core_node import CoreNode, RebootMachine
-
 from everbeat.node.reload import live_part, needs_new_link
+
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable, Mapping, Sequence
 
@@ -87,8 +88,8 @@ if TYPE_CHECKING:
     from everbeat.clients.orders import ApiOrder
     from everbeat.config.configuration import Parsed
     from everbeat.ipc.channel import Channel
-    from everbeat.model.groups import ClusterEvent
     from everbeat.model.cluster import AuthKeys
+    from everbeat.model.groups import ClusterEvent
     from everbeat.model.members import MembershipFact
     from everbeat.model.message import Message
     from everbeat.node.core_node import CoreEffect
@@ -115,8 +116,8 @@ class CoreDaemon:
 
     def __init__(self, parsed: Parsed, folders: Folders, *, is_adopting: bool) -> None:
         assert parsed.config is not None
-        self._clock = SystemClock()
         self._config = parsed.config  # as it is used now
+        self._clock = SystemClock()
         self._loop = asyncio.get_running_loop()
         self._event_file = EventFile(folders.state)
         self._safe_file = SafeNodesFile(folders.run)
@@ -132,11 +133,11 @@ class CoreDaemon:
             safe=self._safe_file.read() if is_adopting else (),
         )
         self._folders = folders
-        self._link: Channel | None = None
         if parsed.keys is not None:
             self._node.use_keys(parsed.keys, _cipher_or_none(parsed.keys))
         self._distributing: dict[str, Channel] = {}  # by offer
         self._reloading = asyncio.Lock()
+        self._link: Channel | None = None
         self._executor: Channel | None = None
         self._for_link: list[object] = []  # while it is away
         self._for_executor: list[object] = []
@@ -168,7 +169,6 @@ class CoreDaemon:
         _log.info("Heartbeat shutdown in progress. (%d)", os.getpid())
         self._perform(self._node.on_stop(self._now_ms()))
 
-    # --- link and executor -------------------------------------------------------------------
     # --- another configuration ---------------------------------------------------------------
 
     def reload_soon(self) -> None:
@@ -255,6 +255,7 @@ class CoreDaemon:
             self._distributing[offer] = channel
         self._perform(effects)
 
+    # --- link and executor -------------------------------------------------------------------
 
     async def keep_linked(self) -> None:
         """Be connected to link; again whenever it is a new one."""
@@ -342,11 +343,11 @@ class CoreDaemon:
                 self._decide(channel, *self._node.on_fence_confirm(node, self._now_ms()))
             case TestFencing(node):
                 self._decide(channel, *self._node.on_fence_test(node, self._now_ms()))
-            case SendMessage(message):
             case RequestReload():
                 self._spawn(self._answer_reload(channel))
             case Distribute():
                 self._distribute(channel, request)
+            case SendMessage(message):
                 self._perform(self._node.on_message(message, self._now_ms()))
                 channel.send_nowait(Answer(is_accepted=True, text=f"{message.type} was sent"))
             case _:
@@ -409,13 +410,12 @@ class CoreDaemon:
                     _send(self._executor, self._for_executor, effect)
                 case WatchResources() | ForgetFailures() | Failures():
                     _send(self._executor, self._for_executor, effect)
+                case ProbeAddresses() | RepeatAnnouncement() if self._executor is not None:
+                    self._executor.send_nowait(effect)
                 case Reply() | Disconnect():
                     self._clients.carry_out(effect)
                 case EventRecorded(event):
                     self._tell(event)
-                case StopFinished():
-                    if not self.finished.done():
-                        self.finished.set_result(None)
                 case UseConfiguration():
                     _send(self._link, self._for_link, effect)
                     _send(self._executor, self._for_executor, effect)
@@ -427,8 +427,13 @@ class CoreDaemon:
                     asker = self._distributing.pop(offer, None)
                     if asker is not None:
                         asker.send_nowait(DistributeReply("", outcomes, effect.is_done))
+                case StopFinished():
+                    if not self.finished.done():
+                        self.finished.set_result(None)
                 case GroupMoved() | ResourceActed():
                     pass
+                case ProbeAddresses() | RepeatAnnouncement():
+                    pass  # the executor is away: the next question comes
             for level, text in lines_of_effect(effect):
                 _log.log(level, "%s", text)
         self._safe_file.write(self._node.safe_nodes())
@@ -454,11 +459,6 @@ class CoreDaemon:
         self._perform(self._node.on_tick(self._now_ms()))
 
 
-def _send(channel: Channel | None, pending: list[object], value: object) -> None:
-    if channel is not None and channel.send_nowait(value):
-        return
-    pending.append(value)
-    assert len(pending) <= PENDING_MAX, "link or executor stays away"
 def _cipher_or_none(keys: AuthKeys) -> AesSiv | None:
     """Return a cipher for files even where authkeys needs none; None without the library."""
     try:
@@ -467,6 +467,11 @@ def _cipher_or_none(keys: AuthKeys) -> AesSiv | None:
         return None
 
 
+def _send(channel: Channel | None, pending: list[object], value: object) -> None:
+    if channel is not None and channel.send_nowait(value):
+        return
+    pending.append(value)
+    assert len(pending) <= PENDING_MAX, "link or executor stays away"
 
 
 async def _connected(path: Path, codec: Codec) -> Channel:
@@ -485,12 +490,12 @@ async def serve(parsed: Parsed, folders: Folders, lease: Lease, *, is_adopting: 
             _log.warning("decisions wait behind busy programs: %s", refusal)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, daemon.stop)
+    loop.add_signal_handler(signal.SIGHUP, daemon.reload_soon)
     loop.set_exception_handler(lambda _, context: _fail(daemon.finished, context))
     daemon.open()
     listener = await listen(
         folders.run / "core.sock", Codec(CORE_TYPES), daemon.on_channel, program="core"
     )
-    loop.add_signal_handler(signal.SIGHUP, daemon.reload_soon)
     async with asyncio.TaskGroup() as tasks:
         running = [
             tasks.create_task(daemon.keep_linked()),

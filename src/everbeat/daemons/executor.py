@@ -2,6 +2,7 @@
 
     RUN/executor.sock ── ExecutorOrder ─► ExecutorNode ── Launch, Signal ─► Processes
                       ◄─ ExecutorFact ──       │       ── SetAddress ─────► Addresses, Announcer
+                                               │       ── ProbeAddresses ─► Neighbours
                                                │       ◄─ causes ─── MainProcesses,
                                                │                     AddressEvents, UnitEvents
     EVERBEAT_LEASE_FD ◄─ R once ready, then . each EVERBEAT_LEASE_MS
@@ -31,9 +32,11 @@ from everbeat.adapters.clock import SystemClock
 from everbeat.adapters.config_files import load_configuration
 from everbeat.adapters.flight_record import flight_record
 from everbeat.adapters.installed import InstalledFiles, make_agents_scratch
+from everbeat.adapters.interfaces import hardware_addresses
 from everbeat.adapters.lease import lease_from_environment
 from everbeat.adapters.log import Log, targets_of
 from everbeat.adapters.main_processes import MainProcesses
+from everbeat.adapters.neighbours import Neighbours, mac_text
 from everbeat.adapters.power import reboot_now
 from everbeat.adapters.processes import Processes
 from everbeat.adapters.realtime import become_prompt
@@ -55,24 +58,30 @@ from everbeat.executor.effects import (
 from everbeat.ipc.channel import listen
 from everbeat.ipc.codec import Codec
 from everbeat.ipc.registries import EXECUTOR_TYPES
+from everbeat.model.neighbours import (
+    AddressAnnounced,
+    AddressesProbed,
+    ProbeAddresses,
+    RepeatAnnouncement,
+)
 from everbeat.model.operations import Action, ExecutorOrder
+from everbeat.model.reload import UseConfiguration
 from everbeat.model.reports import Severity
 from everbeat.node.executor_node import ExecutorNode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from everbeat.adapters.announce import Announced
     from everbeat.adapters.lease import Lease
     from everbeat.executor.effects import Ending, ExecutorEffect
     from everbeat.ipc.channel import Channel
-from everbeat.model.reload import UseConfiguration
     from everbeat.model.cluster import HaConfig
     from everbeat.model.operations import ExecutorFact
 
 STOP_MS: Final = 30_000
 """How long a SIGTERM waits for clients and running operations."""
 
-    from everbeat.adapters.announce import Announced
 CONFIGURATION_EXIT: Final = 6
 _ORDINARY_OOM_SCORE: Final = "0"
 _ORDERS: Final = get_args(ExecutorOrder)
@@ -104,8 +113,9 @@ class ExecutorDaemon:
         self._clock = SystemClock()
         self._loop = loop
         self._tasks = tasks
-        self._announcer = Announcer(loop, _log.warning)
+        self._announcer = Announcer(loop, _log.warning, self._on_announced)
         self._addresses = Addresses(self._announcer)
+        self._neighbours = Neighbours(loop, self._addresses, _log.info)
         self._processes = Processes(loop, self._on_ended, is_prompt=config.is_realtime)
         self._main_processes = MainProcesses(loop, self._on_cause)
         self._address_events = AddressEvents(loop, self._on_cause, self._on_link)
@@ -152,6 +162,7 @@ class ExecutorDaemon:
         if self._timer is not None:
             self._timer.cancel()
         self._announcer.close()
+        self._neighbours.close()
         self._main_processes.close()
         self._address_events.close()
         self._unit_events.close()
@@ -170,6 +181,9 @@ class ExecutorDaemon:
         _log.info("watch %d: %s", watch, cause)
         now_ms = self._clock.now_ms()
         self._perform(self._node.on_cause(watch, cause, now_ms, is_certain=is_certain))
+
+    def _on_announced(self, announced: Announced) -> None:
+        self._loop.call_soon(self._tell_announced, announced)  # the answer to its start goes first
 
     def _on_link(self, interface: str, is_up: bool) -> None:  # noqa: FBT001 - a callback
         self._perform(self._node.on_interface(interface, self._clock.now_ms(), is_up=is_up))
@@ -193,6 +207,11 @@ class ExecutorDaemon:
                     _log.info("address announce %s", "::".join(arguments))
                     again = self._addresses.announce_again(arguments, is_repeated=is_repeated)
                     self._tasks.create_task(again)
+                case RepeatAnnouncement(address):
+                    _log.info("address announce %s again", address)
+                    self._tasks.create_task(self._addresses.repeat(address))
+                case ProbeAddresses():
+                    self._tasks.create_task(self._probe(effect))
                 case Signal(run, is_hard):
                     _log.warning("run %d is ended by %s", run, "KILL" if is_hard else "TERM")
                     self._processes.signal(run, is_hard=is_hard)
@@ -240,6 +259,20 @@ class ExecutorDaemon:
     async def _set_address(self, order: SetAddress) -> None:
         ending = await self._addresses.perform(order.action, order.arguments)
         self._on_ended(order.run, ending)
+
+    def _tell_announced(self, announced: Announced) -> None:
+        fact = AddressAnnounced(
+            address=str(announced.address),
+            mac=mac_text(announced.mac),
+            own_macs=tuple(mac_text(mac) for mac in hardware_addresses()),
+            at_ms=self._clock.now_ms(),
+        )
+        self._perform(self._node.on_neighbours(fact))
+
+    async def _probe(self, order: ProbeAddresses) -> None:
+        findings = await self._neighbours.probe(order.addresses)
+        probed = AddressesProbed(asker=order.asker, number=order.number, findings=findings)
+        self._perform(self._node.on_neighbours(probed))
 
     def _set_timer(self) -> None:
         if self._timer is not None:

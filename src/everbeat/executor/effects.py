@@ -5,7 +5,9 @@
     Signal(run)       → TERM or KILL to the process group of a Launch
     Examine(run)      → on_examined(run, lines): how its processes are, for people
     Observe(watch)    → on_cause(watch, text) when what it serves may have ended, until Unobserve
-    AnnounceAddress, Publish, Note, Reboot       not answered
+    ProbeAddresses    → on_neighbours(AddressesProbed)
+    AnnounceAddress   → on_neighbours(AddressAnnounced) if the address is here
+    RepeatAnnouncement, Publish, Note, Reboot    not answered
 
 `run` is a number the core chose, unique for the life of the executor.
 """
@@ -14,6 +16,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
+
+from everbeat.model.neighbours import ProbeAddresses, RepeatAnnouncement
 
 if TYPE_CHECKING:
     from everbeat.agents.agent import Agent
@@ -132,6 +136,8 @@ ExecutorEffect: TypeAlias = (
     Launch
     | SetAddress
     | AnnounceAddress
+    | RepeatAnnouncement
+    | ProbeAddresses
     | Signal
     | Examine
     | Observe

@@ -13,6 +13,12 @@ from everbeat.model.cluster import ResourceSpec
 from everbeat.model.failures import Failures
 from everbeat.model.fencing import FencingDone, RunFencing
 from everbeat.model.names import GroupKey
+from everbeat.model.neighbours import (
+    AddressAnnounced,
+    AddressesProbed,
+    ProbeAddresses,
+    RepeatAnnouncement,
+)
 
 
 class Action(StrEnum):
@@ -82,8 +88,8 @@ class WatchResources:
     """Order: from now on monitor exactly these resources of a group; none ends it.
 
     Answered by MonitorFailed as often as one of them is found not to run; by MonitorHeard when its
-    status says for the first time that it runs, or once by MonitorUnheard if it never does. A monitor under way when its resource is
-    not watched any more is ended unheard.
+    status says for the first time that it runs, or once by MonitorUnheard if it never does. A
+    monitor under way when its resource is not watched any more is ended unheard.
     """
 
     group: GroupKey
@@ -107,6 +113,8 @@ ExecutorOrder: TypeAlias = (
     | ForgetFailures
     | Failures
     | RunFencing
+    | ProbeAddresses
+    | RepeatAnnouncement
 )
 
 
@@ -235,4 +243,6 @@ ExecutorFact: TypeAlias = (
     | ClientsStopped
     | ClientEnded
     | FencingDone
+    | AddressAnnounced
+    | AddressesProbed
 )

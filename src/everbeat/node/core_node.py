@@ -36,6 +36,12 @@ from everbeat.model.members import (
     fold,
 )
 from everbeat.model.message import message_of
+from everbeat.model.neighbours import (
+    AddressAnnounced,
+    AddressesProbed,
+    ProbeAddresses,
+    RepeatAnnouncement,
+)
 from everbeat.model.operations import (
     AnnounceAddresses,
     ClientEnded,
@@ -53,13 +59,15 @@ from everbeat.model.operations import (
     WatchResources,
 )
 from everbeat.model.quorum import ConfirmOff
+from everbeat.model.reload import UseConfiguration
 from everbeat.model.reports import Severity
+from everbeat.node.address_check import AddressCheck
+from everbeat.node.address_messages import CHECK_TYPE, SEEN_TYPE
 from everbeat.node.failure_board import (
     CLEANUP_TYPE,
     FAILURES_TYPE,
     FailureBoard,
     cleanup_from_message,
-from everbeat.model.reload import UseConfiguration
     cleanup_message,
 )
 from everbeat.node.fencing_gate import FENCE_ME, FencingGate, Released
@@ -79,7 +87,9 @@ if TYPE_CHECKING:
     from everbeat.model.message import Message
     from everbeat.model.names import NodeName
     from everbeat.model.operations import ExecutorFact
+    from everbeat.model.reports import Report
     from everbeat.node.fencing_gate import GateEffect
+    from everbeat.ports.cipher import Cipher
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +97,7 @@ class RebootMachine:
     """Order: restart this machine at once, without stopping anything."""
 
     reason: str
-    from everbeat.model.reports import Report
 
-    from everbeat.ports.cipher import Cipher
 
 CoreEffect: TypeAlias = (
     Broadcast
@@ -97,6 +105,8 @@ CoreEffect: TypeAlias = (
     | RunOperation
     | RunHook
     | AnnounceAddresses
+    | ProbeAddresses
+    | RepeatAnnouncement
     | StartClients
     | WatchResources
     | ForgetFailures
@@ -110,21 +120,21 @@ CoreEffect: TypeAlias = (
     | RunFencing
     | ConfirmOff
     | RebootMachine
+    | CheckFiles
+    | InstallFiles
+    | Distributed
+    | UseConfiguration
 )
 
 # The cluster's own conversation: handled inside, no script is asked.
 _INTERNAL_TYPES: Final = frozenset(
     {"starting", "resource", "shutdone", "hbapi-clstat", "query-cstatus", "respond-cstatus"}
-    | {FAILURES_TYPE, CLEANUP_TYPE, FENCE_ME}
+    | {FAILURES_TYPE, CLEANUP_TYPE, FENCE_ME, CHECK_TYPE, SEEN_TYPE}
     | distributor.TYPES
 )
 
 
 class CoreNode:
-    | CheckFiles
-    | InstallFiles
-    | Distributed
-    | UseConfiguration
     """Everything the core process decides."""
 
     def __init__(
@@ -142,6 +152,7 @@ class CoreNode:
         self._are_clients_started = False
         self._api = ClientApi(config, config.node)
         self._board = FailureBoard(config.node)
+        self._distributor = Distributor(config.node)
         self._manager = HaresourcesManager(
             config,
             groups,
@@ -151,9 +162,9 @@ class CoreNode:
         )
 
         self._gate = FencingGate(config, self._manager.timeline, first_operation_id, safe)
+        self._check = AddressCheck(config.node, self._manager, first_operation_id)
 
     def membership(self) -> MembershipView:
-        self._distributor = Distributor(config.node)
         """Return what is known of the nodes."""
         return self._view
 
@@ -198,7 +209,11 @@ class CoreNode:
         if isinstance(fact, CommunicationUp):
             effects += self._start_clients()
         effects += self._hooks(fact)
+        if isinstance(fact, MessageReceived) and fact.message.type in distributor.TYPES:
+            effects += self._distributor.on_message(fact.message, now_ms)
         effects += self._api.on_membership(fact)
+        if isinstance(fact, MessageReceived):
+            effects += self._check.on_message(fact.message, now_ms)
         return effects + self._on_their_failures(fact, now_ms)
 
     def on_executor(self, fact: ExecutorFact, now_ms: int) -> list[CoreEffect]:
@@ -210,8 +225,6 @@ class CoreNode:
                 return self._passed(self._gate.on_done(fact, now_ms), now_ms)
             case MonitorFailed():
                 return [*self._manager.on_monitor_failed(fact, now_ms)]
-        if isinstance(fact, MessageReceived) and fact.message.type in distributor.TYPES:
-            effects += self._distributor.on_message(fact.message, now_ms)
             case Failures(counts):
                 told = self._board.on_own(fact, now_ms)
                 return [*told, *self._manager.on_failures(self._config.node, counts, now_ms)]
@@ -227,6 +240,11 @@ class CoreNode:
                 text = f"the link of {interface} is {word}: it carries service addresses"
                 kind = f"interface-{word}"
                 return [*self._manager.timeline.note(kind, text, now_ms, severity=severity)]
+            case AddressAnnounced():
+                self._check.on_announced(fact, now_ms)
+                return []
+            case AddressesProbed():
+                return [*self._check.on_probed(fact, now_ms)]
             case ClientEnded() | ClientsStopped():
                 return []
 
@@ -255,25 +273,6 @@ class CoreNode:
             effects += self._start_clients()
         return effects
 
-    def on_standby(self, word: str, now_ms: int) -> tuple[str, list[CoreEffect]]:
-        """Take a request to hand groups over; return why not (or "") and the effects."""
-        reason, effects = self._manager.on_standby(word, now_ms)
-        return reason, [*effects]
-
-    def on_takeover(self, word: str) -> tuple[str, list[CoreEffect]]:
-        """Take a request for the other node's groups; return why not (or "") and the effects."""
-        reason, effects = self._manager.on_takeover(word)
-        return reason, [*effects]
-
-    def on_fence(
-        self, node: NodeName, action: FenceAction, now_ms: int
-    ) -> tuple[str, list[CoreEffect]]:
-        """Take a person's request to fence a node; return why not (or "") and the effects."""
-        reason, effects = self._gate.on_request(node, action, now_ms)
-        return reason, self._passed(effects, now_ms)
-
-    def on_fence_confirm(self, node: NodeName, now_ms: int) -> tuple[str, list[CoreEffect]]:
-        """Take a person's word that a node is off; return why not (or "") and the effects."""
     def use_keys(self, keys: AuthKeys, cipher: Cipher | None) -> None:
         """Seal files for the other nodes with these keys, and open theirs."""
         self._distributor.use_keys(keys, cipher)
@@ -325,6 +324,25 @@ class CoreNode:
             for name in names
         ]
 
+    def on_standby(self, word: str, now_ms: int) -> tuple[str, list[CoreEffect]]:
+        """Take a request to hand groups over; return why not (or "") and the effects."""
+        reason, effects = self._manager.on_standby(word, now_ms)
+        return reason, [*effects]
+
+    def on_takeover(self, word: str) -> tuple[str, list[CoreEffect]]:
+        """Take a request for the other node's groups; return why not (or "") and the effects."""
+        reason, effects = self._manager.on_takeover(word)
+        return reason, [*effects]
+
+    def on_fence(
+        self, node: NodeName, action: FenceAction, now_ms: int
+    ) -> tuple[str, list[CoreEffect]]:
+        """Take a person's request to fence a node; return why not (or "") and the effects."""
+        reason, effects = self._gate.on_request(node, action, now_ms)
+        return reason, self._passed(effects, now_ms)
+
+    def on_fence_confirm(self, node: NodeName, now_ms: int) -> tuple[str, list[CoreEffect]]:
+        """Take a person's word that a node is off; return why not (or "") and the effects."""
         reason, effects = self._gate.on_confirm(node, now_ms)
         return reason, self._passed(effects, now_ms)
 
@@ -362,12 +380,13 @@ class CoreNode:
         """Let time pass."""
         passed = self._passed(self._gate.on_tick(now_ms), now_ms)
         moved = self._escalated(self._manager.on_tick(now_ms), now_ms)
+        checked = self._check.on_tick(self._view, now_ms)
         told = self._distributor.on_tick(now_ms)
-        return [*passed, *moved, *told, *self._api.on_tick(now_ms)]
+        return [*passed, *moved, *checked, *told, *self._api.on_tick(now_ms)]
 
     def next_wakeup_ms(self) -> int | None:
         """Return when on_tick is due, or None."""
-        parts = (self._manager, self._gate, self._distributor, self._api)
+        parts = (self._manager, self._gate, self._check, self._distributor, self._api)
         due = [part.next_wakeup_ms() for part in parts]
         return min((moment for moment in due if moment is not None), default=None)
 

@@ -22,6 +22,12 @@ from everbeat.executor.recurring import Recurring
 from everbeat.executor.respawn import Respawn
 from everbeat.model.failures import Failures
 from everbeat.model.fencing import FencingDone, RunFencing
+from everbeat.model.neighbours import (
+    AddressAnnounced,
+    AddressesProbed,
+    ProbeAddresses,
+    RepeatAnnouncement,
+)
 from everbeat.model.operations import (
     Action,
     AnnounceAddresses,
@@ -83,16 +89,16 @@ class ExecutorNode:
         effects += self._routed(self._recurring.on_manager(session, now_ms))
         return effects + self._routed(self._operations.on_manager(session, now_ms))
 
+    def on_configuration(self, config: HaConfig) -> None:
+        """Count failures by another ha.cf from now on."""
+        watching = config.monitoring
+        self._failures.use_limits(watching.max_failures, watching.failure_window_ms)
+
     def on_manager_gone(self) -> None:
         """Keep answers, and begin no operation, until a manager is there again."""
         self._outbox.on_manager_gone()
         self._operations.on_manager_gone()
         self._recurring.on_manager_gone()
-
-    def on_configuration(self, config: HaConfig) -> None:
-        """Count failures by another ha.cf from now on."""
-        watching = config.monitoring
-        self._failures.use_limits(watching.max_failures, watching.failure_window_ms)
 
     def on_order(self, order: ExecutorOrder, now_ms: int) -> list[ExecutorEffect]:
         """Take one order of the manager."""
@@ -105,6 +111,8 @@ class ExecutorNode:
                 return self._routed(self._hooks.on_hook(order, now_ms))
             case AnnounceAddresses(resources):
                 return [self._announce(r) for r in resources if r.script in ADDRESS_NAMES]
+            case ProbeAddresses() | RepeatAnnouncement():
+                return [order]
             case StartClients():
                 is_new = self._clients_session not in {"", self._session}
                 self._clients_session = self._session
@@ -131,6 +139,10 @@ class ExecutorNode:
         """Take that the link of an interface with a watched address has changed."""
         changed = InterfaceChanged(interface=interface, is_up=is_up, at_ms=now_ms)
         return self._routed([changed])
+
+    def on_neighbours(self, fact: AddressAnnounced | AddressesProbed) -> list[ExecutorEffect]:
+        """Take that an address was announced, or where addresses were found."""
+        return self._routed([fact])
 
     def on_examined(self, run: int, lines: tuple[str, ...], now_ms: int) -> list[ExecutorEffect]:
         """Take how a run that takes too long was found."""
@@ -182,6 +194,12 @@ class ExecutorNode:
         is_builtin = self._installed.script_path(resource.script) is None
         return AnnounceAddress(resource.arguments, is_repeated=is_builtin)
 
+    def _announced_by_script(self, done: OperationDone) -> list[ExecutorEffect]:
+        """Announce an address that a script has set: then it is checked like ours."""
+        is_script = self._installed.script_path(done.resource.script) is not None
+        is_address = done.resource.script in ADDRESS_NAMES
+        return [self._announce(done.resource)] if is_script and is_address else []
+
     def _routed(
         self, effects: Sequence[ExecutorEffect | Answer | ExecutorFact]
     ) -> list[ExecutorEffect]:
@@ -194,6 +212,8 @@ class ExecutorNode:
                         why = f"start {done.outcome.value}, exit {done.exit_code}: {done.output}"
                         routed += self._count(done, why, done.ended_ms)
                     routed += self._outbox.answer(done, session)
+                    if done.is_success and done.action is Action.START:
+                        routed += self._announced_by_script(done)
                 case MonitorFailed():
                     why = f"status: {effect.output or effect.outcome.value} ({effect.cause})"
                     routed += self._count(effect, why, effect.ended_ms)
@@ -202,7 +222,7 @@ class ExecutorNode:
                     routed += self._outbox.tell(effect)
                 case Failures() | MonitorHeard() | MonitorUnheard() | OperationHung():
                     routed += self._outbox.tell(effect)
-                case InterfaceChanged() | FencingDone():
+                case InterfaceChanged() | FencingDone() | AddressAnnounced() | AddressesProbed():
                     routed += self._outbox.tell(effect)
                 case OperationDone():
                     raise AssertionError("answers come with their session")

@@ -1,0 +1,104 @@
+"""Two whole nodes: who reaches an address where, until everybody reaches its holder."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cluster.pair_lab import ADDRESS, GROUP, Pair, events_of, now_ms
+from everbeat.adapters.namespaces import Space, SpaceConfig
+from everbeat.node.address_check import CHECK_AT_MS
+from lab import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lab import Node
+
+pytestmark = [pytest.mark.real, pytest.mark.xdist_group("address-check")]
+
+ADDRESS6 = "fd77::50"
+NOBODY = "02:00:00:00:00:99"
+
+
+@pytest.fixture(scope="module")
+def pair() -> Iterator[Pair]:
+    with Pair(resources=f"alpha {GROUP} IPaddr2::{ADDRESS6}/64/eth0 webd") as pair:
+        pair.start()
+        pair.probe.wait_answer("alpha")
+        yield pair
+
+
+def told(node: Node, since_ms: float, kind: str) -> list[str]:
+    return [event["text"] for event in events_of(node, since_ms, kind)]
+
+
+def mac_of(space: Space) -> str:
+    words = space.run("ip", "-o", "link", "show", "eth0").stdout.split()
+    return words[words.index("link/ether") + 1]
+
+
+def believe(node: Node, mac: str, state: str) -> None:
+    """Have a node's kernel believe that the addresses are there."""
+    for address in (ADDRESS, ADDRESS6):
+        node.sh(f"ip neigh replace {address} lladdr {mac} dev eth0 nud {state}")
+
+
+def neighbour(space: Space, address: str) -> str:
+    return space.run("ip", "neigh", "show", address, "dev", "eth0").stdout
+
+
+def test_after_a_split_nobody_goes_on_sending_to_the_node_that_gave_up(pair: Pair) -> None:
+    began_ms = now_ms()
+    alpha, beta = pair.alpha, pair.beta
+    alpha.cut()
+    pair.probe.wait_answer("beta", 20)
+    believe(beta, NOBODY, "permanent")  # no announcement changes it
+    alpha.heal()
+    wait_until(lambda: pair.lab.holders(ADDRESS) == ["alpha"], "only the owner is left")
+    wait_until(lambda: len(told(alpha, began_ms, "address-unreached")) > 0, "beta is wrong", 20)
+    believe(beta, NOBODY, "stale")  # now one would, and the answer to our question does
+    wait_until(lambda: len(told(alpha, began_ms, "address-reached")) == 2, "beta is right", 20)
+    assert told(alpha, began_ms, "address-unreached")[0] == (
+        f"beta still reaches {ADDRESS} at {NOBODY}: announced again"
+    )
+    mac = mac_of(alpha.on)
+    assert f"beta reaches {ADDRESS} here now, at {mac}" in told(alpha, began_ms, "address-reached")
+    for address in (ADDRESS, ADDRESS6):
+        assert mac in neighbour(beta.on, address)
+    pair.probe.wait_answer("alpha", 3)
+    assert mac in neighbour(pair.lab.client, ADDRESS)
+    assert "beta still reaches" in alpha.log()
+
+
+def test_another_machine_that_answers_for_an_address_is_told(pair: Pair) -> None:
+    began_ms = now_ms()
+    alpha = pair.alpha
+    other = Space(SpaceConfig(host="other"))
+    try:
+        pair.lab.switch.plug(other, "eth0", "10.77.0.66/24", f"{ADDRESS6}/64", port="other")
+        other.run("ip", "addr", "add", f"{ADDRESS}/32", "dev", "eth0")
+        alpha.sh(f"ip addr del {ADDRESS}/24 dev eth0; ip addr del {ADDRESS6}/64 dev eth0")
+        wait_until(lambda: len(told(alpha, began_ms, "address-conflict")) == 2, "told", 20)
+        texts = told(alpha, began_ms, "address-conflict")
+        assert all(mac_of(other) in text for text in texts), texts
+        other.run("ip", "addr", "flush", "dev", "eth0")
+        wait_until(lambda: len(told(alpha, began_ms, "address-reached")) >= 2, "mended", 20)
+        pair.probe.wait_answer("alpha", 5)
+    finally:
+        other.kill()
+
+
+def test_where_all_is_well_nothing_is_told(pair: Pair) -> None:
+    pair.wait_settled()
+    began_ms = now_ms()
+    pair.alpha.standby("all")
+    pair.probe.wait_answer("beta")
+    pair.wait_settled("none", "all")
+    pair.beta.wait_rscstatus("all")
+    time.sleep(CHECK_AT_MS[1] / 1000)  # both questions were asked by then, had there been trouble
+    for node in (pair.alpha, pair.beta):
+        kinds = {event["kind"] for event in events_of(node, began_ms)}
+        assert not any(kind.startswith("address") for kind in kinds), kinds
