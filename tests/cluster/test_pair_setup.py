@@ -163,7 +163,7 @@ def test_a_reload_of_times_and_nodes_is_not_noticed_by_a_client(bare: Bare, prob
 def test_a_wrong_haresources_is_refused_by_all_and_changes_nothing(bare: Bare) -> None:
     alpha, beta = bare.nodes
     before = (alpha.folder / "ha.d/haresources").read_text()
-    alpha.write("haresources", before + "alpha 10.77.0.999 webd\n")
+    alpha.write("haresources", before + "nobody 10.77.0.60 webd\n")
     assert "nothing was changed" in refusal(alpha, "reload", "--all")
     assert "nothing of it is used" in refusal(alpha, "reload")
     alpha.write("haresources", before)

@@ -9,6 +9,9 @@ A node that asks is asked like all the others: its own messages come back to it.
 distribution is asked for by a node, and at most one offer is kept, at a time. A node that dies
 between its answer and the end is named; saying everything again is harmless.
 
+New files may bring a new link process, which knows nothing of messages that were under way: until
+all are done eb_commit is said again every SAY_AGAIN_MS, and answered again.
+
 In:  requests, messages, answers of the shell (on_checked, on_installed), time.
 Out: Broadcast, CheckFiles, InstallFiles; Distributed once for each request that was taken.
 """
@@ -55,6 +58,8 @@ DONE_MS: Final = 10_000
 KEPT_MS: Final = 20_000
 """How long an offer is kept by a node that hears no more of it."""
 
+SAY_AGAIN_MS: Final = 1_000
+
 TEXT_MAX: Final = 500
 _OFFER: Final = "eb_offer"
 _ANSWER: Final = "eb_answer"
@@ -88,6 +93,7 @@ class _Round:
     waiting: set[NodeName]
     until_ms: int
     is_committed: bool = False
+    again_ms: int = 0
     outcomes: dict[NodeName, NodeOutcome] = field(default_factory=dict[NodeName, NodeOutcome])
 
 
@@ -112,6 +118,7 @@ class Distributor:
         self._cipher: Cipher | None = None
         self._round: _Round | None = None
         self._kept: _Kept | None = None
+        self._done: tuple[str, NodeName, Broadcast] | None = None  # what was said last
         self._count = 0
 
     def use_keys(self, keys: AuthKeys, cipher: Cipher | None) -> None:
@@ -188,15 +195,19 @@ class Distributor:
         if kept is None or kept.offer != offer:
             return []
         self._kept = None
-        return [_answer(_DONE, offer, kept.source, error or text, (), is_ok=not error)]
+        done = _answer(_DONE, offer, kept.source, error or text, (), is_ok=not error)
+        self._done = (offer, kept.source, done)
+        return [done]
 
     def on_tick(self, now_ms: int) -> list[DistributionEffect]:
         """Give up what takes too long."""
         kept = self._kept
         if kept is not None and now_ms >= kept.until_ms and not kept.is_installing:
             self._kept = None
-        if self._round is None or now_ms < self._round.until_ms:
+        if self._round is None:
             return []
+        if now_ms < self._round.until_ms:
+            return self._say_again(self._round, now_ms)
         for node in sorted(self._round.waiting):
             word = "did not say that it has them" if self._round.is_committed else "did not answer"
             self._round.outcomes[node] = NodeOutcome(node, Fate.SILENT, word)
@@ -205,6 +216,8 @@ class Distributor:
     def next_wakeup_ms(self) -> int | None:
         """Return when on_tick is wanted, or None."""
         due = [part.until_ms for part in (self._round, self._kept) if part is not None]
+        if self._round is not None and self._round.is_committed:
+            due.append(self._round.again_ms)
         if self._kept is not None and self._kept.is_installing:
             due.remove(self._kept.until_ms)
         return min(due, default=None)
@@ -229,6 +242,8 @@ class Distributor:
 
     def _on_commit(self, offer: str, source: NodeName, now_ms: int) -> list[DistributionEffect]:
         kept = self._kept
+        if self._done is not None and self._done[:2] == (offer, source):
+            return [self._done[2]]
         is_late = kept is not None and now_ms >= kept.until_ms
         if kept is None or not self._is_kept(offer, source) or not kept.is_agreed or is_late:
             reason = "the offer is not known here any more: say it again"
@@ -262,7 +277,15 @@ class Distributor:
         agreed = [o.node for o in asked.outcomes.values() if o.fate is Fate.UNTOUCHED]
         asked.is_committed, asked.waiting = True, set(agreed)
         asked.until_ms = now_ms + DONE_MS
-        return [Broadcast(message_of(t=_COMMIT, eb_id=offer))]
+        asked.again_ms = now_ms
+        return self._say_again(asked, now_ms)
+
+    @staticmethod
+    def _say_again(asked: _Round, now_ms: int) -> list[DistributionEffect]:
+        if not asked.is_committed or now_ms < asked.again_ms:
+            return []
+        asked.again_ms = now_ms + SAY_AGAIN_MS
+        return [Broadcast(message_of(t=_COMMIT, eb_id=asked.offer))]
 
     def _on_done(self, offer: str, source: NodeName, message: Message) -> list[DistributionEffect]:
         asked = self._round
