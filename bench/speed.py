@@ -14,7 +14,8 @@ Root and the packages of failover.py, which makes the laboratories, crashes, sto
     idle     CPU, memory and packets of a pair with nothing to do
 
 Lost time of service, master and heal: all gaps between two good answers in which a question
-failed. One that is only answered late is the machine's hiccup; a lost packet fails. Rows with the same settings share their laboratories.
+failed. One that is only answered late is the machine's hiccup; a lost packet fails. Rows with the
+same settings share their laboratories.
 """
 
 from __future__ import annotations
