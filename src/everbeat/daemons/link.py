@@ -443,7 +443,8 @@ def _configuration(options: LinkOptions) -> LinkSnapshot | None:
         return LinkSnapshot(parsed.config, parsed.keys)
     for report in parsed.reports:
         if report.severity is Severity.ERROR:
-            print(f"ERROR: {report.place.file}: {report.summary}", file=sys.stderr)  # noqa: T201 - no log yet
+            text = f"ERROR: {report.place.file}: {report.summary}; write: {report.remedy}"
+            print(text, file=sys.stderr)  # noqa: T201 - no log yet
     return None
 
 

@@ -1,4 +1,4 @@
-"""What a node makes of files that another one sends: may they replace its own, do they fit here.
+"""Files that another node sends: may they replace our own, and do they fit this machine.
 
 Nodes have the same ha.cf but for the names of their network interfaces: a line that names one
 which this machine has not gets the one this machine speaks through.
