@@ -61,7 +61,7 @@ def test_in_short_schedules_never_two_serve_and_one_in_the_end(tmp_path: Path) -
         [sys.executable, COMMAND, *words, "--json", results, "--keep", tmp_path / "logs"],
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=270,
         check=False,
     )
     verdicts = json.loads(results.read_text())
