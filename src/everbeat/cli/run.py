@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def run_command(places: Places, words: tuple[str, ...]) -> None:
     """Run this node in the foreground until SIGTERM, as systemd wants it.
 
-    SIGTERM stops every group and hands it over; SIGHUP reads authkeys again. WORDS go to the
+    SIGTERM stops every group and hands it over; SIGHUP is everbeat reload. WORDS go to the
     daemon, e.g. --pidfile FILE.
     """
     # A fresh interpreter: the daemon keeps none of what a command line needs in memory.
