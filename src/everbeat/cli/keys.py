@@ -52,6 +52,7 @@ def rotate_command(places: Places, *, method: str | None, allow_missing: bool) -
 
     Exit status: 0 done; 1 not.
     """
+    click.echo("a new key for all nodes …")
     from everbeat.commands.keys import rotate  # noqa: PLC0415 - help is faster without
 
     return rotate(places, method or "", sys.stdout, sys.stderr, may_pass_over=allow_missing)

@@ -51,6 +51,7 @@ def init_command(
 
     Exit status: 0 done; 1 not, with the reason.
     """
+    click.echo(f"cluster {name}: looking at this machine …")
     from everbeat.commands.pair import PairOptions, init  # noqa: PLC0415 - help is faster without
 
     options = PairOptions(
@@ -81,6 +82,7 @@ def invite_command(
 
     Exit status: 0 a machine has joined; 1 not, with the reason.
     """
+    click.echo("asking the cluster …")
     from everbeat.commands.pair import PairOptions, invite  # noqa: PLC0415 - help is faster without
 
     options = PairOptions(
@@ -109,6 +111,7 @@ def join_command(
 
     Exit status: 0 done; 1 not, with the reason.
     """
+    click.echo("calling the cluster …")
     from everbeat.commands.pair import PairOptions, join  # noqa: PLC0415 - help is faster without
 
     options = PairOptions(

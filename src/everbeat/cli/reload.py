@@ -25,6 +25,8 @@ def reload_command(places: Places, *, is_all: bool, allow_missing: bool, is_json
 
     Exit status: 0 in use; 1 refused: nothing of it is used.
     """
+    if not is_json:
+        click.echo("all nodes check the files …" if is_all else "everbeat reads its files …")
     from everbeat.commands import as_json  # noqa: PLC0415 - help is faster without
     from everbeat.commands.distributing import (  # noqa: PLC0415 - help is faster without
         distribute,

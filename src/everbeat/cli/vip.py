@@ -55,10 +55,12 @@ def add_vip_command(
 
     Exit status: 0 done; 1 refused: nothing was changed.
     """
-    from everbeat.commands.vip import VipOptions, add_vip  # noqa: PLC0415 - help is faster without
-
     if words and (words[0] != "service" or len(words) == 1):
         raise click.UsageError("after ADDRESS write: service UNIT...")
+    if not is_json:
+        click.echo(f"looking whether {address} is free …")
+    from everbeat.commands.vip import VipOptions, add_vip  # noqa: PLC0415 - the line goes first
+
     options = VipOptions(
         address=address,
         services=words[1:],
@@ -84,7 +86,9 @@ def remove_vip_command(
 
     Exit status: 0 done; 1 refused: nothing was changed.
     """
-    from everbeat.commands.vip import VipOptions, remove_vip  # noqa: PLC0415 - help is faster without
+    if not is_json:
+        click.echo(f"looking for {address} …")
+    from everbeat.commands.vip import VipOptions, remove_vip  # noqa: PLC0415 - the line goes first
 
     options = VipOptions(
         address=address, is_dry_run=dry_run, is_json=is_json, may_pass_over=allow_missing

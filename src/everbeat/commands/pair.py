@@ -101,7 +101,6 @@ class PairOptions:
 
 def init(places: Places, name: str, options: PairOptions, out: TextIO) -> None:
     """Begin a cluster. Raises PairError."""
-    print(f"cluster {name}: looking at this machine …", file=out, flush=True)
     _refuse_existing(places, "everbeat invite lets machines join the cluster that is here", options)
     host = RealHost(places.etc)
     interface, address = _way(host.interfaces(), options)
@@ -151,18 +150,12 @@ def join(places: Places, word: str, options: PairOptions, out: TextIO) -> None:
     """Join a cluster. Raises PairError."""
     try:
         token = token_from_text(word)
-        if token.expires_s < time.time():
-            minutes = int((time.time() - token.expires_s) // 60)
-            text = f"the token expired {minutes} min ago; write on a node: everbeat invite"
-            raise PairError(text)
-        print(f"calling {token.address}:{token.port} …", file=out, flush=True)
         _refuse_existing(places, "everbeat join --replace keeps each as NAME.bak", options)
         cipher = _cipher()
-        talk = talk_to_inviter(token, cipher)
-        with closing(talk):
+        with closing(talk_to_inviter(token, cipher)) as talk:
             _join(places, talk, token, options, out)
     except InvitationError as error:
-        raise PairError(str(error)) from error
+        raise PairError(_with_age(str(error), word)) from error
 
 
 # --- the inviter ---------------------------------------------------------------------------------
@@ -246,6 +239,18 @@ def _say_error(talk: Talk, text: str) -> None:
         talk.say({"error": text})
     except InvitationError:
         return  # it has hung up and knows
+
+
+def _with_age(text: str, word: str) -> str:
+    """Add that a token has expired by this machine's clock, which may be wrong: it was tried."""
+    try:
+        expires_s = token_from_text(word).expires_s
+    except InvitationError:
+        return text
+    if expires_s > time.time():
+        return text
+    minutes = int((time.time() - expires_s) // 60)
+    return f"the token expired {minutes} min ago; write on a node: everbeat invite\n({text})"
 
 
 # --- the joiner ----------------------------------------------------------------------------------

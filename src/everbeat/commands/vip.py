@@ -91,8 +91,6 @@ def add_vip(
     places: Places, options: VipOptions, is_wanted: Callable[[], bool], out: TextIO, err: TextIO
 ) -> int:
     """Add an address and its services; return the exit code."""
-    if not options.is_json:
-        print(f"looking whether {options.address} is free …", file=out, flush=True)
     try:
         plan = plan_to_add(places, options)
     except VipError as error:

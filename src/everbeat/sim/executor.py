@@ -99,6 +99,11 @@ class SimulatedExecutor:
         self._observed: dict[int, str] = {}
         self._timer = 0
 
+    def install(self, groups: Iterable[ResourceGroup]) -> None:
+        """Put the scripts of further resources on the machine."""
+        resources = [resource for group in groups for resource in group.resources]
+        self._words |= {(r.script, r.arguments): r.text for r in resources}
+
     def die(self) -> None:
         """End at once; what runs goes on, nobody hears of it."""
         self._is_alive = False

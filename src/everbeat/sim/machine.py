@@ -27,6 +27,7 @@ from everbeat.node.link_effects import (
     Transmit,
 )
 from everbeat.node.link_node import LinkNode
+from everbeat.node.reload import live_part, needs_new_link
 from everbeat.sim.agents import SimulatedAgents
 from everbeat.sim.executor import SimulatedExecutor
 
@@ -188,6 +189,24 @@ class Machine:
             self.link = None
             self.world.note(self.name, "link dies")
             self._later(20, lambda: self.start_link(is_continuing=True))
+
+    def reload(self, config: HaConfig, groups: tuple[ResourceGroup, ...]) -> None:
+        """Take another configuration, as `everbeat reload` does; link is replaced if it must be."""
+        if self.core is None:
+            return
+        used, _ = live_part(self.config, config)
+        is_for_another = needs_new_link(self.config, used)
+        now_ms = self.clock_ms()
+        reason, effects = self.core.on_configuration(used, groups, self.keys, None, now_ms)
+        self.world.note(self.name, f"reload: {reason or 'accepted'}")
+        if reason:
+            return
+        self.config, self.groups = used, groups
+        if self.executor is not None:
+            self.executor.install(groups)
+        self._core_effects(effects)
+        if is_for_another:
+            self.crash_link()
 
     def crash_core(self) -> None:
         """Kill the core process; keeper brings it back."""
