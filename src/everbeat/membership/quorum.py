@@ -88,6 +88,7 @@ class QuorumCore:
         self._promised = [node for node in self._others if node in set(promised)]
         self._state = _State.UNKNOWN if is_continuing else _State.EMPTY
         self._since_ms = 0  # of the state
+        self._is_started = False
         self._until_ms: int | None = 0
         self._stop_by_ms = 0
         self._asks: dict[int, int] = {}  # stamp -> nonce
@@ -160,8 +161,8 @@ class QuorumCore:
     # -- inputs --------------------------------------------------------------------------------
 
     def on_start(self, now_ms: int) -> None:
-        """Begin to count."""
-        self._since_ms = now_ms
+        """Begin to count; before this no time has passed."""
+        self._since_ms, self._is_started = now_ms, True
 
     def on_beat(
         self, node: NodeName, generation: int, own: int, beat: Beat, now_ms: int
@@ -334,7 +335,7 @@ class QuorumCore:
         if until_ms is None or now_ms < until_ms:
             self._state, self._until_ms = _State.HELD, until_ms
             return [RightExtended(until_ms, now_ms)]
-        if now_ms - self._since_ms >= self._leases.length_ms():
+        if self._is_started and now_ms - self._since_ms >= self._leases.length_ms():
             return self._lost(now_ms)
         return []
 

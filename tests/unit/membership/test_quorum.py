@@ -255,3 +255,13 @@ def test_a_ping_node_found_again_proves_nothing_of_the_silence_before() -> None:
     for now_ms in range(31_000, 41_000, 1_000):
         core.on_ping_echo("router", now_ms, now_ms)
     assert core.is_dead(BETA, 40_020)
+
+
+def test_a_new_link_process_has_a_lease_from_its_start_to_learn_of_its_right() -> None:
+    config = HaConfig(node=ALPHA, nodes=(ALPHA, BETA, GAMMA), timing=TIMING, quorum=Quorum.VOTES)
+    core = QuorumCore(config, Random(1), is_continuing=True)  # noqa: S311 - not for secrets
+    began_ms = 1_000_000  # the machine has run for a while
+    assert not [e for e in core.look(began_ms) if isinstance(e, RightLost)], "before its start"
+    core.on_start(began_ms)
+    assert not [e for e in core.look(began_ms + LEASE - 1) if isinstance(e, RightLost)]
+    assert [e for e in core.look(began_ms + LEASE) if isinstance(e, RightLost)]
