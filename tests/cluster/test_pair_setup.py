@@ -130,19 +130,6 @@ def test_a_token_is_good_once_and_nothing_that_exists_is_replaced(bare: Bare) ->
     assert "nobody waits" in refusal(beta, "join", token, "--replace")
 
 
-def test_a_wrong_token_is_told_and_an_expired_one_as_well(bare: Bare) -> None:
-    alpha, beta = bare.nodes
-    first = bare.spawn(alpha, "invite", "--timeout", "1")
-    old = token_of(first)
-    assert ended(first, 60) == 1
-    second = bare.spawn(alpha, "invite")
-    token_of(second)
-    assert "does not know this token" in refusal(beta, "join", old, "--replace")
-    assert "expired" in refusal(beta, "join", old, "--replace")
-    second.terminate()
-    ended(second)
-
-
 def test_a_reload_of_times_and_nodes_is_not_noticed_by_a_client(bare: Bare, probe: Probe) -> None:
     alpha, beta = bare.nodes
     began_ms = now_ms()
@@ -204,6 +191,31 @@ def test_keys_are_rotated_and_no_node_is_ever_late(bare: Bare, probe: Probe) -> 
         assert not died(node, began_ms)
         assert len(live(node)) == 2
     assert probe.outages(began_ms, GAP_MS) == []
+
+
+def test_a_third_machine_joins_while_the_pair_serves_but_not_with_an_old_token(
+    bare: Bare, probe: Probe
+) -> None:
+    alpha, beta = bare.nodes
+    gamma = bare.lab.node("gamma", EVERBEAT)
+    bare.install(gamma)
+    first = bare.spawn(alpha, "invite", "--timeout", "1")
+    old = token_of(first)
+    assert ended(first, 60) == 1
+    began_ms = now_ms()
+    second = bare.spawn(alpha, "invite")
+    token = token_of(second)
+    told = refusal(gamma, "join", old)
+    assert "expired" in told
+    assert "does not know this token" in told
+    assert "is in the cluster with" in everbeat(gamma, "join", token)
+    assert ended(second, 60) == 0
+    for node in (alpha, beta, gamma):
+        wait_until(lambda n=node: len(live(n)) == 3, f"{node.name} sees all", 20)
+        assert not died(node, began_ms)
+    told = "\n".join(f"{e['at_ms']} {e['text']}" for e in events_of(alpha, began_ms))
+    assert probe.outages(began_ms, GAP_MS) == [], told
+    assert probe.wait_answer("alpha") is not None
 
 
 def live(node: Node) -> list[str]:
