@@ -52,7 +52,9 @@ def read_authkeys(file: ConfigFile) -> tuple[AuthKeys | None, tuple[Report, ...]
     """Read the keys; None if anything is an error."""
     sheet = _Sheet(file.name)
     if file.text is None:
-        remedy = "everbeat keys new writes one (--method sha1 with Heartbeat 3.0.6); same on all nodes"
+        remedy = (
+            "everbeat keys new writes one (--method sha1 with Heartbeat 3.0.6); same on all nodes"
+        )
         summary = f"{file.name} does not exist or is unreadable"
         return None, (report_of("file-missing", Place(file.name), summary, remedy),)
     if file.mode & READABLE_BY_OTHERS:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from everbeat.model.names import NodeName  # noqa: TC001 - msgspec reads them
-from everbeat.model.reports import Report  # noqa: TC001 - msgspec reads them
+from everbeat.model.names import NodeName
+from everbeat.model.reports import Report
 
 HA_CF: Final = "ha.cf"
 AUTHKEYS: Final = "authkeys"
