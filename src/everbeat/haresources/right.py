@@ -39,7 +39,9 @@ def on_view(desk: Desk, quorum: QuorumView | None, now_ms: int) -> list[ManagerE
             desk.right_until_ms = now_ms + quorum.lease_ms // 4  # both are new: not for long
         return [RaiseGeneration()] if desk.stage is Stage.RIGHTLESS else []
     if not quorum.is_held:
-        return on_lost(desk, quorum.reason, now_ms)
+        effects = _lose(desk, quorum.reason, now_ms)
+        is_lapsed = quorum.stop_by_ms is not None  # else it was never gained
+        return effects + (_say_nothing_is_held(desk) if is_lapsed else [])
     if desk.stage not in {Stage.YIELDING, Stage.RIGHTLESS}:
         desk.has_right, desk.right_until_ms = True, quorum.until_ms
     return []
@@ -67,6 +69,15 @@ def on_extended(desk: Desk, until_ms: int | None) -> None:
 
 def on_lost(desk: Desk, reason: str, now_ms: int) -> list[ManagerEffect]:
     """Give up everything, now."""
+    return _lose(desk, reason, now_ms) + _say_nothing_is_held(desk)
+
+
+def _say_nothing_is_held(desk: Desk) -> list[ManagerEffect]:
+    """Answer link, which waits after a lapse, where nothing was begun that could be given up."""
+    return [RaiseGeneration()] if desk.stage is Stage.OFFLINE and not desk.is_adopting else []
+
+
+def _lose(desk: Desk, reason: str, now_ms: int) -> list[ManagerEffect]:
     if not desk.has_right:
         return []
     desk.has_right, desk.right_until_ms = False, None
@@ -102,7 +113,7 @@ def settle(desk: Desk, now_ms: int) -> list[ManagerEffect]:
     effects: list[ManagerEffect] = []
     until_ms = desk.right_until_ms
     if desk.has_right and until_ms is not None and now_ms > until_ms + SILENT_LINK_MS:
-        effects += on_lost(desk, "link does not say that it goes on", now_ms)
+        effects += _lose(desk, "link does not say that it goes on", now_ms)
     if desk.stage is Stage.ADOPTING and not desk.has_right and not desk.runner.moving():
         effects += give_up(desk, "it was lost before this process began", now_ms)
     if desk.stage is Stage.YIELDING and not desk.has_right and not desk.runner.touched():

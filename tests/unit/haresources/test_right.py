@@ -61,6 +61,25 @@ def test_the_right_may_come_before_communication_is_up() -> None:
     assert node.said[-1].type == "starting"
 
 
+def test_a_right_lost_before_the_manager_began_may_be_gained_anew() -> None:
+    node = Node()
+    lost = QuorumView(kind="votes", is_held=False, lease_ms=5_000, stop_by_ms=node.now_ms + 2_000)
+    view = MembershipView(BETA, is_communication_up=True, quorum=lost)
+    node.take(node.manager.on_view(view, node.now_ms))
+    assert node.orders == [RaiseGeneration()]
+    gained(node)
+    assert "starting" in [message.type for message in node.said]
+
+
+def test_a_right_lost_before_communication_was_up_may_be_gained_anew() -> None:
+    node = gained(started(Node()))
+    lose(node)
+    assert node.orders == [RaiseGeneration()]
+    node.fact(CommunicationUp(node.now_ms))
+    gained(node)
+    assert node.said[-1].type == "starting"
+
+
 def test_a_node_that_is_not_dead_is_waited_for_without_limit() -> None:
     node = gained(started(Node()))
     node.fact(CommunicationUp(node.now_ms))
