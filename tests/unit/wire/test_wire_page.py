@@ -8,7 +8,9 @@ import pytest
 PAGES = Path(__file__).parents[3] / "docs" / "protocol"
 
 
-@pytest.mark.parametrize(("page", "examples"), [("wire.md", 30), ("dialect.md", 6), ("distribution.md", 4)])
+@pytest.mark.parametrize(
+    ("page", "examples"), [("wire.md", 30), ("dialect.md", 6), ("distribution.md", 4)]
+)
 def test_every_example_of_the_page_is_true(page: str, examples: int) -> None:
     results = doctest.testfile(str(PAGES / page), module_relative=False)
     assert results.attempted >= examples
