@@ -110,3 +110,18 @@ def test_after_every_cut_one_side_holds_and_the_other_has_given_up_before(
         wait_until(lambda: quorum_of(second)["is_held"], "both are back", 30)
     assert [holders for holders in watcher.seen if len(holders) > 1] == []
     assert lab.holders(ADDRESS) == [third.name]
+
+
+def test_leftovers_of_a_node_whose_processes_were_all_killed_are_found_at_the_next_start() -> None:
+    with Lab() as lab:
+        nodes = formed(lab, ("alpha", "beta", "gamma"), "")
+        alpha = nodes[0]
+        with Watcher(lab) as watcher:
+            ours = alpha.sh("grep -slE '^hb-' /proc/[0-9]*/comm; cat /run/heartbeat.pid").split()
+            pids = [word.split("/")[2] if word.startswith("/") else word for word in ours]
+            alpha.sh(f"kill -KILL {pids[-1]} {' '.join(pids[:-1])}")
+            assert alpha.holds(ADDRESS), "what it started goes on"
+            alpha.start()
+            alpha.wait_rscstatus("local", "all")
+            time.sleep(2 * DEADTIME_S)
+        assert [holders for holders in watcher.seen if holders != ("alpha",)] == []

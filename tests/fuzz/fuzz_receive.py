@@ -148,7 +148,7 @@ class Victim:
         self._now_ms = 1_000_000
         self._node = LinkNode(config, KEYS, identity, random)
         self._folded = MembershipView(config.node)
-        self._take(self._node.on_surroundings(1_700_000_000, "0.1", self._now_ms))
+        self._node.on_surroundings(1_700_000_000, "0.1")
         self._take(self._node.on_start(self._now_ms))
 
     def receive(self, data: bytes) -> str:

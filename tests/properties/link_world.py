@@ -90,7 +90,7 @@ class World:
         identity = identity or identity_of(name)
         node = LinkNode(config, KEYS, identity, self.random)
         self.machines[name] = Machine(node, generation=identity.generation)
-        self.carry_out(name, node.on_surroundings(1_700_000_000, "0.10 0.20", self.now_ms))
+        node.on_surroundings(1_700_000_000, "0.10 0.20")
         self.carry_out(name, node.on_start(self.now_ms))
         return node
 

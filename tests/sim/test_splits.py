@@ -31,6 +31,14 @@ KEPT_SEEDS: tuple[tuple[Quorum, int], ...] = (
     (Quorum.VOTES, 9),
     (Quorum.PING, 7),
     (Quorum.WITNESS, 4),
+    # With devices: two that begin together, one of them without the right a moment ago; a takeover
+    # while a core that died has not said yet what it holds.
+    (Quorum.VOTES, 1092),
+    (Quorum.VOTES, 1131),
+    # All processes killed and started again.
+    *((Quorum.VOTES, seed) for seed in (11, 14, 23, 47)),
+    (Quorum.WITNESS, 17),
+    *((Quorum.PING, seed) for seed in (8, 23, 29)),
 )
 """Seeds that found a bug once; each is run for ever."""
 

@@ -3,7 +3,8 @@ r"""Who this node is, across restarts: uuid, generation, and how far our numbers
     STATE/hb_uuid         16 raw bytes, made at the first start
     STATE/hb_generation   raised by one at each start of the node (not of the link process)
     STATE/promise         after leaving in order: whom to hear before anything is held
-    RUN/link.state        "GENERATION RESERVED\n": a restarted link process goes on above RESERVED
+    RUN/link.state        "GENERATION RESERVED RIGHT\n": a restarted link process goes on above
+                          RESERVED; RIGHT: held, none, or lost and until when to stop (clock, ms)
 
 Files are replaced whole (write, fsync, rename, fsync of the directory), so that a power cut
 leaves the old or the new content. Peers take a lower generation for a replay attack and never
@@ -13,6 +14,7 @@ above what counting from time(2) gave.
 
 from __future__ import annotations
 
+import errno
 import os
 import uuid
 from dataclasses import dataclass
@@ -38,6 +40,9 @@ LINK_STATE_FILE: Final = "link.state"
 PROMISE_FILE: Final = "promise"
 """One node name a line: whom to hear before anything is held (ADR 0010, leaving in order)."""
 
+_HELD: Final = "held"
+_NONE: Final = "none"
+
 
 class DiskIdentityError(Exception):
     """A file of the identity cannot be read or written; without it we may not speak."""
@@ -49,6 +54,8 @@ class LinkState:
 
     generation: int
     reserved_seq: int  # numbers up to this one may have been used
+    had_right: bool = True
+    stop_by_ms: int | None = None  # the right to hold is lost; all is to be given up by then
 
 
 def node_uuid(state: Path, node: str, uuidfrom: str) -> bytes:
@@ -104,8 +111,13 @@ def keep_promise(state: Path, nodes: tuple[NodeName, ...]) -> None:
 def read_link_state(run: Path) -> LinkState | None:
     """Return where the last link process left off; None if that is unknown."""
     try:
-        generation, reserved_seq = (run / LINK_STATE_FILE).read_text().split()
-        return LinkState(generation=int(generation), reserved_seq=int(reserved_seq))
+        generation, reserved_seq, right = (run / LINK_STATE_FILE).read_text().split()
+        return LinkState(
+            generation=int(generation),
+            reserved_seq=int(reserved_seq),
+            had_right=right != _NONE,
+            stop_by_ms=None if right in {_HELD, _NONE} else int(right),
+        )
     except (OSError, ValueError):
         return None
 
@@ -115,7 +127,9 @@ def write_link_state(run: Path, link_state: LinkState) -> None:
     path = run / LINK_STATE_FILE
     temporary = path.with_suffix(".new")
     try:
-        temporary.write_text(f"{link_state.generation} {link_state.reserved_seq}\n")
+        right: object = _HELD if link_state.had_right else _NONE
+        right = right if link_state.stop_by_ms is None else link_state.stop_by_ms
+        temporary.write_text(f"{link_state.generation} {link_state.reserved_seq} {right}\n")
         temporary.replace(path)
     except OSError as error:
         raise DiskIdentityError(f"{path}: {error.strerror}") from error
@@ -127,7 +141,8 @@ def replace_file(path: Path, content: bytes) -> None:
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
-            os.write(descriptor, content)
+            if os.write(descriptor, content) != len(content):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             os.fsync(descriptor)
         finally:
             os.close(descriptor)

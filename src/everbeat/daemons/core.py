@@ -36,6 +36,7 @@ from everbeat.adapters.log import LOGGER_NAME, Log, targets_of
 from everbeat.adapters.power import reboot_now
 from everbeat.adapters.realtime import become_prompt
 from everbeat.adapters.safe_nodes_file import SafeNodesFile
+from everbeat.adapters.unfinished_life import begin_life, end_life, is_unfinished
 from everbeat.clients.orders import Disconnect, Reply
 from everbeat.haresources.effects import EventRecorded, GroupMoved, ResourceActed, StopFinished
 from everbeat.ipc.channel import connect, listen
@@ -127,11 +128,12 @@ class CoreDaemon:
         self._node = CoreNode(
             parsed.config,
             parsed.groups,
-            is_adopting=is_adopting,
+            is_adopting=is_adopting or is_unfinished(folders.run),
             first_event_id=last_id + 1,
             first_operation_id=self._clock.now_ms() * 1_000,
             safe=self._safe_file.read() if is_adopting else (),
         )
+        begin_life(folders.run)
         self._folders = folders
         if parsed.keys is not None:
             self._node.use_keys(parsed.keys, _cipher_or_none(parsed.keys))
@@ -428,6 +430,7 @@ class CoreDaemon:
                     if asker is not None:
                         asker.send_nowait(DistributeReply("", outcomes, effect.is_done))
                 case StopFinished():
+                    end_life(self._folders.run)
                     if not self.finished.done():
                         self.finished.set_result(None)
                 case GroupMoved() | ResourceActed():

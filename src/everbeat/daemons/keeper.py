@@ -95,6 +95,7 @@ class Keeper:
         self._standby: ChildProcess | None = None
         self._report: LeaseReport | None = None
         self._watchdog: Watchdog | None = None
+        self._is_armed = False
         self._selector = selectors.DefaultSelector()
         self._signals = _signal_socket()
         self._selector.register(self._signals, selectors.EVENT_READ)
@@ -188,10 +189,10 @@ class Keeper:
                         self._children[child].send(_SIGNALS[number])
                 case FeedWatchdog():
                     notify("WATCHDOG=1")
+                    self._arm_watchdog()
                     if self._watchdog is not None:
                         self._watchdog.feed()
                 case NodeReady():
-                    self._arm_watchdog()
                     notify("READY=1\nSTATUS=link, executor and core are up")
                     _log.info("everbeat is up")
                 case ChildChanged(child, state):
@@ -232,8 +233,10 @@ class Keeper:
             self._standby = self._starter.start_standby(Child.LINK.value)
 
     def _arm_watchdog(self) -> None:
-        if self._report is None or not self._report.watchdog:
+        """Open it at the first feeding: that is one, too, and one of a former keeper may run."""
+        if self._is_armed or self._report is None or not self._report.watchdog:
             return
+        self._is_armed = True
         path = self._report.watchdog
         try:
             self._watchdog = Watchdog(path, self._report.watchdog_ms)

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import logging
 import os
 import random
@@ -52,6 +53,7 @@ from everbeat.adapters.link_snapshot import LinkSnapshot, read_snapshot, write_s
 from everbeat.adapters.links import Media
 from everbeat.adapters.log import LOGGER_NAME, Log, targets_of
 from everbeat.adapters.realtime import become_realtime, freeze_heap
+from everbeat.adapters.unfinished_life import is_unfinished
 from everbeat.adapters.witness_client import WitnessClient
 from everbeat.ipc.channel import listen
 from everbeat.ipc.codec import Codec, IpcError
@@ -59,7 +61,7 @@ from everbeat.ipc.registries import LINK_TYPES
 from everbeat.membership.identity import Identity, continuing_identity
 from everbeat.model.cluster import Quorum
 from everbeat.model.members import MembershipOrder
-from everbeat.model.quorum import AskWitness
+from everbeat.model.quorum import AskWitness, RightGained, RightLost
 from everbeat.model.reload import UseConfiguration
 from everbeat.model.reports import Severity
 from everbeat.node.link_backlog import LinkBacklog
@@ -74,7 +76,12 @@ from everbeat.node.link_quorum import VOTING
 from everbeat.node.log_lines import lines_of_fact
 from everbeat.node.reload import needs_new_link
 from everbeat.node.witness_presence import presence_ask
-from everbeat.supervision.plan import EXIT_HANDED_OVER, watchdog_ms_of
+from everbeat.supervision.plan import (
+    EXIT_HANDED_OVER,
+    LOSING_RENEWAL_MS,
+    unfed_before_ms,
+    watchdog_ms_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -82,6 +89,7 @@ if TYPE_CHECKING:
     from everbeat.ipc.channel import Channel
     from everbeat.model.cluster import AuthKeys, HaConfig
     from everbeat.model.members import MembershipFact
+    from everbeat.model.names import NodeName
     from everbeat.model.quorum import WitnessReply
     from everbeat.node.link_effects import LinkEffect
 
@@ -139,6 +147,12 @@ class LinkDaemon:
         self._keys = keys
         self._options = options
         self._generation = identity.generation
+        self._reserved_seq = identity.first_seq
+        self._had_right = identity.had_right and identity.is_continuing
+        self._stop_by_ms = identity.stop_by_ms
+        self.losing = asyncio.Event()  # the right is lost, and not everything was given up
+        if self._stop_by_ms is not None:
+            self.losing.set()
         self._clock = SystemClock()
         self._channels: set[Channel] = set()
         self._backlog = LinkBacklog()
@@ -183,7 +197,7 @@ class LinkDaemon:
         """Say whether resources run here still that others may take soon; told once."""
         now_ms = self._clock.now_ms()
         if self._config.watchdog:  # unfed from now on, it bites when they should have stopped
-            now_ms += watchdog_ms(self._config)
+            now_ms += unfed_before_ms(watchdog_ms(self._config))
         is_overdue = self._node.is_overdue(now_ms)
         if is_overdue and not self._was_overdue:
             then = (
@@ -261,7 +275,7 @@ class LinkDaemon:
             return
         self._surroundings_ms = now_ms
         wall_s = self._clock.wall_ms() // 1000
-        self._perform(self._node.on_surroundings(wall_s, _load(), now_ms))
+        self._node.on_surroundings(wall_s, _load())
 
     def _perform(self, effects: Sequence[LinkEffect]) -> None:
         if self._persisting is not None:
@@ -278,39 +292,61 @@ class LinkDaemon:
                 case Transmit(media, data):
                     self.media.transmit(media, data)
                 case ReserveSequence(up_to):
-                    self._write_link_state(up_to)
+                    self._reserved_seq = up_to
+                    self._write_link_state()
                 case PersistGeneration(generation):
-                    self._generation = generation
+                    self._generation, self._had_right, self._stop_by_ms = generation, False, None
+                    self.losing.clear()
                     self._waiting.extend(effects)
                     self._persist(partial(keep_generation, self._options.state, generation))
                     return
                 case PersistPromise(nodes):
                     self._waiting.extend(effects)
-                    self._persist(partial(keep_promise, self._options.state, nodes))
+                    self._persist(partial(keep_promise, self._options.state, nodes), nodes)
                     return
+                case RightGained() | RightLost():
+                    self._had_right = True
+                    self._stop_by_ms = effect.stop_by_ms if isinstance(effect, RightLost) else None
+                    if self._stop_by_ms is not None:
+                        self.losing.set()
+                    self._write_link_state()  # before anybody acts on it
+                    self._publish(effect)
                 case AskWitness(ask):
                     if self.witness is not None:
                         self.witness.ask(ask)
                 case _:
                     self._publish(effect)
 
-    def _persist(self, write: Callable[[], None]) -> None:
+    def _persist(
+        self, write: Callable[[], None], promise: tuple[NodeName, ...] | None = None
+    ) -> None:
         writing = asyncio.get_running_loop().run_in_executor(self._disk, write)
         self._persisting = writing
-        writing.add_done_callback(self._on_persisted)
+        writing.add_done_callback(partial(self._on_persisted, promise))
 
-    def _on_persisted(self, writing: asyncio.Future[None]) -> None:
+    def _on_persisted(
+        self, promise: tuple[NodeName, ...] | None, writing: asyncio.Future[None]
+    ) -> None:
         if writing.cancelled():
             return
         error = writing.exception()
         if error is not None:  # to be silent would be worse than to be taken for a replay one day
-            _log.critical("the new generation or promise could not be kept: %s", error)
+            what = "new generation" if promise is None else "promise of one that leaves"
+            _log.critical("the %s could not be kept: %s", what, error)
         self._persisting = None
         waiting, self._waiting = self._waiting, deque()
         self._carry_out(waiting)
+        if promise is not None:
+            now_ms = self._clock.now_ms()
+            self._perform(self._node.on_promise(promise, now_ms, is_kept=error is None))
 
-    def _write_link_state(self, reserved_seq: int) -> None:
-        link_state = LinkState(generation=self._generation, reserved_seq=reserved_seq)
+    def _write_link_state(self) -> None:
+        link_state = LinkState(
+            generation=self._generation,
+            reserved_seq=self._reserved_seq,
+            had_right=self._had_right,
+            stop_by_ms=self._stop_by_ms,
+        )
         try:
             write_link_state(self._options.run, link_state)
         except DiskIdentityError as error:
@@ -389,10 +425,15 @@ def identity_from_disk(config: HaConfig, options: LinkOptions) -> Identity:
     """Return who we are: as before if we continue, else a new life. Raise DiskIdentityError."""
     uuid = node_uuid(options.state, config.node, config.uuidfrom)
     promised = read_promise(options.state)
-    left = read_link_state(options.run) if options.is_continuing else None
+    # After a kill of everything the others must not take us for one with empty hands.
+    is_killed = config.quorum is not Quorum.NONE and is_unfinished(options.run)
+    is_continuing = options.is_continuing or is_killed
+    left = read_link_state(options.run) if is_continuing else None
     if left is not None:
         identity = continuing_identity(uuid, left.generation, left.reserved_seq)
-        return replace(identity, promised=promised)
+        return replace(
+            identity, promised=promised, had_right=left.had_right, stop_by_ms=left.stop_by_ms
+        )
     wall_s = SystemClock().wall_ms() // 1000
     generation = next_generation(options.state, config.hbgenmethod, wall_s)
     return Identity(uuid=uuid, generation=generation, promised=promised)
@@ -499,7 +540,11 @@ async def _renew(config: HaConfig, daemon: LinkDaemon) -> None:
     often_ms = min(config.timing.deadtime_ms // LEASE_PART, LEASE_MS_MAX)
     every_ms = max(often_ms, lease.every_ms)
     while True:
-        await asyncio.sleep(every_ms / 1000)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(every_ms / 1000):
+                await daemon.losing.wait()
+        if daemon.losing.is_set():
+            await asyncio.sleep(LOSING_RENEWAL_MS / 1000)
         lease.renew(is_overdue=daemon.is_overdue())
 
 

@@ -149,12 +149,20 @@ class Desk:
         """Return what live nodes say they hold."""
         return frozenset().union(*(peer.claims for peer in self.live_peers()))
 
-    def unclaimed_for_us(self) -> frozenset[GroupKey]:
-        """Return the groups that nobody claims and that fall to us."""
+    def unclaimed_for_us(self, *, is_joining: bool = False) -> frozenset[GroupKey]:
+        """Return the groups that nobody claims and that fall to us.
+
+        Where there must not be two holders: none while a live node has not said what it holds;
+        and one that joins leaves its share to a node without the right, which may gain it now.
+        """
+        if self.is_exclusive and any(not peer.has_reported for peer in self.live_peers()):
+            return frozenset()
         free = self.holdings.all() - self.claimed_by_peers() - self.claims()
         if self.handover is not None:
             free -= self.handover.keys  # on their way between two nodes that live
         live = self.live()
+        if is_joining and self.is_exclusive:
+            live |= {peer.node for peer in self.peers.values() if peer.is_there}
         return frozenset(
             key for key in free if successor(self.holdings.owner(key), self.order, live) == self.own
         )

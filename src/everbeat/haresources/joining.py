@@ -1,6 +1,7 @@
 """Coming in: hear what the others hold, then take what is ours.
 
-    OFFLINE --communication up--> ADOPTING (after a restart) --> JOINING --> JOINED
+    OFFLINE --communication up--> JOINING --> JOINED
+    ADOPTING (at once, after a restart) --all looked at, communication up--^
 
 A node says `starting`; every other answers with `resource`. It settles at once when nobody else
 is live or everybody is settled. Nodes that start together are not: with a Heartbeat among them we
@@ -28,13 +29,18 @@ REQUEST_DELAY_MS: Final = 10_000  # Heartbeat's RQSTDELAY
 ANSWER_LIMIT_MS: Final = 30_000  # live nodes that never answer do not keep us out for ever
 
 
+def adopt(desk: Desk, now_ms: int) -> list[ManagerEffect]:
+    """Look at what already runs here; whoever asks meanwhile hears that it may be anything."""
+    desk.is_adopting = False
+    desk.stage = Stage.ADOPTING
+    return [*desk.runner.adopt(now_ms)]
+
+
 def begin_join(desk: Desk, now_ms: int) -> list[ManagerEffect]:
-    """Communication is up: ask the others, or look at what already runs here first."""
-    if desk.is_adopting:
-        desk.is_adopting = False
-        desk.stage = Stage.ADOPTING
-        return [*desk.runner.adopt(now_ms)]
-    return ask_others(desk, now_ms) if desk.has_right else []
+    """Ask the others once communication is up and we may hold anything."""
+    if desk.is_communication_up and desk.has_right:
+        return ask_others(desk, now_ms)
+    return []
 
 
 def ask_others(desk: Desk, now_ms: int) -> list[ManagerEffect]:
@@ -59,19 +65,19 @@ def on_report(desk: Desk, now_ms: int) -> None:
 
 def settle(desk: Desk, now_ms: int) -> list[ManagerEffect]:
     """Take what is ours once the others are known, or waited for long enough."""
-    if desk.stage is Stage.ADOPTING and not desk.runner.moving() and desk.has_right:
-        return ask_others(desk, now_ms)
+    if desk.stage is Stage.ADOPTING and not desk.runner.moving():
+        return begin_join(desk, now_ms)
     if desk.stage is not Stage.JOINING:
         return []
     live = desk.live_peers()
-    if desk.is_exclusive and any(p.is_there and not p.has_reported for p in desk.peers.values()):
+    if desk.is_exclusive and any(peer.is_uncertain for peer in desk.peers.values()):
         return []  # not dead: what it holds, and whether it begins as we do, it alone can tell
     is_waiting = any(not peer.is_known for peer in live)
     if is_waiting and (desk.join_until_ms is None or now_ms < desk.join_until_ms):
         return []
     desk.stage = Stage.JOINED
     desk.join_until_ms = None
-    keys = desk.unclaimed_for_us()
+    keys = desk.unclaimed_for_us(is_joining=True)
     kept = desk.claims()
     why = "no other node is up" if not live else "joined the cluster"
     effects: list[ManagerEffect] = []

@@ -130,7 +130,9 @@ class HaresourcesManager:
                 self._desk.peer(node.node).has_right = node.has_right
         effects = right.on_view(self._desk, view.quorum, now_ms)
         self._desk.is_communication_up = view.is_communication_up
-        if view.is_communication_up and self._desk.stage is Stage.OFFLINE:
+        if self._desk.is_adopting:
+            effects += joining.adopt(self._desk, now_ms)
+        elif self._desk.stage is Stage.OFFLINE:
             effects += joining.begin_join(self._desk, now_ms)
         return effects + self._settle(now_ms)
 
@@ -254,9 +256,9 @@ class HaresourcesManager:
     def _on_fact(self, fact: MembershipFact, now_ms: int) -> list[ManagerEffect]:
         desk = self._desk
         match fact:
-            case CommunicationUp() if desk.stage is Stage.OFFLINE:
+            case CommunicationUp():
                 desk.is_communication_up = True
-                return joining.begin_join(desk, now_ms)
+                return joining.begin_join(desk, now_ms) if desk.stage is Stage.OFFLINE else []
             case RightGained(reason, until_ms):
                 return right.on_gained(desk, reason, until_ms, now_ms)
             case RightExtended(until_ms):

@@ -59,6 +59,12 @@ class Peer:
         return self.status in {NodeStatus.UP, NodeStatus.ACTIVE} and not self.has_left
 
     @property
+    def is_uncertain(self) -> bool:
+        """Whether it may hold what we do not know of: not known to be gone, nor heard out."""
+        is_gone = self.status is NodeStatus.DEAD or self.has_left
+        return not is_gone and not (self.is_there and self.has_reported)
+
+    @property
     def is_settled(self) -> bool:
         """Whether its last word was that nothing moves there."""
         return self.has_reported and self.is_stable and not self.is_leaving

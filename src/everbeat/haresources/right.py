@@ -33,11 +33,13 @@ def on_view(desk: Desk, quorum: QuorumView | None, now_ms: int) -> list[ManagerE
     desk.has_quorum = quorum is not None
     if quorum is None:
         return []
+    if desk.stage is Stage.RIGHTLESS and not quorum.is_held:
+        return [RaiseGeneration()]  # a new link must be told that nothing is held
     if not quorum.is_known:
-        # A new link: what we knew of our right goes on; that nothing is held it must be told.
+        # A new link: what we knew of our right goes on.
         if desk.stage is Stage.OFFLINE:
             desk.right_until_ms = now_ms + quorum.lease_ms // 4  # both are new: not for long
-        return [RaiseGeneration()] if desk.stage is Stage.RIGHTLESS else []
+        return []
     if not quorum.is_held:
         effects = _lose(desk, quorum.reason, now_ms)
         is_lapsed = quorum.stop_by_ms is not None  # else it was never gained
@@ -55,8 +57,8 @@ def on_gained(desk: Desk, reason: str, until_ms: int | None, now_ms: int) -> lis
         *desk.timeline.note("right-gained", text, now_ms, node=desk.own)
     ]
     if desk.stage is Stage.RIGHTLESS:
-        return effects + joining.ask_others(desk, now_ms)
-    if desk.stage is Stage.OFFLINE and desk.is_communication_up:
+        desk.stage = Stage.OFFLINE
+    if desk.stage is Stage.OFFLINE:
         return effects + joining.begin_join(desk, now_ms)
     return effects
 

@@ -36,6 +36,10 @@ class Identity:
     is_continuing: bool = False
     promised: tuple[NodeName, ...] = ()
     """Nodes to be heard before anything is held: we left in order while they went on."""
+    had_right: bool = True
+    """Our forerunner had the right to hold, or has not lost it for long; False: nothing is held."""
+    stop_by_ms: int | None = None
+    """Our forerunner had lost the right to hold, and until then all was to be given up."""
 
 
 def continuing_identity(uuid: bytes, generation: int, reserved_seq: int) -> Identity:

@@ -6,6 +6,8 @@
                                                                  ▲
     a new link process ─► UNKNOWN ──majority leases──────────────┘   (else LOST after a lease)
 
+A new link process goes on in EMPTY or LOST if its forerunner was there (RUN/link.state).
+
 EMPTY: nothing is held here. To gain the right, every other node must have echoed this very life
 of ours, or be dead now: so whoever holds anything has heard us begin before we take anything.
 LOST: a lapse is final. Whatever is heard later, all is given up first; a new generation says so.
@@ -75,7 +77,13 @@ class QuorumCore:
         *,
         is_continuing: bool = False,
         promised: Iterable[NodeName] = (),
+        stop_by_ms: int | None = None,
     ) -> None:
+        """Begin with empty hands.
+
+        `is_continuing`: an earlier process had the right. `stop_by_ms`: it had lost it and said to
+        stop by then.
+        """
         self._config = config
         self._random = random
         self._dead_ms = config.timing.deadtime_ms
@@ -90,7 +98,9 @@ class QuorumCore:
         self._since_ms = 0  # of the state
         self._is_started = False
         self._until_ms: int | None = 0
-        self._stop_by_ms = 0
+        self._stop_by_ms = stop_by_ms or 0
+        if stop_by_ms is not None:
+            self._state = _State.LOST
         self._asks: dict[int, int] = {}  # stamp -> nonce
         self._asked_ms = -self._dead_ms
         self._refusal = ""
@@ -108,8 +118,9 @@ class QuorumCore:
         return QuorumView(
             kind=self._config.quorum.value,
             is_known=self._state is not _State.UNKNOWN,
+            stop_by_ms=self._stop_by_ms if self._state is _State.LOST else None,
             lease_ms=self._leases.length_ms(),
-            reason="starting",
+            reason="lost before" if self._state is _State.LOST else "starting",
         )
 
     def beat(self, now_ms: int) -> Beat:

@@ -40,7 +40,7 @@ class ReserveSequence:
 
 @dataclass(frozen=True, slots=True)
 class PersistPromise:
-    """Write durably, before anything that follows is sent, whom to hear before holding anything."""
+    """Write durably whom to hear before holding anything; LinkNode.on_promise takes the outcome."""
 
     nodes: tuple[NodeName, ...]  # none: the promise is kept
 

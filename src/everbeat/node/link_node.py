@@ -189,6 +189,15 @@ class LinkNode:
         self._quorum.on_witness_reply(reply, now_ms)
         return self._leave(now_ms)
 
+    def on_promise(
+        self, nodes: tuple[NodeName, ...], now_ms: int, *, is_kept: bool
+    ) -> list[LinkEffect]:
+        """Take the outcome of PersistPromise: whether these nodes are on disk."""
+        farewell = self._quorum.farewell(nodes, is_kept=is_kept)
+        if farewell is not None:
+            self._send_all(farewell, now_ms)
+        return self._leave(now_ms)
+
     def on_medium(self, medium: int, error: str, now_ms: int) -> list[LinkEffect]:
         """Note that a medium failed, or with an empty error that it works again."""
         name = _medium_name(self._config.media[medium])
@@ -204,10 +213,9 @@ class LinkNode:
             self._publish([MediumChanged(name, trouble, now_ms)])
         return self._leave(now_ms)
 
-    def on_surroundings(self, wall_s: int, load: str, now_ms: int) -> list[LinkEffect]:
+    def on_surroundings(self, wall_s: int, load: str) -> None:
         """Note time(2) and /proc/loadavg for the messages to come; before on_start, too."""
         self._sender.on_surroundings(wall_s, load.strip())
-        return self._leave(now_ms)
 
     def on_keys(self, keys: AuthKeys, cipher: Cipher | None = None) -> None:
         """Sign and verify with other keys from now on."""
@@ -352,8 +360,13 @@ class LinkNode:
         if not kind or kind in OWN_TYPES or kind.startswith(UNNUMBERED_PREFIX):
             self._reject("malformed", "", own, now_ms)
             return
-        payload, promise = self._quorum.leaving(payload, self._dead_peers())
+        promise = self._quorum.leaving(payload, self._dead_peers())
         self._tell(promise, now_ms)
+        if not promise:
+            self._send_all(payload, now_ms)
+
+    def _send_all(self, payload: Message, now_ms: int) -> None:
+        kind, own = payload.type, self._config.node
         try:
             message = self._send(payload)
         except WireError as error:

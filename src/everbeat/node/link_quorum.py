@@ -48,10 +48,12 @@ class LinkQuorum:
             self._core = QuorumCore(
                 config,
                 random,
-                is_continuing=identity.is_continuing,
+                is_continuing=identity.is_continuing and identity.had_right,
                 promised=identity.promised,
+                stop_by_ms=identity.stop_by_ms,
             )
         self._written = bool(identity.promised)
+        self._farewell: tuple[Message, tuple[NodeName, ...]] | None = None  # and its promise
         self._buried: dict[NodeName, int] = {}  # generation in which it was voted dead
 
     @property
@@ -78,14 +80,26 @@ class LinkQuorum:
         is_asked = self._core is not None and self._config.quorum is Quorum.PING
         return {STAMP_FIELD: f"{now_ms:x}"} if is_asked else {}
 
-    def leaving(self, message: Message, dead: list[NodeName]) -> tuple[Message, list[LinkEffect]]:
-        """Return the farewell to send after the promise that goes with it is on disk."""
+    def leaving(self, message: Message, dead: list[NodeName]) -> list[LinkEffect]:
+        """Keep a farewell back until its promise is on disk; nothing: send the message now."""
         if self._core is None or message.type != "shutdone":
-            return message, []
+            return []
         self._written = True
-        promise = PersistPromise(self._core.on_leaving(dead))
-        left = Field(FieldType.STRING, LEFT_FIELD, "1")
-        return message.with_fields(left), [promise]
+        nodes = self._core.on_leaving(dead)
+        self._farewell = message, nodes
+        return [PersistPromise(nodes)]
+
+    def farewell(self, nodes: tuple[NodeName, ...], *, is_kept: bool) -> Message | None:
+        """Return the farewell to send now that its promise was written, or could not be.
+
+        Without a promise on disk it says nothing for quorum: the others vote us dead instead.
+        """
+        if self._farewell is None or self._farewell[1] != nodes:
+            return None
+        message, self._farewell = self._farewell[0], None
+        if not is_kept:
+            return message
+        return message.with_fields(Field(FieldType.STRING, LEFT_FIELD, "1"))
 
     # -- what we hear --------------------------------------------------------------------------
 

@@ -4,7 +4,8 @@
 
 The machine has a clock of its own: it begins at boot and may run a little fast or slow.
 Power off loses all but the disk. A process that dies alone (link, core, executor) comes back as
-keeper would bring it back: link goes on under its generation, core adopts what runs.
+keeper would bring it back: link goes on under its generation, core adopts what runs. So they do
+when all of them were killed and are started again on a machine that went on.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from everbeat.haresources.effects import EventRecorded, StopFinished
 from everbeat.membership.identity import Identity, continuing_identity
+from everbeat.model.cluster import Quorum
 from everbeat.model.failures import Failures
 from everbeat.model.fencing import RunFencing, SafeNode
 from everbeat.model.members import Broadcast, RaiseGeneration
 from everbeat.model.operations import ForgetFailures, RunOperation, WatchResources
-from everbeat.model.quorum import AskWitness, ConfirmOff, RightLost
+from everbeat.model.quorum import AskWitness, ConfirmOff, RightGained, RightLost
 from everbeat.node.core_node import CoreNode
 from everbeat.node.link_effects import (
     PersistGeneration,
@@ -96,6 +98,7 @@ class Disk:
     generation: int = 0
     reserved_sequence: int = 0
     promised: tuple[NodeName, ...] = ()
+    is_full: bool = False  # no promise can be written
 
 
 @dataclass(slots=True)
@@ -131,6 +134,9 @@ class Machine:
     booted_ms: int = 0  # when it began
     has_own_clock: bool = False
     watchdog_ms: int | None = None  # a machine that stands still for longer is reset
+    is_unfinished: bool = False  # in RUN: a life that has not given up everything
+    had_right: bool = False  # in RUN, as the next
+    stop_by_ms: int | None = None  # the right was lost
     _surrounded_ms: int = 0
 
     def __post_init__(self) -> None:
@@ -146,6 +152,11 @@ class Machine:
     def is_up(self) -> bool:
         """Whether the machine runs."""
         return self.link is not None or self.core is not None
+
+    @property
+    def _is_guarded(self) -> bool:
+        """Whether its watchdog runs: also when everything that fed it was killed."""
+        return self.is_up or self.is_unfinished
 
     @property
     def is_serving(self) -> bool:
@@ -167,21 +178,42 @@ class Machine:
         if self.is_up:
             return
         self.life += 1
-        self.agents.clear()
+        is_continuing = self.is_unfinished and self.config.quorum is not Quorum.NONE
         self.start_executor()
-        self.disk.generation += 1
-        self.start_link(is_continuing=False)
-        self.start_core(is_adopting=False)
+        if not is_continuing:
+            self.had_right, self.stop_by_ms = False, None
+            self.disk.generation += 1
+        self.start_link(is_continuing=is_continuing)
+        self.safe = ()
+        self.start_core(is_adopting=self.is_unfinished)
 
     def power_off(self) -> None:
         """Lose power: everything but the disk is gone."""
         self.life += 1
         self.link = self.core = self.executor = None
         self.agents.clear()
+        self.is_unfinished = False
         self.paused_until_ms = min(self.paused_until_ms, self.world.now_ms)
         if self.has_own_clock:
             self.booted_ms = self.world.now_ms - 1
         self.world.note(self.name, "power off")
+
+    def kill_all(self, restart_ms: int) -> None:
+        """Kill every process of ours; what runs goes on until they are started again.
+
+        Nobody feeds the watchdog meanwhile.
+        """
+        if not self.is_up:
+            return
+        self.life += 1
+        if self.executor is not None:
+            self.executor.die()
+        self.link = self.core = self.executor = None
+        self.world.note(self.name, "all processes are killed")
+        if self.watchdog_ms is not None and restart_ms >= self.watchdog_ms:
+            self._later(self.watchdog_ms, self.reset)
+        else:
+            self._later(restart_ms, self.power_on)
 
     def crash_link(self) -> None:
         """Kill the link process; keeper brings it back at once."""
@@ -247,13 +279,20 @@ class Machine:
         disk = self.disk
         if is_continuing:
             identity = continuing_identity(disk.uuid, disk.generation, disk.reserved_sequence)
-            identity = replace(identity, promised=disk.promised)
+            identity = replace(
+                identity,
+                promised=disk.promised,
+                had_right=self.had_right,
+                stop_by_ms=self.stop_by_ms,
+            )
         else:
             identity = Identity(uuid=disk.uuid, generation=disk.generation, promised=disk.promised)
         self.world.observe_generation(self.name, self.disk.generation)
         self.link = self.factory.link(self.config, self.keys, identity, self.random)
         self._surround(is_new=True)
         self._link_effects(self.link.on_start(self.clock_ms()))
+        if self.stop_by_ms is not None:
+            self._watch_stopping(self.stop_by_ms)
         if is_continuing and self.core is not None:
             view, core = self.link.view(), self.core
             self._core_effects(core.on_view(view, self.clock_ms()))
@@ -271,6 +310,7 @@ class Machine:
             self._later(20, lambda: self.start_core(is_adopting=True))
             return
         self.core_life += 1
+        self.is_unfinished = True
         self.core = self.factory.core(
             self.config,
             self.groups,
@@ -323,7 +363,7 @@ class Machine:
             return
         self.paused_until_ms = self.world.now_ms + duration_ms
         self.world.note(self.name, f"paused for {duration_ms} ms")
-        if self.watchdog_ms is not None and duration_ms > self.watchdog_ms and self.is_up:
+        if self.watchdog_ms is not None and duration_ms > self.watchdog_ms and self._is_guarded:
             self.life += 1  # nothing of what was under way goes on
             self.world.after(duration_ms, self.reset)
         else:
@@ -331,7 +371,7 @@ class Machine:
 
     def reset(self) -> None:
         """Be reset by the watchdog, and boot."""
-        if self.is_up:
+        if self._is_guarded:
             self.world.note(self.name, "the watchdog resets it")
             self.power_off()
             self._later(BOOT_MS, self.power_on)
@@ -343,9 +383,7 @@ class Machine:
         if self.link is not None and is_due:
             self._surrounded_ms = self.world.now_ms
             wall_s = FIRST_WALL_S + self.world.now_ms // 1_000 + self.wall_offset_s
-            self._link_effects(
-                self.link.on_surroundings(wall_s, "0.00 0.00 0.00 1/1 1", self.clock_ms())
-            )
+            self.link.on_surroundings(wall_s, "0.00 0.00 0.00 1/1 1")
 
     def _link_effects(self, effects: Iterable[LinkEffect]) -> None:
         for effect in effects:
@@ -355,14 +393,20 @@ class Machine:
                     all_but_ping = [i for i, is_ping in enumerate(kinds) if not is_ping]
                     self.world.transmit(self.name, media or all_but_ping, data)
                 case PersistPromise(nodes):
-                    self.disk.promised = nodes
+                    self._keep_promise(nodes)
                 case AskWitness(ask):
                     self.world.ask_witness(ask)
+                case RightGained():
+                    self.had_right = True
+                    self.world.observe(self.name, effect)
+                    self._to_core(effect)
                 case RightLost():
                     self.world.observe(self.name, effect)
                     self._to_core(effect)
-                    self._watch_stopping(effect)
+                    self.stop_by_ms = effect.stop_by_ms
+                    self._watch_stopping(effect.stop_by_ms)
                 case PersistGeneration(generation):
+                    self.had_right, self.stop_by_ms = False, None
                     self.disk.generation = generation
                     self.world.observe_generation(self.name, generation)
                 case ReserveSequence(up_to):
@@ -372,16 +416,26 @@ class Machine:
                     self._to_core(fact)
         self._arm_link()
 
-    def _watch_stopping(self, lost: RightLost) -> None:
-        """Have the watchdog bite if not everything is stopped in time."""
+    def _keep_promise(self, nodes: tuple[NodeName, ...]) -> None:
+        is_kept = not self.disk.is_full
+        if is_kept:
+            self.disk.promised = nodes
         link = self.link
 
+        def tell() -> None:
+            if link is not None and link is self.link:
+                self._link_effects(link.on_promise(nodes, self.clock_ms(), is_kept=is_kept))
+
+        self._later(IPC_MS, tell)
+
+    def _watch_stopping(self, stop_by_ms: int) -> None:
+        """Have the watchdog bite if not everything is stopped in time."""
+
         def look() -> None:
-            is_late = link is not None and link is self.link and link.is_overdue(self.clock_ms())
-            if is_late and self.watchdog_ms is not None:
+            if self.watchdog_ms is not None and self.stop_by_ms == stop_by_ms:
                 self.reset()
 
-        self._later(self.moment_ms(lost.stop_by_ms) - self.world.now_ms, look)
+        self._later(self.moment_ms(stop_by_ms) - self.world.now_ms, look)
 
     def _to_core(self, fact: MembershipFact) -> None:
         def deliver() -> None:
@@ -408,6 +462,7 @@ class Machine:
                 case StopFinished():
                     self.life += 1
                     self.link = self.core = self.executor = None
+                    self.is_unfinished = False
                     self.world.note(self.name, "stopped")
                 case _:
                     pass

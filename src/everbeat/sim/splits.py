@@ -7,6 +7,7 @@
     fencing   two nodes and devices that fail, hang and lie; nothing else decides
 
 Every fourth of the others has fencing devices as well: votes first, then fencing, then takeover.
+In every third all processes of a node may be killed at once, executors die and disks are full.
 Every clock runs at a rate of its own, up to the bound of ADR 0010; every machine has a watchdog,
 which resets it when it stood still for longer than stopping may take, or has not stopped in time.
 Ping histories lose no datagrams: beyond cut cables a ping node is no witness.
@@ -54,6 +55,7 @@ STONITH_TIMEOUT_MS: Final = 5_000
 TROUBLE_MS: Final = 100_000
 FAULT_GAP_MS_MAX: Final = 12_000
 PAUSE_MS_MAX: Final = 15_000
+RESTART_MS_MAX: Final = 4_000
 RATE_PPM_MAX: Final = DRIFT_PERMILLE * 1_000 - 100  # the bound is of first order in the drift
 
 
@@ -93,7 +95,7 @@ def split_history(seed: int, kind: Quorum, factory: Factory | None = None) -> Wo
     for machine in world.machines.values():
         machine.rate_ppm, machine.has_own_clock = _rate(world), True
         machine.watchdog_ms = TIMING.stoptime_ms
-    SplitTrouble(world, kind).run()
+    SplitTrouble(world, kind, is_hard=seed % 3 == 2).run()
     wait_settled(world)
     return world
 
@@ -105,7 +107,7 @@ def _rate(world: World) -> int:
 class SplitTrouble:
     """Draws faults from the world's Random, mostly cuts."""
 
-    def __init__(self, world: World, kind: Quorum) -> None:
+    def __init__(self, world: World, kind: Quorum, *, is_hard: bool = False) -> None:
         self._world = world
         self._random = world.random
         usual: tuple[Callable[[Machine], None], ...] = (
@@ -127,8 +129,9 @@ class SplitTrouble:
             Quorum.WITNESS: (self._cut, self._cut, self._noise, self._witness, self._witness),
             Quorum.FENCING: (self._cut, self._cut, self._noise),
         }
-        devices = (self._devices, self._devices, self._crash_executor) if world.devices else ()
-        self._kinds = (*usual, *more.get(kind, ()), *devices)
+        devices = (self._devices, self._devices) if world.devices else ()
+        hard = (self._kill_all, self._kill_all, self._crash_executor, self._fill_disk)
+        self._kinds = (*usual, *more.get(kind, ()), *devices, *(hard if is_hard else ()))
 
     def run(self, duration_ms: int = TROUBLE_MS) -> None:
         """Boot all, make trouble for a while, then end every fault."""
@@ -156,6 +159,7 @@ class SplitTrouble:
             world.witness.power_on(world.now_ms)
         for machine in world.machines.values():
             machine.agents.manner = Manner.HONEST
+            machine.disk.is_full = False
             machine.power_on()
             world.after(PAUSE_MS_MAX, machine.power_on)  # one that was stopping or paused
 
@@ -230,6 +234,13 @@ class SplitTrouble:
 
     def _crash_executor(self, machine: Machine) -> None:
         machine.crash_executor()
+
+    def _kill_all(self, machine: Machine) -> None:
+        machine.kill_all(self._random.randrange(RESTART_MS_MAX))
+
+    def _fill_disk(self, machine: Machine) -> None:
+        machine.disk.is_full = not machine.disk.is_full
+        self._world.note(machine.name, f"disk {'full' if machine.disk.is_full else 'free'}")
 
     def _pause(self, machine: Machine) -> None:
         machine.pause(self._random.randrange(PAUSE_MS_MAX))

@@ -103,17 +103,30 @@ WATCHDOG_STEP_MS: Final = 1_000
 """Devices count in whole seconds."""
 
 
+LOSING_RENEWAL_MS: Final = 100
+"""link says so often whether it is overdue while resources are to be given up."""
+
+
 def watchdog_ms_of(deadtime_ms: int, stoptime_ms: int | None, feed_ms: int = 250) -> int:
     """Return after which silence the watchdog should reset this machine.
 
     A machine on which nothing runs any more is reset before the others declare it dead. With a
-    quorum (`stoptime_ms` given) not later than stopping may take: a machine that stood still for
+    quorum (`stoptime_ms` given) within the time that stopping may take, counted from the last
+    feeding that a lapse of the right cannot have prevented yet: a machine that stood still for
     longer must not wake and find its groups running twice (ADR 0010). At least a second.
     """
     limit_ms = deadtime_ms - feed_ms
     if stoptime_ms is not None:
-        limit_ms = min(limit_ms, stoptime_ms)
+        limit_ms = min(limit_ms, stoptime_ms - feed_ms - LOSING_RENEWAL_MS)
     return max(limit_ms // WATCHDOG_STEP_MS, 1) * WATCHDOG_STEP_MS
+
+
+def unfed_before_ms(timeout_ms: int, feed_ms: int = 250) -> int:
+    """Return how long before all must be stopped link says so, for the reset to come in time.
+
+    One renewal and one feeding may still be on their way when it does.
+    """
+    return timeout_ms + feed_ms + LOSING_RENEWAL_MS
 
 
 def watchdog_slack_ms(timeout_ms: int, deadtime_ms: int, feed_ms: int = 250) -> int:

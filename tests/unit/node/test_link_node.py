@@ -72,7 +72,7 @@ class Bench:
         )
         self.now_ms = BEGIN_MS
         self.effects: list[LinkEffect] = []
-        self.node.on_surroundings(0x6B02FCCB, "4.72 3.01 1.65 9/185 45", BEGIN_MS)
+        self.node.on_surroundings(0x6B02FCCB, "4.72 3.01 1.65 9/185 45")
         self.take(self.node.on_start(BEGIN_MS))
         self.seq = 0
 
@@ -434,7 +434,7 @@ def test_duplicates_on_a_second_medium_only_refresh_the_path() -> None:
 def test_a_request_is_answered_with_the_same_fields_and_an_old_one_is_refused() -> None:
     bench = Bench().join()
     (sent,) = said(bench.order(t="x"))
-    bench.node.on_surroundings(9, "other", bench.now_ms)
+    bench.node.on_surroundings(9, "other")
     number = str(int(sent.text("seq") or "", 16))
     effects = bench.hear(t="NS_rexmit", dest="alpha", firstseq=number, lastseq=number)
     assert said(effects) == [sent]

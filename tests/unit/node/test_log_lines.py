@@ -15,6 +15,7 @@ from everbeat.model.members import (
     MembershipFact,
     MessageReceived,
     MessagesMissing,
+    NodeDialectChanged,
     NodeRestarted,
     NodeStatus,
     NodeStatusChanged,
@@ -68,7 +69,8 @@ def test_a_dead_node_is_a_warning_and_levels_are_spelled_as_heartbeat_spells_the
 def test_every_fact_has_its_lines_but_messages_and_what_comes_with_each_heartbeat(
     fact: MembershipFact,
 ) -> None:
-    is_silent = isinstance(fact, MessageReceived | RightExtended | VotersChanged)
+    silent = MessageReceived | NodeDialectChanged | RightExtended | VotersChanged
+    is_silent = isinstance(fact, silent)
     assert bool(lines_of_fact(fact)) is not is_silent
 
 

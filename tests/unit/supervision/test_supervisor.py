@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from everbeat.supervision.plan import (
+    LOSING_RENEWAL_MS,
     Child,
     ChildChanged,
     ChildSignal,
@@ -17,6 +18,7 @@ from everbeat.supervision.plan import (
     StartChild,
     SupervisionEffect,
     limits_of_deadtime,
+    unfed_before_ms,
     watchdog_ms_of,
     watchdog_slack_ms,
 )
@@ -214,7 +216,7 @@ def test_states_follow_from_the_facts() -> None:
     [
         (10_000, None, 9_000, 750),
         (2_000, None, 1_000, 750),
-        (10_000, 3_300, 3_000, 6_750),
+        (10_000, 3_300, 2_000, 7_750),
         (1_000, None, 1_000, -250),  # a second is the least that devices know
     ],
 )
@@ -223,3 +225,34 @@ def test_the_watchdog_bites_before_the_others_may_take(
 ) -> None:
     assert watchdog_ms_of(deadtime_ms, stoptime_ms) == timeout_ms
     assert watchdog_slack_ms(timeout_ms, deadtime_ms) == slack_ms
+
+
+@pytest.mark.parametrize(
+    ("deadtime_ms", "stoptime_ms"), [(4_000, 2_000), (10_000, 3_300), (30_000, 9_900)]
+)
+def test_what_is_not_given_up_in_time_is_reset_by_then(deadtime_ms: int, stoptime_ms: int) -> None:
+    timeout_ms = watchdog_ms_of(deadtime_ms, stoptime_ms)
+    unfed_ms = unfed_before_ms(timeout_ms)
+    assert unfed_ms <= stoptime_ms, "the feeding need not end before the right does"
+    supervisor = supervisor_up()
+    lost_ms, fed_ms = 7_013, 0
+    stop_by_ms = lost_ms + stoptime_ms
+    for now_ms in range(stop_by_ms):
+        if now_ms % LOSING_RENEWAL_MS == 0:
+            is_overdue = now_ms >= lost_ms and now_ms + unfed_ms >= stop_by_ms
+            supervisor.on_renewed(Child.LINK, now_ms, is_overdue=is_overdue)
+            supervisor.on_renewed(Child.CORE, now_ms)
+        if (supervisor.next_wakeup_ms() or 0) <= now_ms:
+            fed_ms = now_ms if FeedWatchdog() in supervisor.on_tick(now_ms) else fed_ms
+    assert 0 < fed_ms <= stop_by_ms - timeout_ms
+
+
+def test_a_new_link_does_not_feed_the_watchdog_before_it_says_that_all_is_given_up() -> None:
+    supervisor = supervisor_up()
+    supervisor.on_renewed(Child.LINK, 1_000, is_overdue=True)
+    supervisor.on_exited(Child.LINK, -9, 1_010)
+    supervisor.on_ready(Child.LINK, 1_020)
+    supervisor.on_renewed(Child.CORE, 1_300)
+    assert FeedWatchdog() not in supervisor.on_tick(1_300)
+    supervisor.on_renewed(Child.LINK, 1_310)
+    assert FeedWatchdog() in supervisor.on_tick(1_600)
