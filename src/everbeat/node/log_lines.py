@@ -71,8 +71,11 @@ def lines_of_fact(fact: MembershipFact) -> tuple[LogLine, ...]:
             return ((LogLevel.DEBUG, f"node {node}: {kind} node configured"),)
         case RightGained() | RightLost() | NodeRightChanged():
             return (_right_line(fact),)
-        case RightExtended() | VotersChanged() | NodeDialectChanged():
+        case RightExtended() | VotersChanged():
             return ()
+        case NodeDialectChanged(node, dialect):
+            words = "everbeat's messages" if dialect else "Heartbeat's messages alone"
+            return ((LogLevel.DEBUG, f"node {node} understands {words}"),)
         case _:
             return (_line(fact),)
 
