@@ -71,11 +71,8 @@ def lines_of_fact(fact: MembershipFact) -> tuple[LogLine, ...]:
             return ((LogLevel.DEBUG, f"node {node}: {kind} node configured"),)
         case RightGained() | RightLost() | NodeRightChanged():
             return (_right_line(fact),)
-        case RightExtended() | VotersChanged():
+        case RightExtended() | VotersChanged() | NodeDialectChanged():
             return ()
-        case NodeDialectChanged(node, dialect):
-            words = "everbeat's messages" if dialect else "Heartbeat's messages alone"
-            return ((LogLevel.DEBUG, f"node {node} understands {words}"),)
         case _:
             return (_line(fact),)
 
