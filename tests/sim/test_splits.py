@@ -35,6 +35,8 @@ KEPT_SEEDS: tuple[tuple[Quorum, int], ...] = (
     # while a core that died has not said yet what it holds.
     (Quorum.VOTES, 1092),
     (Quorum.VOTES, 1131),
+    # A node takes what it has not heard that another took: they are cut apart, a third hears both.
+    (Quorum.VOTES, 2145),
     # All processes killed and started again.
     *((Quorum.VOTES, seed) for seed in (11, 14, 23, 47)),
     (Quorum.WITNESS, 17),

@@ -47,6 +47,7 @@ from everbeat.model.holdings import Hold, hold_from_word
 from everbeat.model.members import (
     Broadcast,
     CommunicationUp,
+    LinkChanged,
     MessageReceived,
     NodeRestarted,
     NodeReturned,
@@ -266,6 +267,8 @@ class HaresourcesManager:
                 return []
             case RightLost(reason):
                 return right.on_lost(desk, reason, now_ms)
+            case LinkChanged():
+                return right.on_path(desk, fact)
             case NodeRightChanged():
                 return right.on_peer(desk, fact, now_ms)
             case MessageReceived(message):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from everbeat.model.message import Message
-    from everbeat.model.names import NodeName
+    from everbeat.model.names import LinkName, NodeName
 
 GROUPS_FIELD: Final = "groups"
 JOINING_FIELD: Final = "eb_join"  # in `starting` and `resource`: takes nothing before it knows us
@@ -47,6 +47,8 @@ class Peer:
     barred: frozenset[GroupKey] = field(default_factory=frozenset)  # it has failed them
     said: Message | None = None  # its newest full `resource` message
     last_order: tuple[int, int] = (0, 0)  # of its newest `resource` message
+    paths: frozenset[LinkName] = frozenset()  # on which we hear it
+    is_unheard: bool = False  # it lives, as others say: what it has said may be old
 
     @property
     def is_live(self) -> bool:

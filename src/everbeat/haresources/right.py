@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Final
 from everbeat.haresources import joining, standby, takeover
 from everbeat.haresources.desk import Stage
 from everbeat.model.groups import Phase
-from everbeat.model.members import RaiseGeneration
+from everbeat.model.members import LinkStatus, RaiseGeneration
 from everbeat.model.reports import Severity
 
 if TYPE_CHECKING:
     from everbeat.haresources.desk import Desk
     from everbeat.haresources.effects import ManagerEffect
-    from everbeat.model.members import NodeRightChanged
+    from everbeat.model.members import LinkChanged, NodeRightChanged
     from everbeat.model.quorum import QuorumView
 
 SILENT_LINK_MS: Final = 250
@@ -129,6 +129,25 @@ def next_wakeup_ms(desk: Desk) -> int | None:
     if not desk.has_right or desk.right_until_ms is None:
         return None
     return desk.right_until_ms + SILENT_LINK_MS + 1
+
+
+def on_path(desk: Desk, fact: LinkChanged) -> list[ManagerEffect]:
+    """Take nothing while a node lives that others hear and we do not; ask it when we do again.
+
+    What it has taken since we heard it last nobody has told us.
+    """
+    peer = desk.peers.get(fact.node)
+    if peer is None or not desk.has_quorum:
+        return []
+    if fact.status is LinkStatus.UP:
+        peer.paths |= {fact.link}
+        is_back, peer.is_unheard = peer.is_unheard, False
+        is_asking = is_back and desk.stage is Stage.JOINED
+        return [desk.announcement(desk.claims(), "returned")] if is_asking else []
+    peer.paths -= {fact.link}
+    if peer.is_there and not peer.paths:
+        peer.is_unheard, peer.has_reported = True, False
+    return []
 
 
 def on_peer(desk: Desk, fact: NodeRightChanged, now_ms: int) -> list[ManagerEffect]:

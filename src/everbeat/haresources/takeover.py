@@ -96,7 +96,7 @@ def repair(desk: Desk, now_ms: int) -> list[ManagerEffect]:
 def next_wakeup_ms(desk: Desk) -> int | None:
     """Return when a repair falls due, or None."""
     due = [since + OVERLAP_MS for since in desk.overlap_since_ms.values()]
-    due += [since + ORPHAN_MS for since in desk.orphan_since_ms.values()]
+    due += [since + _orphan_ms(desk) for since in desk.orphan_since_ms.values()]
     return min(due, default=None)
 
 
@@ -148,8 +148,17 @@ def _winner(desk: Desk, key: GroupKey) -> object:
     return successor(desk.holdings.owner(key), desk.order, claimers)
 
 
+def _orphan_ms(desk: Desk) -> int:
+    """Return how long nobody must have claimed a group.
+
+    Where there must not be two holders so long that a node we do not hear any more, and which may
+    have taken it unknown to us, is known to be unheard (`right.on_path`).
+    """
+    return max(ORPHAN_MS, 2 * desk.deadtime_ms) if desk.has_quorum else ORPHAN_MS
+
+
 def _take_orphans(desk: Desk, now_ms: int) -> list[ManagerEffect]:
     is_quiet = desk.is_stable and all(peer.is_settled for peer in desk.live_peers())
     keys = desk.unclaimed_for_us() if is_quiet else frozenset[GroupKey]()
-    lasting = _lasting(desk.orphan_since_ms, keys, ORPHAN_MS, now_ms)
+    lasting = _lasting(desk.orphan_since_ms, keys, _orphan_ms(desk), now_ms)
     return legacy.acquire(desk, lasting, "nobody held it", now_ms)

@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING
 
 from everbeat.model.members import (
     CommunicationUp,
+    LinkChanged,
+    LinkStatus,
     MembershipView,
     NodeRightChanged,
     NodeStatus,
     RaiseGeneration,
 )
+from everbeat.model.names import LinkName
 from everbeat.model.quorum import QuorumView, RightExtended, RightGained, RightLost
 from unit.haresources.test_manager import ALPHA, BETA, Node
 
@@ -139,3 +142,24 @@ def test_an_overtaken_heartbeat_says_nothing_about_a_node_that_has_begun() -> No
     before = set(node.running)
     node.fact(NodeRightChanged(ALPHA, has_right=False, order=(0, 1), at_ms=node.now_ms))
     assert node.running == before
+
+
+def test_nothing_is_taken_while_a_node_lives_that_only_others_hear_and_then_it_is_asked() -> None:
+    node = serving()
+    node.fact(LinkChanged(ALPHA, LinkName("eth0"), LinkStatus.UP, node.now_ms))
+    node.fact(LinkChanged(ALPHA, LinkName("eth0"), LinkStatus.DEAD, node.now_ms))
+    assert not node.manager._desk.unclaimed_for_us()
+    assert not node.manager._desk.peer(ALPHA).has_reported
+    node.fact(LinkChanged(ALPHA, LinkName("eth0"), LinkStatus.UP, node.now_ms))
+    assert node.last("resource")["info"] == "returned"
+
+
+def test_what_runs_is_looked_for_before_communication_is_up_and_before_anybody_is_answered() -> (
+    None
+):
+    node = Node(is_adopting=True)
+    node.running = {"web"}
+    view = MembershipView(BETA, quorum=QuorumView(kind="votes", is_held=False, reason="lost"))
+    node.take(node.manager.on_view(view, node.now_ms))
+    assert node.running == set(), "the right is lost: it is given up"
+    assert node.orders == [RaiseGeneration()]
