@@ -16,6 +16,7 @@ import queue
 import socket
 import sys
 import threading
+import time
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Self
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 SOCKET = "power.sock"
 AGENT_PATH = "/etc/ha.d/fence_lab"
 HANG_S = 120.0
+BOOT_S = 3.0  # no machine is up before the device that reset it has answered
 
 _CLIENT = f"""
 import socket, sys
@@ -177,6 +179,7 @@ class PowerSwitch:
     def _start_machines(self) -> None:
         """Boot what was switched off, in one thread: a machine lives as long as its maker."""
         while (node := self._rebooting.get()) is not None:
+            time.sleep(BOOT_S)
             node.boot()
             node.start()
         self._is_drained.set()
