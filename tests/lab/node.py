@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from everbeat.adapters.namespaces import Space, SpaceConfig
+from everbeat.adapters.namespaces import NamespaceError, Space, SpaceConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -186,7 +186,10 @@ class Node:
         """Whether this address is configured here (False when the machine is off)."""
         if self.space is None:
             return False
-        return f" {address}/" in self.sh("ip -o addr show")
+        try:
+            return f" {address}/" in self.sh("ip -o addr show")
+        except NamespaceError:
+            return False  # it was switched off meanwhile
 
     # product
 
