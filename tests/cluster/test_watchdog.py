@@ -17,7 +17,7 @@ def test_a_machine_on_which_everything_stands_still_is_reset_before_deadtime() -
     lines = f"watchdog {PLACE}"
     with (
         Pair(resources=RESOURCES, deadtime="3", extra=lines) as pair,
-        WatchdogHardware(pair.alpha, 2) as alpha,
+        WatchdogHardware(pair.alpha, 1) as alpha,
         WatchdogHardware(pair.beta, 2) as beta,
     ):
         pair.start()
@@ -38,8 +38,8 @@ def test_a_node_without_the_right_to_hold_whose_core_hangs_is_reset() -> None:
     extra = f"watchdog {PLACE}\nping 10.77.0.100\nstoptime 2"
     with (
         Pair(resources=RESOURCES, deadtime="6", initdead="8", extra=extra) as pair,
-        WatchdogHardware(pair.alpha, 2) as alpha,
-        WatchdogHardware(pair.beta, 2),
+        WatchdogHardware(pair.alpha, 1) as alpha,
+        WatchdogHardware(pair.beta, 1),
     ):
         pair.start()
         pair.probe.wait_answer("alpha")
