@@ -8,10 +8,11 @@ from typing import Final
 
 import pytest
 
-from everbeat.model.cluster import AutoFailback, ResourceGroup, ResourceSpec, Timing
+from everbeat.model.cluster import AutoFailback, Quorum, ResourceGroup, ResourceSpec, Timing
 from everbeat.model.names import GroupKey, NodeName
 from everbeat.sim.checkers import check_each_group_is_held_once, check_no_two_hold, holders
 from everbeat.sim.cluster import NAMES, TIMING, configs_for, wait_settled
+from everbeat.sim.splits import split_configs
 from everbeat.sim.world import World
 
 SETTLE_MS: Final = 40_000
@@ -64,8 +65,35 @@ def test_after_a_reload_every_group_is_held_once_and_unchanged_ones_never_moved(
     after = holders(world.machines.values())
     assert {key: after[key] for key in same} == {key: before[key] for key in same}
     wanted = {r.text for g in new for r in g.resources}
-    running = {word for m in world.machines.values() for word in m.agents.running}
-    assert running == wanted
+    assert _running(world) == wanted
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_third_node_brings_votes_and_nobody_loses_what_it_holds(seed: int) -> None:
+    """A pair without anything to decide holds by right; that right goes on into the quorum."""
+    random = Random(seed)  # noqa: S311 - not for secrets
+    groups = groups_drawn(random, 2)
+    three = split_configs(Quorum.VOTES, AutoFailback.ON)
+    two = [replace(c, nodes=c.nodes[:2], quorum=Quorum.NONE) for c in three[:2]]
+    world = World([*two, three[2]], groups, seed)
+    alpha, beta, gamma = world.machines.values()
+    for machine in (alpha, beta):
+        machine.power_on()
+    wait_settled(world)
+    homes = {w: {m.name for m in (alpha, beta) if w in m.agents.running} for w in _running(world)}
+    for machine, config in zip((alpha, beta), three, strict=False):
+        machine.reload(config, groups)
+        world.run_until(world.now_ms + random.randrange(2_000))
+    gamma.power_on()
+    for _ in range(SETTLE_MS // STEP_MS):
+        world.run_until(world.now_ms + STEP_MS)
+        check_no_two_hold(world.machines.values())
+        _check_homes(world, homes)
+    check_each_group_is_held_once(world.machines.values())
+
+
+def _running(world: World) -> set[str]:
+    return {word for machine in world.machines.values() for word in machine.agents.running}
 
 
 def _check_homes(world: World, homes: dict[str, set[NodeName]]) -> None:

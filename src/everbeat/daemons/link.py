@@ -148,7 +148,10 @@ class LinkDaemon:
         self._options = options
         self._generation = identity.generation
         self._reserved_seq = identity.first_seq
-        self._had_right = identity.had_right and identity.is_continuing
+        # Where no quorum decides we may always hold; a successor with a quorum goes on from there.
+        self._may_always_hold = config.quorum not in VOTING
+        had_right = identity.had_right and identity.is_continuing
+        self._had_right = had_right or self._may_always_hold
         self._stop_by_ms = identity.stop_by_ms
         self.losing = asyncio.Event()  # the right is lost, and not everything was given up
         if self._stop_by_ms is not None:
@@ -295,7 +298,8 @@ class LinkDaemon:
                     self._reserved_seq = up_to
                     self._write_link_state()
                 case PersistGeneration(generation):
-                    self._generation, self._had_right, self._stop_by_ms = generation, False, None
+                    self._generation, self._stop_by_ms = generation, None
+                    self._had_right = self._may_always_hold
                     self.losing.clear()
                     self._waiting.extend(effects)
                     self._persist(partial(keep_generation, self._options.state, generation))

@@ -29,6 +29,7 @@ from everbeat.node.link_effects import (
     Transmit,
 )
 from everbeat.node.link_node import LinkNode
+from everbeat.node.link_quorum import VOTING
 from everbeat.node.reload import live_part, needs_new_link
 from everbeat.sim.agents import SimulatedAgents
 from everbeat.sim.executor import SimulatedExecutor
@@ -181,7 +182,7 @@ class Machine:
         is_continuing = self.is_unfinished and self.config.quorum is not Quorum.NONE
         self.start_executor()
         if not is_continuing:
-            self.had_right, self.stop_by_ms = False, None
+            self.had_right, self.stop_by_ms = self.config.quorum not in VOTING, None
             self.disk.generation += 1
         self.start_link(is_continuing=is_continuing)
         self.safe = ()
@@ -406,7 +407,7 @@ class Machine:
                     self.stop_by_ms = effect.stop_by_ms
                     self._watch_stopping(effect.stop_by_ms)
                 case PersistGeneration(generation):
-                    self.had_right, self.stop_by_ms = False, None
+                    self.had_right, self.stop_by_ms = self.config.quorum not in VOTING, None
                     self.disk.generation = generation
                     self.world.observe_generation(self.name, generation)
                 case ReserveSequence(up_to):
