@@ -41,6 +41,9 @@ KEPT_SEEDS: tuple[tuple[Quorum, int], ...] = (
     *((Quorum.VOTES, seed) for seed in (11, 14, 23, 47)),
     (Quorum.WITNESS, 17),
     *((Quorum.PING, seed) for seed in (8, 23, 29)),
+    # A start that hangs outlives its executor.
+    (Quorum.WITNESS, 7199),
+    (Quorum.PING, 7298),
 )
 """Seeds that found a bug once; each is run for ever."""
 

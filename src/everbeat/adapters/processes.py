@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Iterator
 
+    from everbeat.adapters.operation_record import OperationRecord
     from everbeat.executor.effects import Launch
 
 OUTPUT_BYTES_MAX: Final = 4_096
@@ -82,6 +83,7 @@ class Processes:
     """The running programs by run number. `on_ended` is called once for each `launch`.
 
     `is_prompt`: urgent ones go before other programs. What they leave behind does not.
+    `record`: of those that are asked for again after our death.
     """
 
     def __init__(
@@ -90,8 +92,10 @@ class Processes:
         on_ended: Callable[[int, Ending], None],
         *,
         is_prompt: bool = False,
+        record: OperationRecord | None = None,
     ) -> None:
         self._loop = loop
+        self._record = record
         self._on_ended = on_ended
         self._is_prompt = is_prompt
         self._children: dict[int, _Child] = {}
@@ -109,6 +113,9 @@ class Processes:
             ending = Ending(exit_code=NOT_STARTED_EXIT, output=f"{order.command[0]}: {error}")
             self._loop.call_soon(self._on_ended, order.run, ending)
             return
+        if order.is_asked_again and self._record is not None:
+            with contextlib.suppress(OSError):  # a full disk must not keep a service from starting
+                self._record.note(process.pid)
         pidfd = os.pidfd_open(process.pid)
         child = _Child(process, pidfd, captures, output, words)
         if order.is_urgent and self._is_prompt:
@@ -158,6 +165,8 @@ class Processes:
         if child.is_signalled:  # before reaping: until then the group's number is still ours
             _signal_group(child, signal.SIGKILL)
         _cease_to_prefer(child)
+        if self._record is not None:
+            self._record.forget(child.process.pid)
         code = child.process.wait()
         os.close(child.pidfd)
         for capture in child.captures:

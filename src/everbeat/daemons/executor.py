@@ -37,6 +37,7 @@ from everbeat.adapters.lease import lease_from_environment
 from everbeat.adapters.log import Log, targets_of
 from everbeat.adapters.main_processes import MainProcesses
 from everbeat.adapters.neighbours import Neighbours, mac_text
+from everbeat.adapters.operation_record import OperationRecord
 from everbeat.adapters.power import reboot_now
 from everbeat.adapters.processes import Processes
 from everbeat.adapters.realtime import become_prompt
@@ -116,7 +117,12 @@ class ExecutorDaemon:
         self._announcer = Announcer(loop, _log.warning, self._on_announced)
         self._addresses = Addresses(self._announcer)
         self._neighbours = Neighbours(loop, self._addresses, _log.info)
-        self._processes = Processes(loop, self._on_ended, is_prompt=config.is_realtime)
+        record = OperationRecord(folders.run)
+        for pid in record.end_leftovers():
+            _log.warning("ended what the executor before this one had left under way: [%d]", pid)
+        self._processes = Processes(
+            loop, self._on_ended, is_prompt=config.is_realtime, record=record
+        )
         self._main_processes = MainProcesses(loop, self._on_cause)
         self._address_events = AddressEvents(loop, self._on_cause, self._on_link)
         self._unit_events = UnitEvents(self._on_cause, _log.warning)

@@ -33,7 +33,8 @@ class Launch:
     `user`: run under this user's ids. `is_read`: standard output is wanted apart, as Ending.words.
     `is_bound`: it must not outlive the executor, and its output is not captured: respawn clients,
     of which a restarted executor starts new ones. `is_urgent`: a service is away until it ends; it
-    goes before other programs for a while. `input`: its standard input, for secrets.
+    goes before other programs for a while. `is_asked_again`: should the executor die, the next one
+    ends what is left of it, for core orders it anew. `input`: its standard input, for secrets.
     """
 
     run: int
@@ -43,6 +44,7 @@ class Launch:
     is_read: bool = False
     is_bound: bool = False
     is_urgent: bool = False
+    is_asked_again: bool = False
     input: str = field(default="", repr=False)
 
 

@@ -182,6 +182,7 @@ class Operations:
             environment=environment,
             is_read=order.action is Action.STATUS,
             is_urgent=True,
+            is_asked_again=True,
         )
 
     def _press(self, group: GroupKey, now_ms: int) -> list[OperationEffect]:

@@ -3,8 +3,8 @@
     CoreNode ── orders ─► ExecutorNode ── Launch, SetAddress ─► SimulatedAgents
              ◄─ facts ──       │       ◄─ endings, causes ────
 
-What it started goes on when it dies; a new one knows nothing of it. Examining a hung script takes
-a moment and finds nothing worth telling.
+What it started goes on when it dies; the next one ends what has not ended by then. Examining a
+hung script takes a moment and finds nothing worth telling.
 """
 
 from __future__ import annotations
@@ -95,7 +95,8 @@ class SimulatedExecutor:
         self._agents = agents
         self._machine = surroundings
         self._is_alive = True
-        self._hanging: dict[int, tuple[str, Action]] = {}
+        self._under_way: dict[int, tuple[str, Action]] = {}
+        self._hanging: set[int] = set()
         self._observed: dict[int, str] = {}
         self._timer = 0
 
@@ -107,6 +108,12 @@ class SimulatedExecutor:
     def die(self) -> None:
         """End at once; what runs goes on, nobody hears of it."""
         self._is_alive = False
+
+    def end_leftovers(self) -> None:
+        """End what still goes on of a life that is over: the next executor begins with that."""
+        for word, action in self._under_way.values():
+            self._agents.give_up(word, action)
+        self._under_way.clear()
 
     def on_core(self, session: str) -> None:
         """Take orders of this core."""
@@ -137,7 +144,8 @@ class SimulatedExecutor:
                 case SetAddress(run=run, action=action, arguments=arguments):
                     self._begin(run, arguments[0], action, is_address=True)
                 case Signal(run) if run in self._hanging:
-                    self._agents.give_up(*self._hanging.pop(run))
+                    self._hanging.discard(run)
+                    self._agents.give_up(*self._under_way.pop(run))
                     self._after(DYING_MS, partial(self._ended, run, Ending(exit_code=143)))
                 case Examine(run):
                     self._after(EXAMINE_MS, partial(self._examined, run))
@@ -159,11 +167,14 @@ class SimulatedExecutor:
     def _begin(self, run: int, word: str, action: Action, *, is_address: bool = False) -> None:
         duration_ms = self._agents.duration_ms(action, is_address=is_address)
         self._agents.begin(word, action)
+        self._under_way[run] = word, action
         if duration_ms is None:
-            self._hanging[run] = word, action
+            self._hanging.add(run)
             return
 
         def complete() -> None:
+            if self._under_way.pop(run, None) is None:
+                return
             ending = self._agents.act(word, action)
             if self._is_alive:
                 if ending.words == RUNNING:

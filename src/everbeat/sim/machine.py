@@ -139,6 +139,7 @@ class Machine:
     had_right: bool = False  # in RUN, as the next
     stop_by_ms: int | None = None  # the right was lost
     _surrounded_ms: int = 0
+    _former_executors: list[SimulatedExecutor] = field(default_factory=list[SimulatedExecutor])
 
     def __post_init__(self) -> None:
         """Start with nothing running."""
@@ -192,6 +193,7 @@ class Machine:
         """Lose power: everything but the disk is gone."""
         self.life += 1
         self.link = self.core = self.executor = None
+        self._former_executors.clear()
         self.agents.clear()
         self.is_unfinished = False
         self.paused_until_ms = min(self.paused_until_ms, self.world.now_ms)
@@ -207,9 +209,8 @@ class Machine:
         if not self.is_up:
             return
         self.life += 1
-        if self.executor is not None:
-            self.executor.die()
-        self.link = self.core = self.executor = None
+        self._kill_executor()
+        self.link = self.core = None
         self.world.note(self.name, "all processes are killed")
         if self.watchdog_ms is not None and restart_ms >= self.watchdog_ms:
             self._later(self.watchdog_ms, self.reset)
@@ -254,10 +255,15 @@ class Machine:
     def crash_executor(self) -> None:
         """Kill the executor; what it started goes on, keeper brings another one."""
         if self.executor is not None:
-            self.executor.die()
-            self.executor = None
+            self._kill_executor()
             self.world.note(self.name, "executor dies")
             self._later(50, self.start_executor)
+
+    def _kill_executor(self) -> None:
+        if self.executor is not None:
+            self.executor.die()
+            self._former_executors.append(self.executor)
+            self.executor = None
 
     def kill_service(self, number: int, *, is_noticed: bool) -> None:
         """Let a running resource die; `is_noticed`: the kernel tells."""
@@ -300,6 +306,9 @@ class Machine:
 
     def start_executor(self) -> None:
         """Start the executor process; a core that lives has lost one."""
+        for former in self._former_executors:
+            former.end_leftovers()
+        self._former_executors.clear()
         self.executor = SimulatedExecutor(self.config, self.groups, self.agents, surroundings=self)
         if self.core is not None:
             self.executor.on_core(f"core-{self.core_life}")

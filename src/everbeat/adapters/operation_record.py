@@ -1,0 +1,69 @@
+"""RUN/operations: which programs of ours are under way, for the executor that follows a killed one.
+
+    launch ── note(pid) ──► RUN/operations/BOOT.PID.STARTED ◄── forget(pid) ── ended
+
+A start script that goes on unknown to everybody may start what another node holds by then. So the
+next executor ends what it finds noted before it takes orders; core asks again for all of it. The
+time a process was started, and the boot, keep us from killing one that has the number now.
+
+Between the start of a program and its note are some 50 us that a kill can hit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from pathlib import Path
+from typing import Final
+
+FOLDER: Final = "operations"
+_BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
+_STARTED: Final = 19  # of the fields behind the name in /proc/PID/stat: proc(5), starttime
+
+
+class OperationRecord:
+    """The notes of one executor. Making one raises OSError."""
+
+    def __init__(self, run: Path) -> None:
+        self._folder = run / FOLDER
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+        self._boot = _BOOT_ID.read_text(encoding="ascii").partition("-")[0]
+        self._noted: dict[int, Path] = {}
+
+    def note(self, pid: int) -> None:
+        """Note a program that has just been started, the leader of its group. Raise OSError."""
+        started = _started(pid)
+        if started:
+            path = self._folder / f"{self._boot}.{pid}.{started}"
+            os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+            self._noted[pid] = path
+
+    def forget(self, pid: int) -> None:
+        """Take it that a program has ended."""
+        path = self._noted.pop(pid, None)
+        if path is not None:
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+    def end_leftovers(self) -> list[int]:
+        """Kill the groups of what an earlier executor has left under way; return their leaders."""
+        ended: list[int] = []
+        for path in tuple(self._folder.iterdir()):
+            boot, _, rest = path.name.partition(".")
+            pid, _, started = rest.partition(".")
+            if boot == self._boot and pid.isdecimal() and started == _started(int(pid)):
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(int(pid), signal.SIGKILL)
+                    ended.append(int(pid))
+            path.unlink(missing_ok=True)
+        return ended
+
+
+def _started(pid: int) -> str:
+    """Return when a process was started, in ticks since the boot; "" if there is none."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    return stat.rpartition(")")[2].split()[_STARTED]
