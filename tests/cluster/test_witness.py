@@ -63,9 +63,14 @@ class Trio:
         return [body for body, _ in itertools.groupby(body for _, body in good)]
 
     def wait_serving(self, name: str, timeout_s: float = 15) -> None:
-        wanted = {name} if name else set()
+        """Wait until this node serves; "": until nobody has for half a second."""
+        wanted = [name] if name else []
+
+        def is_so() -> bool:
+            return sorted(self.serving()) == wanted == self.served(now_ms() - 500)[-1:]
+
         try:
-            wait_until(lambda: self.serving() == wanted, f"served by {name or 'nobody'}", timeout_s)
+            wait_until(is_so, f"served by {name or 'nobody'}", timeout_s)
         except TimeoutError as error:
             pytest.fail(f"{error}; now {self.serving()}\n{self.logs()}")
 
