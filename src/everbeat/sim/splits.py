@@ -31,7 +31,8 @@ from everbeat.model.fencing import FenceDevice
 from everbeat.model.names import LinkName
 from everbeat.sim.agents import Manner
 from everbeat.sim.cluster import configs_for, groups_for, wait_settled
-from everbeat.sim.devices import DeviceManner, SimulatedDevices
+from everbeat.sim.devices import SimulatedDevices
+from everbeat.sim.faults import Faults
 from everbeat.sim.network import SWITCH, WITNESS
 from everbeat.sim.witness import SimulatedWitness
 from everbeat.sim.world import World
@@ -52,9 +53,6 @@ TIMING: Final = Timing(
 )
 KINDS: Final = (Quorum.VOTES, Quorum.WITNESS, Quorum.PING, Quorum.FENCING)
 STONITH_TIMEOUT_MS: Final = 5_000
-TROUBLE_MS: Final = 100_000
-FAULT_GAP_MS_MAX: Final = 12_000
-PAUSE_MS_MAX: Final = 15_000
 RESTART_MS_MAX: Final = 4_000
 RATE_PPM_MAX: Final = DRIFT_PERMILLE * 1_000 - 100  # the bound is of first order in the drift
 
@@ -104,12 +102,15 @@ def _rate(world: World) -> int:
     return world.random.randrange(2 * RATE_PPM_MAX + 1) - RATE_PPM_MAX
 
 
-class SplitTrouble:
-    """Draws faults from the world's Random, mostly cuts."""
+class SplitTrouble(Faults):
+    """Mostly cuts."""
+
+    trouble_ms = 100_000
+    gap_ms_max = 12_000
+    later_ms_max = 30_000
 
     def __init__(self, world: World, kind: Quorum, *, is_hard: bool = False) -> None:
-        self._world = world
-        self._random = world.random
+        super().__init__(world)
         usual: tuple[Callable[[Machine], None], ...] = (
             self._isolate,
             self._isolate,
@@ -120,7 +121,7 @@ class SplitTrouble:
             self._crash_link,
             self._crash_core,
             self._pause,
-            self._misbehave,
+            self._misbehave_openly,
             self._standby,
             self._takeover,
         )
@@ -133,77 +134,29 @@ class SplitTrouble:
         hard = (self._kill_all, self._kill_all, self._crash_executor, self._fill_disk)
         self._kinds = (*usual, *more.get(kind, ()), *devices, *(hard if is_hard else ()))
 
-    def run(self, duration_ms: int = TROUBLE_MS) -> None:
-        """Boot all, make trouble for a while, then end every fault."""
-        world = self._world
-        for machine in world.machines.values():
-            world.after(self._random.randrange(3_000), machine.power_on)
-        end_ms = world.now_ms + duration_ms
-        world.run_until(world.now_ms + self._random.randrange(30_000))
-        while world.now_ms < end_ms:
-            machines = list(world.machines.values())
-            machine = machines[self._random.randrange(len(machines))]
-            self._kinds[self._random.randrange(len(self._kinds))](machine)
-            world.run_until(world.now_ms + self._random.randrange(FAULT_GAP_MS_MAX))
-        self.end()
-
     def end(self) -> None:
-        """Bring everything back to order."""
-        world = self._world
-        world.log.append(f"{world.now_ms:>8} --- all faults end")
-        world.network.heal()
-        if world.devices is not None:
-            world.devices.manner = DeviceManner.WORKING
-        if world.witness is not None:
-            world.witness.late_ms_max = 0
-            world.witness.power_on(world.now_ms)
-        for machine in world.machines.values():
-            machine.agents.manner = Manner.HONEST
-            machine.disk.is_full = False
-            machine.power_on()
-            world.after(PAUSE_MS_MAX, machine.power_on)  # one that was stopping or paused
+        """Bring everything back to order, the witness first."""
+        witness = self._world.witness
+        if witness is not None:
+            witness.late_ms_max = 0
+            witness.power_on(self._world.now_ms)
+        super().end()
 
-    def _later_on(self, machine: Machine) -> None:
-        self._world.after(self._random.randrange(30_000), machine.power_on)
-
-    def _crash(self, machine: Machine) -> None:
-        machine.power_off()
-        self._later_on(machine)
-
-    def _stop(self, machine: Machine) -> None:
-        machine.stop()
-        self._later_on(machine)
+    def _partners(self) -> tuple[str, ...]:
+        return (*super()._partners(), WITNESS)
 
     def _isolate(self, machine: Machine) -> None:
         """Cut a machine's cable to the switch, rarely one direction of it alone."""
         direction = self._random.randrange(6)
-        others = [*(name for name in self._world.machines if name != machine.name)]
-        for other in (*others, WITNESS, SWITCH):
+        for other in (*self._partners(), SWITCH):
+            if other == machine.name:
+                continue
             if direction != 0:
                 self._world.network.cuts.add((machine.name, other))
             if direction != 1:
                 self._world.network.cuts.add((other, machine.name))
         how = {0: "hears nobody", 1: "is heard by nobody"}.get(direction, "is cut off")
         self._world.note(machine.name, how)
-
-    def _cut(self, machine: Machine) -> None:
-        others = [name for name in (*self._world.machines, WITNESS) if name != machine.name]
-        other = others[self._random.randrange(len(others))]
-        is_one_way = self._random.randrange(3) == 0
-        self._world.network.cut(machine.name, other, is_one_way=is_one_way)
-        arrow = "->" if is_one_way else "<->"
-        self._world.note(machine.name, f"cut {machine.name} {arrow} {other}")
-
-    def _heal(self, machine: Machine) -> None:
-        self._world.network.heal()
-        self._world.note(machine.name, "network heals")
-
-    def _noise(self, machine: Machine) -> None:
-        network = self._world.network
-        network.loss_permille = self._random.randrange(300)
-        network.duplicate_permille = self._random.randrange(300)
-        network.delay_ms_max = 1 + self._random.randrange(400)
-        self._world.note(machine.name, f"loss {network.loss_permille} permille")
 
     def _witness(self, machine: Machine) -> None:
         witness = self._world.witness
@@ -220,21 +173,6 @@ class SplitTrouble:
             case _:
                 witness.late_ms_max = 0
 
-    def _devices(self, machine: Machine) -> None:
-        assert self._world.devices is not None
-        manners = list(DeviceManner)
-        self._world.devices.manner = manners[self._random.randrange(len(manners))]
-        self._world.note(machine.name, f"devices are {self._world.devices.manner.name}")
-
-    def _crash_link(self, machine: Machine) -> None:
-        machine.crash_link()
-
-    def _crash_core(self, machine: Machine) -> None:
-        machine.crash_core()
-
-    def _crash_executor(self, machine: Machine) -> None:
-        machine.crash_executor()
-
     def _kill_all(self, machine: Machine) -> None:
         machine.kill_all(self._random.randrange(RESTART_MS_MAX))
 
@@ -242,16 +180,7 @@ class SplitTrouble:
         machine.disk.is_full = not machine.disk.is_full
         self._world.note(machine.name, f"disk {'full' if machine.disk.is_full else 'free'}")
 
-    def _pause(self, machine: Machine) -> None:
-        machine.pause(self._random.randrange(PAUSE_MS_MAX))
-
-    def _misbehave(self, machine: Machine) -> None:
-        manners = [Manner.HONEST, Manner.HONEST, Manner.FAILING, Manner.HANGING]
-        machine.agents.manner = manners[self._random.randrange(len(manners))]
-        self._world.note(machine.name, f"scripts are {machine.agents.manner.name}")
-
-    def _standby(self, machine: Machine) -> None:
-        machine.ask_standby(("all", "local", "foreign")[self._random.randrange(3)])
-
-    def _takeover(self, machine: Machine) -> None:
-        machine.ask_takeover(("all", "local", "foreign")[self._random.randrange(3)])
+    def _misbehave_openly(self, machine: Machine) -> None:
+        """Let scripts fail or hang; one that lies makes two holders whatever a cluster does."""
+        manners = (Manner.HONEST, Manner.HONEST, Manner.FAILING, Manner.HANGING)
+        self._misbehave(machine, manners)
