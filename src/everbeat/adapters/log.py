@@ -22,6 +22,7 @@ from logging.handlers import SysLogHandler
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from everbeat.model.reports import Severity
 from everbeat.node.log_lines import LogLevel
 
 if TYPE_CHECKING:
@@ -30,6 +31,11 @@ if TYPE_CHECKING:
 QUEUE_LINES_MAX: Final = 5_000
 CLOSE_TIMEOUT_S: Final = 1.0
 LOGGER_NAME: Final = "everbeat"
+LEVELS: Final = {
+    Severity.INFO: logging.INFO,
+    Severity.WARNING: logging.WARNING,
+    Severity.ERROR: logging.ERROR,
+}
 _SYSLOG_SOCKET: Final = "/dev/log"
 _THREAD_STACK_BYTES: Final = 256 * 1024  # small: a real-time daemon locks it into memory
 _SYSLOG_PRIORITIES: Final = {

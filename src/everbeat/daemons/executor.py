@@ -34,7 +34,7 @@ from everbeat.adapters.flight_record import flight_record
 from everbeat.adapters.installed import InstalledFiles, make_agents_scratch
 from everbeat.adapters.interfaces import hardware_addresses
 from everbeat.adapters.lease import lease_from_environment
-from everbeat.adapters.log import Log, targets_of
+from everbeat.adapters.log import LEVELS, Log, targets_of
 from everbeat.adapters.main_processes import MainProcesses
 from everbeat.adapters.neighbours import Neighbours, mac_text
 from everbeat.adapters.operation_record import OperationRecord
@@ -67,7 +67,6 @@ from everbeat.model.neighbours import (
 )
 from everbeat.model.operations import Action, ExecutorOrder
 from everbeat.model.reload import UseConfiguration
-from everbeat.model.reports import Severity
 from everbeat.node.executor_node import ExecutorNode
 
 if TYPE_CHECKING:
@@ -86,11 +85,6 @@ STOP_MS: Final = 30_000
 CONFIGURATION_EXIT: Final = 6
 _ORDINARY_OOM_SCORE: Final = "0"
 _ORDERS: Final = get_args(ExecutorOrder)
-_LEVELS: Final = {
-    Severity.INFO: logging.INFO,
-    Severity.WARNING: logging.WARNING,
-    Severity.ERROR: logging.ERROR,
-}
 
 _log = logging.getLogger("everbeat.executor")
 
@@ -237,7 +231,7 @@ class ExecutorDaemon:
                 case Publish(fact):
                     self._publish(fact)
                 case Note(severity, text):
-                    _log.log(_LEVELS[severity], "%s", text)
+                    _log.log(LEVELS[severity], "%s", text)
                 case Reboot(reason):
                     _log.critical("reboot: %s", reason)
                     _log.critical("the kernel refused: %s", reboot_now())

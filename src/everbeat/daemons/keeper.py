@@ -24,12 +24,11 @@ from typing import TYPE_CHECKING, Final
 
 from everbeat.adapters.children import ChildProcess, ChildStarter
 from everbeat.adapters.lease import LeaseReport, signs_from_bytes
-from everbeat.adapters.log import LOGGER_NAME, Log, LogTargets
+from everbeat.adapters.log import LEVELS, LOGGER_NAME, Log, LogTargets
 from everbeat.adapters.notify import notify
 from everbeat.adapters.realtime import become_realtime, freeze_heap, prefer_session
 from everbeat.adapters.run_lock import RunLock, remove_pidfile, write_pidfile
 from everbeat.adapters.watchdog import Watchdog, WatchdogError
-from everbeat.model.reports import Severity
 from everbeat.supervision.plan import (
     Child,
     ChildChanged,
@@ -61,11 +60,6 @@ _SIGNALS: Final = {
     ChildSignal.TERM: signal.SIGTERM,
     ChildSignal.KILL: signal.SIGKILL,
     ChildSignal.HUP: signal.SIGHUP,
-}
-_LEVELS: Final = {
-    Severity.INFO: logging.INFO,
-    Severity.WARNING: logging.WARNING,
-    Severity.ERROR: logging.ERROR,
 }
 
 _log = logging.getLogger(LOGGER_NAME)
@@ -198,7 +192,7 @@ class Keeper:
                 case ChildChanged(child, state):
                     self._on_child_changed(child, state)
                 case Noted(severity, text):
-                    _log.log(_LEVELS[severity], "%s", text)
+                    _log.log(LEVELS[severity], "%s", text)
                 case Finish(exit_code, is_clean):
                     self._finish(exit_code, is_clean=is_clean)
 

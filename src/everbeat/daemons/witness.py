@@ -27,7 +27,7 @@ from everbeat import VERSION
 from everbeat.adapters.clock import SystemClock
 from everbeat.adapters.config_files import read_config_file
 from everbeat.adapters.disk_identity import DiskIdentityError
-from everbeat.adapters.log import LOGGER_NAME, Log, LogTargets
+from everbeat.adapters.log import LEVELS, LOGGER_NAME, Log, LogTargets
 from everbeat.adapters.notify import notify
 from everbeat.adapters.witness_grants import read_grants, write_grants
 from everbeat.adapters.witness_socket import (
@@ -43,7 +43,6 @@ from everbeat.config.witness_keys import (
     witness_config_from_files,
 )
 from everbeat.membership.witness import KeepGrants
-from everbeat.model.reports import Severity
 from everbeat.node.witness_node import Reply, WitnessNode, lines_of_witness_fact
 from everbeat.wire.witness import witness_keys
 
@@ -60,11 +59,6 @@ EXIT_BROKEN: Final = 1
 KEYS_FOLDER: Final = "witness.d"
 KEYS_SUFFIX: Final = ".authkeys"
 
-_LEVELS: Final = {
-    Severity.INFO: logging.INFO,
-    Severity.WARNING: logging.WARNING,
-    Severity.ERROR: logging.ERROR,
-}
 _log = logging.getLogger(LOGGER_NAME)
 
 
@@ -291,7 +285,7 @@ def _tell(reports: Iterable[Report]) -> None:
             f"{report.place.file}:{report.place.line}" if report.place.line else report.place.file
         )
         remedy = f"; write: {report.remedy}" if report.remedy else ""
-        _log.log(_LEVELS[report.severity], "%s: %s%s", where, report.summary, remedy)
+        _log.log(LEVELS[report.severity], "%s: %s%s", where, report.summary, remedy)
 
 
 def _signal_socket() -> socket.socket:

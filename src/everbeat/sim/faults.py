@@ -10,6 +10,7 @@ from everbeat.sim.devices import DeviceManner
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from everbeat.model.names import NodeName
     from everbeat.sim.machine import Machine
     from everbeat.sim.world import World
 
@@ -74,7 +75,7 @@ class Faults:
         arrow = "->" if is_one_way else "<->"
         self._world.note(machine.name, f"cut {machine.name} {arrow} {other}")
 
-    def _partners(self) -> tuple[str, ...]:
+    def _partners(self) -> tuple[NodeName, ...]:
         """Return everybody on the network whom one may stop hearing."""
         return tuple(self._world.machines)
 

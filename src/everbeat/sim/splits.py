@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from everbeat.model.cluster import HaConfig
+    from everbeat.model.names import NodeName
     from everbeat.sim.machine import Factory, Machine
 
 TIMING: Final = Timing(
@@ -142,7 +143,7 @@ class SplitTrouble(Faults):
             witness.power_on(self._world.now_ms)
         super().end()
 
-    def _partners(self) -> tuple[str, ...]:
+    def _partners(self) -> tuple[NodeName, ...]:
         return (*super()._partners(), WITNESS)
 
     def _isolate(self, machine: Machine) -> None:
