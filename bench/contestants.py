@@ -214,7 +214,20 @@ class KeepalivedPair:
             node.sh("echo 0 >/run/keepalived-leave")
 
 
-class KeepalivedNode:
+class SeenFromOutside:
+    """The questions to a product whose own words nobody asks: its processes and the VIP answer."""
+
+    def is_running(self, node: Node) -> bool:
+        return bool(node.processes) and all(p.poll() is None for p in node.processes)
+
+    def status(self, node: Node, peer: str) -> str:
+        return "active" if node.lab.nodes[peer].is_running() else "dead"
+
+    def rscstatus(self, node: Node) -> str:
+        return "all" if node.holds(VIP) else "none"
+
+
+class KeepalivedNode(SeenFromOutside):
     """keepalived from its Debian package, nginx beside it."""
 
     def prepare(self, node: Node) -> None:
@@ -238,15 +251,6 @@ class KeepalivedNode:
         for process in node.processes:
             process.wait(timeout=timeout_s)
         node.processes = []
-
-    def is_running(self, node: Node) -> bool:
-        return bool(node.processes) and all(p.poll() is None for p in node.processes)
-
-    def status(self, node: Node, peer: str) -> str:
-        return "active" if node.lab.nodes[peer].is_running() else "dead"
-
-    def rscstatus(self, node: Node) -> str:
-        return "all" if node.holds(VIP) else "none"
 
     def standby(self, node: Node, hold: str) -> None:
         del hold

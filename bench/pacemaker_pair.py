@@ -11,7 +11,7 @@ import re
 import shutil
 from typing import TYPE_CHECKING, Final
 
-from contestants import NODES, VIP, write_web
+from contestants import NODES, VIP, SeenFromOutside, write_web
 
 from lab import Lab
 
@@ -138,7 +138,7 @@ class PacemakerPair:
             node.run(*words, is_checked=False)
 
 
-class PacemakerNode:
+class PacemakerNode(SeenFromOutside):
     """corosync, then pacemakerd; everything they write lies in the node's folder."""
 
     def prepare(self, node: Node) -> None:
@@ -173,15 +173,6 @@ class PacemakerNode:
             process.wait(timeout=timeout_s)
         node.processes = []
         node.sh("kill -TERM $(cat /run/corosync.pid)")
-
-    def is_running(self, node: Node) -> bool:
-        return bool(node.processes) and all(p.poll() is None for p in node.processes)
-
-    def status(self, node: Node, peer: str) -> str:
-        return "active" if node.lab.nodes[peer].is_running() else "dead"
-
-    def rscstatus(self, node: Node) -> str:
-        return "all" if node.holds(VIP) else "none"
 
     def standby(self, node: Node, hold: str) -> None:
         del hold

@@ -23,6 +23,8 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Self
 
+from lab.node import WEB_ANSWERING
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -40,25 +42,10 @@ LOOK_S: Final = 0.2
 ASK_S: Final = 0.02
 ANSWER_S_MAX: Final = 0.3
 
-SERVER: Final = """import os, socket, sys, time
-answer = f"{sys.argv[1]}.{time.monotonic_ns()}\\n".encode()
-server = socket.socket(socket.AF_INET6)
-server.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-server.bind(("::", 80))
-server.listen(1000)
-open("/run/webd.ready", "w").close()
-head = b"HTTP/1.0 200 OK\\r\\nContent-Length: %d\\r\\n\\r\\n" % len(answer)
-while True:
-    connection, _ = server.accept()
-    connection.settimeout(0.2)
-    try:
-        connection.recv(4096)
-        connection.sendall(head + answer)
-    except OSError:
-        pass
-    connection.close()
-"""
+SERVER: Final = (
+    'import sys, time\nanswer = f"{sys.argv[1]}.{time.monotonic_ns()}\\n".encode()\n'
+    + WEB_ANSWERING
+)
 """webd.py of the nodes: says its node's name and which process it is."""
 
 

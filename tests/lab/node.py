@@ -46,8 +46,7 @@ esac
 exit 0
 """
 
-WEBD_SERVER = """import socket, sys
-answer = sys.argv[1].encode() + b"\\n"
+WEB_ANSWERING = """import socket
 server = socket.socket(socket.AF_INET6)
 server.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
 server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -65,6 +64,9 @@ while True:
         pass
     connection.close()
 """
+"""A web server that says `answer`, which has to stand before it."""
+
+WEBD_SERVER = 'import sys\nanswer = sys.argv[1].encode() + b"\\n"\n' + WEB_ANSWERING
 
 
 class Product(Protocol):
