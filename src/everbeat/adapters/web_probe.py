@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 import time
+from bisect import bisect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -39,12 +40,16 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """From the last good answer to the next one, and who gave them."""
+    """From the last good answer to the next one, who gave them, how many questions failed between.
+
+    Where none failed nothing was out: a busy machine let answers wait.
+    """
 
     began_ms: float
     ended_ms: float
     before: str
     after: str
+    failed: int
 
     @property
     def length_ms(self) -> int:
@@ -54,9 +59,17 @@ class Outage:
 
 def outages(samples: Iterable[Sample], gap_ms_min: float = GAP_MS_MIN) -> list[Outage]:
     """Return the gaps between good answers, oldest first."""
-    good = sorted((s for s in samples if s.is_good), key=lambda s: s.ended_ms)
+    asked = list(samples)
+    good = sorted((s for s in asked if s.is_good), key=lambda s: s.ended_ms)
+    failed = sorted(s.sent_ms for s in asked if not s.is_good)
     return [
-        Outage(last.ended_ms, following.ended_ms, last.body, following.body)
+        Outage(
+            last.ended_ms,
+            following.ended_ms,
+            last.body,
+            following.body,
+            bisect(failed, following.ended_ms) - bisect(failed, last.sent_ms),
+        )
         for last, following in itertools.pairwise(good)
         if following.ended_ms - last.ended_ms >= gap_ms_min
     ]
