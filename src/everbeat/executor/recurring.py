@@ -232,9 +232,15 @@ class Recurring:
             noticed_ms=now_ms,
         )
         self._watched[one.id] = one
+        effects: list[RecurringEffect] = []
+        key = (group, watch.resource.text)
         if watch.is_heard:
-            self._speaking.add((group, watch.resource.text))
-        return [Observe(one.id, one.agent)] if one.agent is not None else []
+            self._speaking.add(key)
+        elif key in self._speaking:  # a new manager does not know
+            effects.append(MonitorHeard(group, watch.resource))
+        if one.agent is not None:
+            effects.append(Observe(one.id, one.agent))
+        return effects
 
     def _drop(self, ones: list[_Watched], now_ms: int) -> list[RecurringEffect]:
         effects: list[RecurringEffect] = []

@@ -180,6 +180,7 @@ class Machine:
         if self.is_up:
             return
         self.life += 1
+        self.agents.heard.clear()  # a new executor and a new core: nobody remembers
         is_continuing = self.is_unfinished and self.config.quorum is not Quorum.NONE
         self.start_executor()
         if not is_continuing:
@@ -247,7 +248,9 @@ class Machine:
         if self.core is not None:
             self.safe = self.core.safe_nodes()
             self.core = None
-            if self.executor is not None:
+            if self.executor is None:
+                self.agents.heard.clear()
+            else:
                 self.executor.on_core_gone()
             self.world.note(self.name, "core dies")
             self._later(200, lambda: self.start_core(is_adopting=True))
@@ -256,6 +259,8 @@ class Machine:
         """Kill the executor; what it started goes on, keeper brings another one."""
         if self.executor is not None:
             self._kill_executor()
+            if self.core is None:
+                self.agents.heard.clear()
             self.world.note(self.name, "executor dies")
             self._later(50, self.start_executor)
 

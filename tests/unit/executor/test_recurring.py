@@ -104,6 +104,12 @@ def test_what_is_watched_is_observed_and_asked_at_once_then_each_interval() -> N
     assert core.next_wakeup_ms() == second_ms + 50 + INTERVAL
 
 
+def test_a_new_manager_is_told_whose_status_can_be_believed() -> None:
+    core, now_ms = seen_up("Rsc")
+    core.on_manager("core-2", now_ms)
+    assert "MonitorHeard" in kinds(core.on_watch(watches("Rsc"), now_ms))
+
+
 def test_the_second_monitors_of_many_are_spread() -> None:
     core, _ = seen_up(*(f"Rsc{n}" for n in range(8)))
     due = sorted(one.due_ms or 0 for one in core._watched.values())
