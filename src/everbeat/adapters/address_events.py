@@ -9,13 +9,11 @@ from __future__ import annotations
 import contextlib
 import errno
 import socket
-import struct
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
 from everbeat.adapters.interfaces import is_running
-from everbeat.adapters.netlink import attributes, messages
+from everbeat.adapters.netlink import AddressRemoved, LinkChanged, News
 from everbeat.agents.address import AddressError, address_from_arguments
 from everbeat.agents.agent import AddressAgent
 
@@ -26,15 +24,6 @@ if TYPE_CHECKING:
     from everbeat.agents.agent import Agent
 
 _GROUPS: Final = 0x1 | 0x10 | 0x100  # link, IPv4 address, IPv6 address
-_LINK_HEADER: Final = struct.Struct("=BxHiII")  # struct ifinfomsg
-_ADDRESS_HEADER_BYTES: Final = 8  # struct ifaddrmsg
-_NEW_LINK: Final = 16
-_DELETED_LINK: Final = 17
-_DELETED_ADDRESS: Final = 21
-_IFA_ADDRESS: Final = 1
-_IFA_LOCAL: Final = 2
-_IFLA_NAME: Final = 3
-_IFF_RUNNING: Final = 0x40
 _READ_BYTES: Final = 65_536
 _READS_MAX: Final = 50  # of one wake-up; the rest waits for the next one
 
@@ -53,6 +42,7 @@ class AddressEvents:
     _observed: dict[int, str] = field(default_factory=dict)  # watch -> address
     _links: dict[str, bool] = field(default_factory=dict)
     _socket: socket.socket | None = None
+    _news: News = field(default_factory=News)
 
     def open(self) -> None:
         """Begin to listen. Raise OSError."""
@@ -92,21 +82,12 @@ class AddressEvents:
                     raise
                 self._give_cause("", "the kernel dropped news of addresses")
                 continue
-            for kind, _, body in messages(data):
-                self._take(kind, body)
-
-    def _take(self, kind: int, body: bytes) -> None:
-        if kind == _DELETED_ADDRESS:
-            found = dict(attributes(body[_ADDRESS_HEADER_BYTES:]))
-            raw = found.get(_IFA_LOCAL) or found.get(_IFA_ADDRESS) or b""
-            if len(raw) in {4, 16}:
-                address = str(ip_address(raw))
-                self._give_cause(address, f"address {address} removed")
-        elif kind in {_NEW_LINK, _DELETED_LINK} and len(body) >= _LINK_HEADER.size:
-            flags = _LINK_HEADER.unpack_from(body)[3]
-            name = dict(attributes(body[_LINK_HEADER.size :])).get(_IFLA_NAME, b"")
-            is_up = kind == _NEW_LINK and bool(flags & _IFF_RUNNING)
-            self._note_link(name.rstrip(b"\0").decode("utf-8", "replace"), is_up=is_up)
+            for news in self._news.read(data):
+                match news:
+                    case AddressRemoved(address):
+                        self._give_cause(address, f"address {address} removed")
+                    case LinkChanged(name, is_up):
+                        self._note_link(name, is_up=is_up)
 
     def _note_link(self, name: str, *, is_up: bool) -> None:
         if self._links.get(name, is_up) != is_up and self._observed:
