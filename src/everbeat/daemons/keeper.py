@@ -147,7 +147,8 @@ class Keeper:
     def _on_report(self, report: LeaseReport) -> None:
         if report == self._report:
             return
-        self._supervisor.on_limits(limits_of_deadtime(report.deadtime_ms))
+        limits = limits_of_deadtime(report.deadtime_ms, has_watchdog=bool(report.watchdog))
+        self._supervisor.on_limits(limits)
         if self._report is None:
             self._log.close()
             self._log = Log(_targets(report))

@@ -100,7 +100,7 @@ TICK_MS_MIN: Final = 1
 """Ticks come no closer together, whatever the node asks for: we run with real-time priority."""
 
 LEASE_MS_MAX: Final = 1_000
-LEASE_PART: Final = 8
+LEASE_PART: Final = 6
 """The lease is renewed this often within a deadtime, but not more often than the keeper asks."""
 
 SURROUNDINGS_MS: Final = 500

@@ -47,6 +47,11 @@ class ChildSignal(StrEnum):
     HUP = "HUP"
 
 
+FEED_MS: Final = 250
+FEED_IDLE_MS: Final = 1_000
+"""Where there is no watchdog device: systemd's waits for 30 s."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """How patient the keeper is.
@@ -63,7 +68,7 @@ class Limits:
     executor_stop_ms: int = 40_000
     link_stop_ms: int = 5_000
     recovery_ms: int = 10_000
-    feed_ms: int = 250
+    feed_ms: int = FEED_MS
 
     def lease_ms(self, child: Child) -> int:
         """Return the longest silence allowed to a child."""
@@ -90,9 +95,10 @@ LINK_LEASE_MS_MIN: Final = 400
 CORE_LEASE_MS_MIN: Final = 5_000
 
 
-def limits_of_deadtime(deadtime_ms: int) -> Limits:
+def limits_of_deadtime(deadtime_ms: int, *, has_watchdog: bool = True) -> Limits:
     """Return the limits of a cluster: link is restarted while peers still have patience."""
     return Limits(
+        feed_ms=FEED_MS if has_watchdog else FEED_IDLE_MS,
         link_lease_ms=max(deadtime_ms // 2, LINK_LEASE_MS_MIN),
         core_lease_ms=max(deadtime_ms * 2, CORE_LEASE_MS_MIN),
         recovery_ms=max(deadtime_ms, 10_000),
@@ -107,7 +113,7 @@ LOSING_RENEWAL_MS: Final = 100
 """link says so often whether it is overdue while resources are to be given up."""
 
 
-def watchdog_ms_of(deadtime_ms: int, stoptime_ms: int | None, feed_ms: int = 250) -> int:
+def watchdog_ms_of(deadtime_ms: int, stoptime_ms: int | None, feed_ms: int = FEED_MS) -> int:
     """Return after which silence the watchdog should reset this machine.
 
     A machine on which nothing runs any more is reset before the others declare it dead. With a
@@ -121,7 +127,7 @@ def watchdog_ms_of(deadtime_ms: int, stoptime_ms: int | None, feed_ms: int = 250
     return max(limit_ms // WATCHDOG_STEP_MS, 1) * WATCHDOG_STEP_MS
 
 
-def unfed_before_ms(timeout_ms: int, feed_ms: int = 250) -> int:
+def unfed_before_ms(timeout_ms: int, feed_ms: int = FEED_MS) -> int:
     """Return how long before all must be stopped link says so, for the reset to come in time.
 
     One renewal and one feeding may still be on their way when it does.
@@ -129,7 +135,7 @@ def unfed_before_ms(timeout_ms: int, feed_ms: int = 250) -> int:
     return timeout_ms + feed_ms + LOSING_RENEWAL_MS
 
 
-def watchdog_slack_ms(timeout_ms: int, deadtime_ms: int, feed_ms: int = 250) -> int:
+def watchdog_slack_ms(timeout_ms: int, deadtime_ms: int, feed_ms: int = FEED_MS) -> int:
     """Return how long before the others may take its groups a hung machine is reset.
 
     Negative: so much too late.
