@@ -80,24 +80,30 @@ class LinkChanged:
 
 
 class Netlink:
-    """One socket for requests, one at a time. Every method may raise OSError."""
+    """One socket for requests, one at a time, all from one thread without an event loop.
+
+    It is opened by the first request. Every method may raise OSError.
+    """
 
     def __init__(self, requests_max: int = REQUESTS_MAX) -> None:
-        self._route: Any = IPRoute()  # pyroute2 is untyped
+        self._route: Any = None  # IPRoute; pyroute2 is untyped
         self._requests_max = requests_max
         self._asked_count = 0
 
     def close(self) -> None:
         """Close the socket."""
-        self._route.close()
+        if self._route is not None:
+            self._route.close()
+            self._route = None
 
     @contextlib.contextmanager
     def _asking(self) -> Iterator[Any]:
         """Lend the socket for one request; turn the kernel's refusal into an OSError."""
+        if self._asked_count >= self._requests_max:
+            self.close()
+        if self._route is None:
+            self._route, self._asked_count = IPRoute(), 0
         self._asked_count += 1
-        if self._asked_count > self._requests_max:
-            self._route.close()
-            self._route, self._asked_count = IPRoute(), 1
         try:
             yield self._route
         except NetlinkError as error:
