@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from everbeat.ipc.codec import Codec, Hello, IpcError
 from everbeat.ipc.frames import FrameSplitter, frame
-from everbeat.ipc.registries import CORE_TYPES, EXECUTOR_TYPES, LINK_TYPES
+from everbeat.ipc.messages import CORE_TYPES
+from everbeat.ipc.registries import EXECUTOR_TYPES, LINK_TYPES
 from everbeat.model.cluster import ResourceSpec
 from everbeat.model.message import Field, FieldType, Message
 

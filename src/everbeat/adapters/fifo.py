@@ -7,7 +7,6 @@ close is no end of file.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import stat
@@ -18,6 +17,7 @@ from everbeat.wire.stream import StreamSplitter
 from everbeat.wire.string_form import decode_string
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable
     from pathlib import Path
 
@@ -29,9 +29,12 @@ _MODE: Final = 0o600
 
 
 class Fifo:
-    """Reads messages and hands them to `on_message` from the event loop."""
+    """Reads messages and hands them to `on_message` from the loop."""
 
-    def __init__(self, path: Path, on_message: Callable[[Message], None]) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, path: Path, on_message: Callable[[Message], None]
+    ) -> None:
+        self._loop = loop
         self._path = path
         self._on_message = on_message
         self._splitter = StreamSplitter(MESSAGE_BYTES_MAX)
@@ -51,13 +54,13 @@ class Fifo:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._make()
         self._descriptor = os.open(self._path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
-        asyncio.get_running_loop().add_reader(self._descriptor, self._read)
+        self._loop.add_reader(self._descriptor, self._read)
 
     def close(self) -> None:
         """Stop reading; the FIFO stays, as 3.0.6's does."""
         if self._descriptor is None:
             return
-        asyncio.get_running_loop().remove_reader(self._descriptor)
+        self._loop.remove_reader(self._descriptor)
         os.close(self._descriptor)
         self._descriptor = None
 

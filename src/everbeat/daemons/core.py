@@ -42,6 +42,7 @@ from everbeat.haresources.effects import EventRecorded, GroupMoved, ResourceActe
 from everbeat.ipc.channel import connect, listen
 from everbeat.ipc.codec import Codec, IpcError
 from everbeat.ipc.messages import (
+    CORE_TYPES,
     Answer,
     ConfirmFenced,
     Distribute,
@@ -59,7 +60,7 @@ from everbeat.ipc.messages import (
     StatusReply,
     TestFencing,
 )
-from everbeat.ipc.registries import CORE_TYPES, EXECUTOR_TYPES, LINK_TYPES
+from everbeat.ipc.registries import EXECUTOR_TYPES, LINK_TYPES
 from everbeat.model.distribution import AUTHKEYS, CheckFiles, Distributed, InstallFiles
 from everbeat.model.failures import Failures
 from everbeat.model.fencing import RunFencing
@@ -146,7 +147,7 @@ class CoreDaemon:
         self._timer: asyncio.TimerHandle | None = None
         self._followers: set[Channel] = set()
         self._clients = ClientSocket(folders.run / "register", self)
-        self._fifo = Fifo(folders.state / "fifo", self._on_fifo)
+        self._fifo = Fifo(self._loop, folders.state / "fifo", self._on_fifo)
         self._tasks: set[asyncio.Task[object]] = set()
         self.finished: asyncio.Future[None] = self._loop.create_future()
         self.linked = asyncio.Event()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from everbeat.ipc.codec import Codec, Hello, IpcError, NotRunning, check_hello
 from everbeat.ipc.frames import FrameError, FrameSplitter, frame
-from everbeat.ipc.registries import CORE_TYPES
+from everbeat.ipc.messages import CORE_TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,7 +6,7 @@ Link and executor speak model.members and model.operations facts and orders on t
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Final, TypeAlias, get_args
 
 from everbeat.model.distribution import Bundle, NodeOutcome
 from everbeat.model.failures import NodeFailures
@@ -165,3 +165,6 @@ CoreRequest: TypeAlias = (
     | Distribute
 )
 CoreReply: TypeAlias = StatusReply | EventsReply | Answer | ReloadReply | DistributeReply
+
+CORE_TYPES: Final[tuple[type, ...]] = (*get_args(CoreRequest), *get_args(CoreReply))
+"""What core.sock speaks: requests in, replies out."""

@@ -1,10 +1,9 @@
-"""Which types each socket of RUN speaks."""
+"""Which types the sockets between our processes speak; core.sock, for tools: `messages`."""
 
 from __future__ import annotations
 
 from typing import Final, get_args
 
-from everbeat.ipc.messages import CoreReply, CoreRequest
 from everbeat.model.members import MembershipFact, MembershipOrder, MembershipView
 from everbeat.model.operations import ExecutorFact, ExecutorOrder
 from everbeat.model.reload import UseConfiguration
@@ -23,6 +22,3 @@ EXECUTOR_TYPES: Final[tuple[type, ...]] = (
     UseConfiguration,
 )
 """executor.sock: orders in, facts out."""
-
-CORE_TYPES: Final[tuple[type, ...]] = (*get_args(CoreRequest), *get_args(CoreReply))
-"""core.sock: requests in, replies out."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 async def read_while(path: Path, *writes: bytes, count: int) -> tuple[list[Message], Fifo]:
     got: list[Message] = []
-    fifo = Fifo(path, got.append)
+    fifo = Fifo(asyncio.get_running_loop(), path, got.append)
     fifo.open()
     for data in writes:
         writer = os.open(path, os.O_WRONLY)

@@ -12,8 +12,7 @@ from everbeat.ipc.channel import Channel, bound_socket, connect, listen
 from everbeat.ipc.client import CoreClient
 from everbeat.ipc.codec import Codec, Hello, IpcError, NotRunning
 from everbeat.ipc.frames import FRAME_BYTES_MAX, FrameError, FrameSplitter, frame
-from everbeat.ipc.messages import Answer, EventsReply, GetEvents, RequestStandby
-from everbeat.ipc.registries import CORE_TYPES
+from everbeat.ipc.messages import CORE_TYPES, Answer, EventsReply, GetEvents, RequestStandby
 
 if TYPE_CHECKING:
     from pathlib import Path
