@@ -382,11 +382,14 @@ class CoreNode:
         moved = self._escalated(self._manager.on_tick(now_ms), now_ms)
         checked = self._check.on_tick(self._view, now_ms)
         told = self._distributor.on_tick(now_ms)
-        return [*passed, *moved, *checked, *told, *self._api.on_tick(now_ms)]
+        forgotten: list[CoreEffect] = []
+        for known in self._board.on_tick(now_ms):
+            forgotten += self._manager.on_failures(known.node, known.counts, now_ms)
+        return [*passed, *moved, *checked, *told, *forgotten, *self._api.on_tick(now_ms)]
 
     def next_wakeup_ms(self) -> int | None:
         """Return when on_tick is due, or None."""
-        parts = (self._manager, self._gate, self._check, self._distributor, self._api)
+        parts = (self._manager, self._gate, self._check, self._distributor, self._board, self._api)
         due = [part.next_wakeup_ms() for part in parts]
         return min((moment for moment in due if moment is not None), default=None)
 

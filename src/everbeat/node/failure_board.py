@@ -3,8 +3,10 @@
     own counts (executor) ──► board ──► `resource-failures` to the cluster, when they change
     their messages ─────────►   │       and when a node becomes active
     a node died, restarted ─►   └────► NodeFailures of the node that changed
+    time ───────────────────►
 
-A message carries all counts of its sender, so that one that is lost is made good by the next one.
+A message carries all counts of its sender, so that one that is lost is made good by the next one,
+and when each is forgotten: if the word that it was is lost, it is forgotten here all the same.
 Ages travel, not times: clocks are never compared. Heartbeat 3.0.6 knows no such message and
 passes it over.
 """
@@ -75,6 +77,21 @@ class FailureBoard:
                 return [], self._forget(node)
             case _:
                 return [], None
+
+    def on_tick(self, now_ms: int) -> list[NodeFailures]:
+        """Forget what other nodes have forgotten by now; return the counts of those it changed."""
+        changed = []
+        for node, counts in self._counts.items():
+            kept = tuple(count for count in counts if count.clears_ms > now_ms)
+            if node != self._own and kept != counts:
+                changed.append(NodeFailures(node, kept))
+        self._counts |= {known.node: known.counts for known in changed}
+        return changed
+
+    def next_wakeup_ms(self) -> int | None:
+        """Return when on_tick is due, or None."""
+        others = (counts for node, counts in self._counts.items() if node != self._own)
+        return min((count.clears_ms for counts in others for count in counts), default=None)
 
     def _on_message(self, message: Message, now_ms: int) -> NodeFailures | None:
         node = NodeName(message.text("src") or "")
