@@ -97,3 +97,17 @@ def test_a_cleanup_is_for_all_nodes_or_the_one_it_names() -> None:
     assert cleanup_from_message(cleanup_message("", "alpha"), ALPHA) == ""
     assert cleanup_from_message(cleanup_message("web", "beta"), ALPHA) is None
     assert cleanup_from_message(message_of(t="other"), ALPHA) is None
+
+
+@given(st.lists(COUNTS, max_size=20), st.integers(50_000, 10**7))
+def test_what_another_node_has_forgotten_by_now_is_forgotten_without_its_word(
+    counts: list[ResourceFailures], later_ms: int
+) -> None:
+    alpha, beta = FailureBoard(ALPHA), FailureBoard(BETA)
+    [told] = alpha.on_own(Failures(tuple(counts)), 50_000)
+    beta.on_membership(sent_by(told.message, ALPHA, 50_000), 50_000)
+    left = tuple(count for count in counts if count.clears_ms > later_ms)
+    changed = beta.on_tick(later_ms)
+    assert [known.counts for known in changed] == ([left] if len(left) < len(counts) else [])
+    assert beta.next_wakeup_ms() == min((count.clears_ms for count in left), default=None)
+    assert alpha.on_tick(later_ms) == []  # its own are the executor's
