@@ -51,6 +51,9 @@ PROGRESS_MS: Final = 10_000
 LATE_MS: Final = 200
 """Ticks later than this: the machine held us up, so it held up the children; leases wait."""
 
+RENEWAL_MS: Final = 250
+"""What a child that stood still with us needs to say that it is there."""
+
 _WATCHED: Final = (Child.LINK, Child.CORE)
 
 
@@ -148,8 +151,7 @@ class Supervisor:
     def on_tick(self, now_ms: int) -> list[SupervisionEffect]:
         """Let time pass: leases, pauses, limits of starts and stops, the watchdog."""
         if self._due_ms is not None and now_ms - self._due_ms > LATE_MS:
-            for life in self._lives.values():
-                life.renewed_ms += now_ms - self._due_ms
+            self._excuse(now_ms - self._due_ms, now_ms)
         effects: list[SupervisionEffect] = []
         for child, life in self._lives.items():
             effects += self._judge(child, life, now_ms)
@@ -159,6 +161,12 @@ class Supervisor:
             if self._is_ready and self._is_trustworthy(now_ms):
                 effects.append(FeedWatchdog())
         return effects
+
+    def _excuse(self, late_ms: int, now_ms: int) -> None:
+        """Count no time in which we stood still; the children, who did too, may need a moment."""
+        for child, life in self._lives.items():
+            latest_ms = now_ms + RENEWAL_MS - self.limits.lease_ms(child)
+            life.renewed_ms = max(life.renewed_ms + late_ms, latest_ms)
 
     def next_wakeup_ms(self) -> int | None:
         """Return when on_tick is wanted next; None after Finish."""

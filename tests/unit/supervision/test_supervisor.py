@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from everbeat.supervision.plan import (
@@ -22,7 +24,12 @@ from everbeat.supervision.plan import (
     watchdog_ms_of,
     watchdog_slack_ms,
 )
-from everbeat.supervision.supervisor import DEATHS_AT_ONCE_MAX, DEATHS_MAX, Supervisor
+from everbeat.supervision.supervisor import (
+    DEATHS_AT_ONCE_MAX,
+    DEATHS_MAX,
+    RENEWAL_MS,
+    Supervisor,
+)
 
 LIMITS = Limits(link_lease_ms=500, core_lease_ms=2_000, recovery_ms=1_000)
 
@@ -81,6 +88,19 @@ def test_a_tick_that_comes_late_blames_no_child() -> None:
     supervisor = supervisor_up()
     supervisor.next_wakeup_ms()
     assert acts(supervisor.on_tick(60_000)) == []
+
+
+def test_children_that_stood_still_with_us_have_a_moment_to_say_that_they_are_there() -> None:
+    supervisor = supervisor_up()
+    supervisor.on_limits(replace(LIMITS, feed_ms=5_000))  # so the next thing due is link's lease
+    supervisor.on_renewed(Child.CORE, 100)
+    tick(supervisor, 100)
+    assert supervisor.next_wakeup_ms() == LIMITS.link_lease_ms + 1
+    assert acts(supervisor.on_tick(10_000)) == []
+    assert acts(tick(supervisor, 10_000 + RENEWAL_MS)) == []
+    assert acts(tick(supervisor, 10_001 + RENEWAL_MS)) == [
+        SignalChild(Child.LINK, ChildSignal.KILL)
+    ]
 
 
 def test_a_child_that_keeps_dying_is_paused_then_given_up() -> None:
