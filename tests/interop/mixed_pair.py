@@ -125,5 +125,5 @@ class Witness:
         return sum(gap.length_ms for gap in gaps)
 
     def gaps(self) -> list[Outage]:
-        """Return all outages so far; answers that only came late are the machine's."""
-        return [gap for gap in self.probe.outages(gap_ms_min=OUTAGE_MS_MIN) if gap.failed]
+        """Return all outages so far; more late answers than missing ones: the machine."""
+        return [g for g in self.probe.outages(gap_ms_min=OUTAGE_MS_MIN) if g.failed > g.late]

@@ -40,9 +40,10 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """From the last good answer to the next one, who gave them, how many questions failed between.
+    """From the last good answer to the next one, and who gave them.
 
-    Where none failed nothing was out: a busy machine let answers wait.
+    Of the questions asked meanwhile some failed, others were answered late. Where more were late
+    nothing was out: a busy machine let answers wait.
     """
 
     began_ms: float
@@ -50,6 +51,7 @@ class Outage:
     before: str
     after: str
     failed: int
+    late: int
 
     @property
     def length_ms(self) -> int:
@@ -62,6 +64,7 @@ def outages(samples: Iterable[Sample], gap_ms_min: float = GAP_MS_MIN) -> list[O
     asked = list(samples)
     good = sorted((s for s in asked if s.is_good), key=lambda s: s.ended_ms)
     failed = sorted(s.sent_ms for s in asked if not s.is_good)
+    answered = sorted(s.sent_ms for s in good)
     return [
         Outage(
             last.ended_ms,
@@ -69,6 +72,7 @@ def outages(samples: Iterable[Sample], gap_ms_min: float = GAP_MS_MIN) -> list[O
             last.body,
             following.body,
             bisect(failed, following.ended_ms) - bisect(failed, last.sent_ms),
+            bisect(answered, following.ended_ms) - bisect(answered, last.sent_ms),
         )
         for last, following in itertools.pairwise(good)
         if following.ended_ms - last.ended_ms >= gap_ms_min

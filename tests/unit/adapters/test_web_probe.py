@@ -25,6 +25,12 @@ def test_answers_that_only_came_late_are_a_gap_in_which_nothing_failed() -> None
     assert gap.failed == 0
 
 
+def test_a_stall_in_which_a_few_gave_up_is_told_from_an_outage() -> None:
+    waiting = [good(at, took_ms=600 - at) for at in range(10, 600, 10)]
+    [stall] = outages([good(0), bad(20), *waiting])
+    assert (stall.failed, stall.late) == (1, 59)
+
+
 def test_failures_of_another_time_do_not_count() -> None:
     samples = [good(0), bad(10), good(20), good(40), good(200, took_ms=1), bad(210), good(220)]
     assert [gap.failed for gap in outages(samples, 100)] == [0]
