@@ -125,5 +125,9 @@ class Witness:
         return sum(gap.length_ms for gap in gaps)
 
     def gaps(self) -> list[Outage]:
-        """Return all outages so far; more late answers than missing ones: the machine."""
-        return [g for g in self.probe.outages(gap_ms_min=OUTAGE_MS_MIN) if g.failed > g.late]
+        """Return all outages so far: another node answers, or most questions failed meanwhile.
+
+        The same node, and most answered late: this machine stood still.
+        """
+        gaps = self.probe.outages(gap_ms_min=OUTAGE_MS_MIN)
+        return [gap for gap in gaps if gap.before != gap.after or gap.failed > gap.late]
