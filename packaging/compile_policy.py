@@ -1,6 +1,6 @@
 """Compile the policy engine with mypyc: a copy of `everbeat` with extension modules beside it.
 
-    python packaging/compile_policy.py DIR
+    python packaging/compile_policy.py DIR [PACKAGE ...]
 
 DIR/everbeat is the whole package. With DIR in front of the path of modules it is what is imported;
 the tests do so with EVERBEAT_COMPILED=DIR. A wheel's build (`hatch_build.py`) takes the extension
@@ -48,14 +48,14 @@ def compiler() -> list[str]:
     return [*command, "-fPIC", "-g0", *_WARNINGS]
 
 
-def compile_into(target: Path) -> list[Path]:
-    """Copy the package to target/everbeat and compile it; return the modules below target."""
+def compile_into(target: Path, packages: Iterable[str] = PACKAGES) -> list[Path]:
+    """Copy `everbeat` to target and compile these packages; return the modules below target."""
     command = compiler()
     target = target.resolve()
     _copy_package(target / "everbeat")
     work = target / ".build"
     (work / "objects").mkdir(parents=True, exist_ok=True)
-    extensions = _write_c(target, work)
+    extensions = _write_c(target, work, packages)
     jobs = [
         _Object(command, source, extension, work)
         for extension in extensions
@@ -86,7 +86,7 @@ def _copy_package(into: Path) -> None:
         shutil.copy2(SOURCE / path, into / path)
 
 
-def _write_c(target: Path, work: Path) -> list[Extension]:
+def _write_c(target: Path, work: Path, packages: Iterable[str]) -> list[Extension]:
     """Let mypyc check the sources and write C files; return what is to be built from them."""
     try:
         from mypyc.build import mypycify  # noqa: PLC0415 - not everyone who imports this has it
@@ -94,7 +94,7 @@ def _write_c(target: Path, work: Path) -> list[Extension]:
         raise CannotCompileError("no mypyc: pip install 'mypy[mypyc]'") from error
     sources = [
         str(path.relative_to(target))
-        for package in PACKAGES
+        for package in packages
         for path in sorted((target / "everbeat" / package).rglob("*.py"))
         if not any(f"everbeat/{folder}/" in str(path) for folder in INTERPRETED)
     ]
@@ -155,12 +155,12 @@ def _run(command: list[str]) -> None:
 
 
 def main() -> int:
-    """Compile into the directory named on the command line."""
-    if len(sys.argv) != 2:
+    """Compile into the directory named on the command line, the policy engine or what is named."""
+    if len(sys.argv) < 2:
         print(__doc__, file=sys.stderr)
         return 2
     try:
-        modules = compile_into(Path(sys.argv[1]))
+        modules = compile_into(Path(sys.argv[1]), sys.argv[2:] or PACKAGES)
     except CannotCompileError as error:
         print(f"compile_policy: {error}", file=sys.stderr)
         return 1

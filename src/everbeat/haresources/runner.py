@@ -15,10 +15,11 @@
 Resources start left to right, each asked for its status first, and stop right to left, all of
 them, held or not. A failed start stops the whole group again (FAILED). A failed stop is tried
 1 + STOP_RETRIES times; if status then says that it is not held, we go on. What still runs is
-STUCK: it stays ours and is tried again, for nobody else may take it meanwhile. A resource that
-was found dead is restarted in place with all that stand after it; what is known to be stopped is
-started without a question. A group whose resources change while it moves comes to rest as it was
-first. What is in both lists is not touched; a group that is removed is stopped whole.
+STUCK: it stays ours and the whole stop is tried again, for nobody else may take it meanwhile, and
+what a stop has called stopped long ago may run again. A resource that was found dead is restarted
+in place with all that stand after it; what is known to be stopped is started without a question.
+A group whose resources change while it moves comes to rest as it was first. What is in both lists
+is not touched; a group that is removed is stopped whole.
 
 Groups move side by side, but two operations never run the same script at once: scripts such as
 IPaddr choose free interface labels and were never written for company.
@@ -432,7 +433,7 @@ class GroupRunner:
                 ended = GroupState.FAILED if run.has_failed else GroupState.STOPPED
                 return self._enter(run, ended, now_ms, run.why)
             case GroupState.STUCK:
-                return self._enter(run, GroupState.STOPPING, now_ms, run.why)
+                return self._begin_stop(run, now_ms)
             case _:
                 pass
         return []

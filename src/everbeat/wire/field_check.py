@@ -6,8 +6,12 @@ A string and a list element hold no NUL: 3.0.6 keeps them as C strings.
 
 from __future__ import annotations
 
+from typing import Final
+
+from everbeat.model.message import FieldType
 from everbeat.wire.errors import WireError
 
+KIND_OF_DIGIT: Final = {ord(str(kind.value)): kind for kind in FieldType}
 _FORBIDDEN_IN_NAME = frozenset(b"=\n\0")
 
 

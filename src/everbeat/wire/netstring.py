@@ -17,7 +17,13 @@ from typing import Final
 from everbeat.model.message import Field, FieldType, Message
 from everbeat.wire.chunk import encode_chunk, pack_list, read_chunk, unpack_list
 from everbeat.wire.errors import WireError
-from everbeat.wire.field_check import checked_name, checked_text, wire_name, wire_text
+from everbeat.wire.field_check import (
+    KIND_OF_DIGIT,
+    checked_name,
+    checked_text,
+    wire_name,
+    wire_text,
+)
 from everbeat.wire.limits import NESTING_MAX
 
 BEGIN: Final = b"###\n"
@@ -70,9 +76,9 @@ def _decode(data: bytes, depth: int) -> tuple[Message, int]:
 
 
 def _decode_field(text: bytes, depth: int) -> Field:
-    if len(text) < 3 or text[0] != ord("(") or text[2] != ord(")") or text[1] not in b"012345":
+    kind = KIND_OF_DIGIT.get(text[1]) if len(text) > 2 else None
+    if kind is None or text[0] != ord("(") or text[2] != ord(")"):
         raise WireError("bad-type", repr(text[:40]))
-    kind = FieldType(text[1] - ord("0"))
     raw_name, equals, value = text[3:].partition(b"=")
     if not equals:
         raise WireError("no-equals", repr(text[:40]))

@@ -23,7 +23,13 @@ from typing import Final
 from everbeat.model.message import Field, FieldType, Message
 from everbeat.wire.chunk import pack_list, unpack_list
 from everbeat.wire.errors import WireError
-from everbeat.wire.field_check import checked_name, checked_text, wire_name, wire_text
+from everbeat.wire.field_check import (
+    KIND_OF_DIGIT,
+    checked_name,
+    checked_text,
+    wire_name,
+    wire_text,
+)
 from everbeat.wire.limits import NESTING_MAX
 
 BEGIN: Final = b">>>\n"
@@ -101,9 +107,10 @@ def _decode_line(line: bytes, depth: int) -> Field:
 def _split_type(line: bytes) -> tuple[FieldType, bytes]:
     if not line.startswith(b"("):
         return FieldType.STRING, line
-    if len(line) < 3 or line[2] != ord(")") or line[1] not in b"12345":
+    kind = KIND_OF_DIGIT.get(line[1]) if len(line) > 2 else None
+    if not kind or line[2] != ord(")"):  # a string has no type here
         raise WireError("bad-type", repr(line[:40]))
-    return FieldType(line[1] - ord("0")), line[3:]
+    return kind, line[3:]
 
 
 def _restored(value: bytes) -> bytes:

@@ -146,6 +146,17 @@ def test_what_cannot_be_stopped_is_stuck_and_tried_again_later() -> None:
     assert _asked(runner.on_tick(now_ms + STUCK_RETRY_MS)) == ["web stop"]
 
 
+def test_what_was_called_stopped_before_it_got_stuck_is_stopped_again() -> None:
+    runner = _runner()
+    _play(runner, runner.acquire([WEB], "test", 0))
+    web = _operation(runner.release([WEB], "test", 0))
+    vip = _operation(runner.on_done(_done(web), 0))
+    check, now_ms = _fail_stops(runner, vip)
+    runner.on_done(_done(check, is_held=True), now_ms)
+    assert runner.state(WEB) is GroupState.STUCK
+    assert _asked(runner.on_tick(now_ms + STUCK_RETRY_MS)) == ["web stop"]
+
+
 def test_an_unknown_status_after_failed_stops_counts_as_held() -> None:
     runner = _runner()
     _play(runner, runner.acquire([WEB], "test", 0))
