@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 def main() -> int:
     """Run what argv[0] names; the exit code of a console script."""
     program, words = sys.argv[0], sys.argv[1:]
-    tool = OLD_TOOLS.get(Path(program).name)
+    tool = OLD_TOOLS.get(_name(program))
     if tool is None and words[:1] == ["crm_simulate"]:  # click would take longer than it does
         tool, words = _crm_simulate, words[1:]
     try:
@@ -41,8 +40,14 @@ def _everbeat(words: Sequence[str]) -> int:
     return run(words)
 
 
+def _name(program: str) -> str:
+    return program.rpartition("/")[2]
+
+
 def _places() -> Places:
     """Return the usual directories; the environment may move them (tests, chroots)."""
+    from pathlib import Path  # noqa: PLC0415 - crm_simulate is quicker than it loads
+
     from everbeat.commands.places import Places  # noqa: PLC0415 - after the name is known
 
     usual = Places()
@@ -82,13 +87,13 @@ def _hb_delnode(program: str, words: Sequence[str]) -> int:
 def _change_nodes(kind: str, program: str, words: Sequence[str]) -> int:
     from everbeat.commands.node_list import change_nodes  # noqa: PLC0415 - only this tool's
 
-    return change_nodes(kind, Path(program).name, words, _places(), sys.stdout, sys.stderr)
+    return change_nodes(kind, _name(program), words, _places(), sys.stdout, sys.stderr)
 
 
 def _ha_propagate(program: str, words: Sequence[str]) -> int:
     from everbeat.commands.ha_propagate import ha_propagate  # noqa: PLC0415 - only this tool's
 
-    return ha_propagate(Path(program).name, words, sys.stdout, sys.stderr)
+    return ha_propagate(_name(program), words, sys.stdout, sys.stderr)
 
 
 def _crm_simulate(_program: str, words: Sequence[str]) -> int:

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import getopt
 import time
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from everbeat.cib.tree import render_tree
@@ -112,22 +110,23 @@ Show what the cluster described by a CIB would do.
 """
 
 
-@dataclass(slots=True)
 class Options:
     """The words of one call, read."""
 
-    source: str | None = None
-    runs: bool = False
-    executes: bool = False
-    is_in_place: bool = False
-    shows_scores: bool = False
-    is_quiet: bool = False
-    shows_help: bool = False
-    time_text: str | None = None
-    files: dict[str, str] = field(default_factory=dict)  # -I, -O, -G, -D: where to
-    injections: list[Injection] = field(default_factory=list)
-    failures: list[OperationResult] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
+    def __init__(self) -> None:
+        """Nothing is asked for yet."""
+        self.source: str | None = None
+        self.runs = False
+        self.executes = False
+        self.is_in_place = False
+        self.shows_scores = False
+        self.is_quiet = False
+        self.shows_help = False
+        self.time_text: str | None = None
+        self.files: dict[str, str] = {}  # -I, -O, -G, -D: where to
+        self.injections: list[Injection] = []
+        self.failures: list[OperationResult] = []
+        self.problems: list[str] = []
 
 
 def crm_simulate(
@@ -317,7 +316,8 @@ class _Run:
             self._out.write(text)
             return
         try:
-            Path(target).write_text(text)
+            with open(target, "w", encoding="utf-8") as file:  # noqa: PTH123 - see cib_file
+                file.write(text)
         except (OSError, ValueError) as error:  # ValueError: a path with a NUL byte
             print(f"crm_simulate: {target}: {error}", file=self._err)
             self._status = OUTPUT_STATUS

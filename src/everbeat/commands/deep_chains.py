@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import sys
 import threading
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from everbeat.model.reports import Place, Report, Severity
@@ -24,12 +23,12 @@ STACK_BYTES: Final = 256 * 1024 * 1024
 Result = TypeVar("Result")
 
 
-@dataclass(slots=True)
 class _Outcome(Generic[Result]):
     """A result or an error between two threads; concurrent.futures would take 8 ms to load."""
 
-    results: list[Result] = field(default_factory=list)
-    error: BaseException | None = None
+    def __init__(self) -> None:
+        self.results: list[Result] = []
+        self.error: BaseException | None = None
 
 
 def with_room(name: str, decide: Callable[[], Result]) -> Result | Report:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from everbeat.policy.emit.summary import date_line_of
 from everbeat.rules.calendar import Moment
@@ -14,8 +13,7 @@ if TYPE_CHECKING:
     from everbeat.cib.tree import Element
 
 
-@dataclass(frozen=True, slots=True)
-class SimulationTime:
+class SimulationTime(NamedTuple):
     """Seconds since the epoch, and the line that says where they come from (none: the clock)."""
 
     now: int

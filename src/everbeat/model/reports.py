@@ -1,12 +1,13 @@
 """Reports: the only way to tell a person of a problem. Codes inside, text at the edge.
 
-A checker collects every report it can find and then stops; nothing is half applied.
+A checker collects every report it can find and then stops; nothing is half applied. Named tuples,
+for the tools that every script calls load this: dataclasses take longer than such a tool may.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import NamedTuple
 
 
 class Severity(IntEnum):
@@ -17,8 +18,7 @@ class Severity(IntEnum):
     ERROR = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where a problem stands: file, line (1-based; 0 for the whole file), the line's text."""
 
     file: str
@@ -26,19 +26,17 @@ class Place:
     text: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class Report(NamedTuple):
     """One problem: what is wrong (`summary`) and what to write instead (`remedy`)."""
 
     code: str  # kebab-case, stable: tests and scripts compare it
     severity: Severity
     summary: str
     remedy: str = ""
-    place: Place = field(default_factory=lambda: Place(""))
+    place: Place = Place("")
 
 
-@dataclass(frozen=True, slots=True)
-class Code:
+class Code(NamedTuple):
     """One kind of problem, for the table of a checker."""
 
     name: str  # kebab-case, stable

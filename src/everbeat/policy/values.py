@@ -10,7 +10,7 @@ from everbeat.policy.score import integer_prefix
 _TRUE: Final = frozenset(("true", "on", "yes", "y", "1"))
 _FALSE: Final = frozenset(("false", "off", "no", "n", "0"))
 _DURATION: Final = re.compile(r"\s*([+-]?\d+)(?:\.\d*)?\s*([A-Za-z]*)\s*$")
-_ISO_DURATION: Final = re.compile(
+_ISO_DURATION: Final = (
     r"P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?T?(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?$"
 )
 _UNIT_MS: Final = {
@@ -61,7 +61,7 @@ def duration_ms(text: str | None) -> int | None:
 
 
 def _iso_duration_ms(text: str) -> int | None:
-    match = _ISO_DURATION.match(text)
+    match = re.match(_ISO_DURATION, text)
     if match is None:
         return None
     years, months, weeks, days, hours, minutes, seconds = (int(g or 0) for g in match.groups())

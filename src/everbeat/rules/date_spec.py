@@ -29,7 +29,7 @@ FIELD_NAMES: Final = (
     "weeks",
     "weekdays",
 )
-_RANGE: Final = re.compile(r" *([0-9]{1,9})? *(-)? *([0-9]{1,9})? *")
+_RANGE: Final = r" *([0-9]{1,9})? *(-)? *([0-9]{1,9})? *"
 
 
 @final
@@ -78,7 +78,7 @@ def date_spec_from_attributes(attributes: Mapping[str, str]) -> DateSpec | TextF
 
 
 def _range_from_text(name: str, text: str) -> FieldRange | TextFault:
-    match = _RANGE.fullmatch(text)
+    match = re.fullmatch(_RANGE, text)
     if match is None or (match.group(1) is None and match.group(3) is None):
         return TextFault(name, text)
     low = None if match.group(1) is None else int(match.group(1))

@@ -22,9 +22,7 @@ TYPES: Final = ("string", "integer", "number", "version")
 SOURCES: Final = ("literal", "param", "meta")
 INTEGER_MAX: Final = (1 << 63) - 1
 _INTEGER: Final = re.compile(r"\s*([+-]?[0-9]{1,40})")
-_NUMBER: Final = re.compile(
-    r"\s*([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|[+-]?inf(?:inity)?)", re.IGNORECASE
-)
+_NUMBER: Final = r"\s*([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|[+-]?inf(?:inity)?)"
 
 
 def holds(actual: str | None, operation: str, reference: str | None, type_name: str | None) -> bool:
@@ -103,7 +101,7 @@ def integer_prefix(text: str) -> int | None:
 
 def number_prefix(text: str) -> float | None:
     """Return the decimal number a text begins with."""
-    match = _NUMBER.match(text)
+    match = re.match(_NUMBER, text, re.IGNORECASE)
     return None if match is None else float(match.group(1))
 
 

@@ -39,12 +39,11 @@ YEAR_MAX: Final = 999_999  # the pattern below has no room for more
 DURATION_PART_MAX: Final = 0x7FFF_FFFF
 TEXT_LENGTH_MAX: Final = 200  # no date or duration is longer; what is, is not read
 
-_CALENDAR: Final = re.compile(
-    r"([0-9]{1,6})-([0-9]{1,2})-([0-9]{1,2})|([0-9]{4})([0-9]{2})([0-9]{2})"
-)
-_WEEK: Final = re.compile(r"([0-9]{1,6})-W([0-9]{1,2})-([0-9])")
-_ORDINAL: Final = re.compile(r"([0-9]{1,6})-([0-9]{1,4})|([0-9]{4})([0-9]{3})")
-_CLOCK: Final = re.compile(
+# Patterns as text: most documents hold no date, and `re` keeps what it has compiled once.
+_CALENDAR: Final = r"([0-9]{1,6})-([0-9]{1,2})-([0-9]{1,2})|([0-9]{4})([0-9]{2})([0-9]{2})"
+_WEEK: Final = r"([0-9]{1,6})-W([0-9]{1,2})-([0-9])"
+_ORDINAL: Final = r"([0-9]{1,6})-([0-9]{1,4})|([0-9]{4})([0-9]{3})"
+_CLOCK: Final = (
     r"([0-9]{1,2})(?::?([0-9]{1,2})(?::?([0-9]{1,2})(?:[.,][0-9]+)?)?)?"
     r"(?: *(?:(Z)|([+-])([0-9]{1,2})(?::?([0-9]{2}))?))?"
 )
@@ -175,20 +174,20 @@ def _split_at_time(word: str) -> tuple[str, str]:
 
 def _days_from_text(text: str) -> int | None:
     """Return the days from 1970-01-01, None for what is no date of the calendar."""
-    match = _CALENDAR.fullmatch(text)
+    match = re.fullmatch(_CALENDAR, text)
     if match is not None:
         first = 1 if match.group(1) is not None else 4
         year, month, monthday = (int(match.group(first + part)) for part in range(3))
         if year == 0 or not 1 <= month <= 12 or not 1 <= monthday <= days_in_month(year, month):
             return None
         return days_from_civil(year, month, monthday)
-    match = _WEEK.fullmatch(text)
+    match = re.fullmatch(_WEEK, text)
     if match is not None:
         weekyear, week, weekday = (int(match.group(part)) for part in (1, 2, 3))
         if weekyear == 0 or not 1 <= week <= weeks_in_year(weekyear) or not 1 <= weekday <= 7:
             return None
         return days_from_week(weekyear, week, weekday)
-    match = _ORDINAL.fullmatch(text)
+    match = re.fullmatch(_ORDINAL, text)
     if match is not None:
         first = 1 if match.group(1) is not None else 3
         year, yearday = int(match.group(first)), int(match.group(first + 1))
@@ -200,7 +199,7 @@ def _days_from_text(text: str) -> int | None:
 
 def _clock_from_text(text: str) -> _Clock | None:
     """Return the time and its zone; 24:00 is the end of the day."""
-    match = _CLOCK.fullmatch(text)
+    match = re.fullmatch(_CLOCK, text)
     if match is None:
         return None
     hour = int(match.group(1))

@@ -9,14 +9,13 @@ Source: crm_simulate's options -u -d -f -i -F -q -w -g -r -b -e.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from everbeat.policy.values import parse_operation_key
 
 WORDS_MAX: Final = 1000  # characters of an operation's words; longer ones are no operation
-_RESULT: Final = re.compile(r"(?P<key>[^@]+)@(?P<node>[^=]+)=(?P<rc>[0-9]{1,3})")
+_RESULT: Final = r"(?P<key>[^@]+)@(?P<node>[^=]+)=(?P<rc>[0-9]{1,3})"
 RC_MAX: Final = 255
 
 
@@ -37,38 +36,33 @@ class TicketChange(StrEnum):
     ACTIVATE = "activate"
 
 
-@dataclass(frozen=True, slots=True)
-class NodeEvent:
+class NodeEvent(NamedTuple):
     """A node comes, goes or falls silent."""
 
     change: NodeChange
     node: str
 
 
-@dataclass(frozen=True, slots=True)
-class TicketEvent:
+class TicketEvent(NamedTuple):
     """A ticket changes."""
 
     change: TicketChange
     ticket: str
 
 
-@dataclass(frozen=True, slots=True)
-class QuorumEvent:
+class QuorumEvent(NamedTuple):
     """The cluster has quorum or has not; `text` is the value as written, for the document."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class WatchdogEvent:
+class WatchdogEvent(NamedTuple):
     """The cluster has a watchdog or has not; `text` is the value as written."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OperationResult:
+class OperationResult(NamedTuple):
     """An operation ended on a node with a code; `words` is how it was asked for."""
 
     resource: str
@@ -84,7 +78,7 @@ Injection: TypeAlias = NodeEvent | TicketEvent | QuorumEvent | WatchdogEvent | O
 
 def result_from_words(words: str) -> OperationResult | None:
     """Read RESOURCE_TASK_INTERVAL@NODE=CODE; None for what is none. Blanks and codes > 255 are."""
-    match = _RESULT.fullmatch(words) if len(words) <= WORDS_MAX else None
+    match = re.fullmatch(_RESULT, words) if len(words) <= WORDS_MAX else None
     key = None if match is None else parse_operation_key(match["key"])
     if match is None or key is None or not key[0] or not key[1] or int(match["rc"]) > RC_MAX:
         return None
