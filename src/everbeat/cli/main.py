@@ -6,6 +6,7 @@ when it is called, so that asking is fast.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from typing import TYPE_CHECKING, Final
@@ -97,6 +98,7 @@ def _ha_propagate(program: str, words: Sequence[str]) -> int:
 
 
 def _crm_simulate(_program: str, words: Sequence[str]) -> int:
+    gc.disable()  # one decision, then the end: hardly anything is garbage before
     from everbeat.commands.crm_simulate import crm_simulate  # noqa: PLC0415 - only this tool's
 
     return crm_simulate(words, sys.stdout, sys.stderr)
