@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from everbeat import VERSION
 from everbeat.commands.places import ETC_DEFAULT, RUN_DEFAULT, STATE_DEFAULT, Places
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+VERSION_TEXT: Final = f"everbeat {VERSION} (speaks Heartbeat 3.0.6)"
 SUB_COMMANDS: Final = {
     "init": ("everbeat.cli.pair:init_command", "Begin a cluster on this machine."),
     "join": ("everbeat.cli.pair:join_command", "Bring this machine into a cluster."),
@@ -74,6 +76,18 @@ class LazyGroup(click.Group):
         assert isinstance(command, click.Command)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the sub-command; of a name that is none, say which one may have been meant."""
+        if args[0] not in SUB_COMMANDS:
+            from difflib import get_close_matches  # noqa: PLC0415 - only for a name that is none
+
+            meant = get_close_matches(args[0], SUB_COMMANDS, n=1)
+            hint = f" Did you mean '{meant[0]}'?" if meant else ""
+            ctx.fail(f"No such command '{args[0]}'.{hint}")
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of sub-commands."""
         rows = [(name, SUB_COMMANDS[name][1]) for name in self.list_commands(ctx)]
@@ -119,6 +133,7 @@ _FOLDER = click.Path(file_okay=False, readable=False, path_type=Path)
     show_default=True,
     help="Sockets of the running daemon.",
 )
+@click.version_option(message=VERSION_TEXT)
 @click.pass_context
 def everbeat(context: click.Context, etc: Path, state: Path, run: Path) -> None:
     """Keep services up on a pair of Linux servers: Heartbeat, modern.

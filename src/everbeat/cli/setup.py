@@ -76,7 +76,7 @@ def completion_command(shell: str) -> int:
 @click.command("version", short_help="Print the version.")
 def version_command() -> int:
     """Print the version of everbeat and the Heartbeat it speaks like."""
-    from everbeat import VERSION  # noqa: PLC0415 - one name
+    from everbeat.cli.everbeat_command import VERSION_TEXT  # noqa: PLC0415 - it imports this
 
-    click.echo(f"everbeat {VERSION} (speaks Heartbeat 3.0.6)")
+    click.echo(VERSION_TEXT)
     return 0
