@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from everbeat.agents.agent import Agent
     from everbeat.agents.environment import Environment
     from everbeat.agents.resolve import Installed
+    from everbeat.model.cluster import ResourceSpec
     from everbeat.model.names import GroupKey
     from everbeat.model.operations import Watch, WatchResources
 
@@ -122,19 +123,25 @@ class Recurring:
         self._session = ""
         self._watched: dict[int, _Watched] = {}
         self._unwanted: dict[int, Deadline] = {}  # runs whose result nobody waits for
-        self._speaking: set[tuple[GroupKey, str]] = set()  # their status has said "running"
+        # Their status has said "running". Kept beyond their watches: for the next manager.
+        self._speaking: dict[tuple[GroupKey, str], ResourceSpec] = {}
 
     def on_manager(self, session: str, now_ms: int) -> list[RecurringEffect]:
-        """Learn who gives orders; another one than before watches nothing yet."""
+        """Learn who gives orders; another one than before watches nothing and knows nothing yet."""
         self._is_managed = True
         if session == self._session:
             return self._begin_due(now_ms)
         self._session = session
-        return self._drop(list(self._watched.values()), now_ms)
+        heard = [MonitorHeard(group, resource) for (group, _), resource in self._speaking.items()]
+        return [*heard, *self._drop(list(self._watched.values()), now_ms)]
 
     def on_manager_gone(self) -> None:
         """Begin no monitor until a manager is there."""
         self._is_managed = False
+
+    def on_held(self, group: GroupKey, resource: ResourceSpec) -> None:
+        """Take that a status outside of any watch has said that a resource runs."""
+        self._speaking[group, resource.text] = resource
 
     def on_watch(self, order: WatchResources, now_ms: int) -> list[RecurringEffect]:
         """Watch exactly these resources of a group from now on."""
@@ -233,11 +240,8 @@ class Recurring:
         )
         self._watched[one.id] = one
         effects: list[RecurringEffect] = []
-        key = (group, watch.resource.text)
         if watch.is_heard:
-            self._speaking.add(key)
-        elif key in self._speaking:  # a new manager does not know
-            effects.append(MonitorHeard(group, watch.resource))
+            self.on_held(group, watch.resource)
         if one.agent is not None:
             effects.append(Observe(one.id, one.agent))
         return effects
@@ -292,7 +296,7 @@ class Recurring:
             self._plan_next(one, now_ms)
             if key in self._speaking:
                 return []
-            self._speaking.add(key)
+            self.on_held(one.group, one.watch.resource)
             return [MonitorHeard(one.group, one.watch.resource)]
         is_doubtful = not is_in_time or _is_doubtful(one.agent, ending)
         if is_doubtful and not one.is_doubted:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 FAILBACK_DELAY_MS: Final = 1_000
 FAILBACK_RETRY_MS: Final = 30_000
 PARTNER_FIELD: Final = "to"  # whom it is for, where more than one other node could be meant
+RELEASED_FIELD: Final = "released"  # in the giver's `done`, where PARTNER_FIELD is
 
 
 def refusal(desk: Desk) -> str:
@@ -102,6 +103,9 @@ def on_ask(desk: Desk, source: NodeName, message: Message, now_ms: int) -> list[
                 )
             ]
             return [desk.announcement(desk.claims(), "standby"), *effects]
+        case "done" if _is_forgotten(desk, source, message):
+            fields = {"t": "ask_resources", "info": "done", PARTNER_FIELD: source}
+            return [Broadcast(message_of(**fields, rsc_hold=message.text("rsc_hold") or "all"))]
         case "done" if current is not None and current.peer == source:
             if order_of(message) < current.asked_order:
                 return []  # of an earlier hand-over, sent again after a cut
@@ -120,6 +124,16 @@ def on_ask(desk: Desk, source: NodeName, message: Message, now_ms: int) -> list[
         case _:
             pass
     return []
+
+
+def _is_forgotten(desk: Desk, source: NodeName, message: Message) -> bool:
+    """Whether a giver has let go for us what we do not remember: we had thought it dead meanwhile.
+
+    It gets its `done`, so that it does not wait; what nobody holds, its owner takes.
+    """
+    current = desk.handover
+    is_taker = current is not None and current.peer == source and not current.is_giver
+    return message.text(RELEASED_FIELD) is not None and not is_taker
 
 
 def _on_offer(desk: Desk, source: NodeName, message: Message, now_ms: int) -> list[ManagerEffect]:
@@ -185,7 +199,7 @@ def progress(desk: Desk, now_ms: int) -> list[ManagerEffect]:
     busy = current.keys & (desk.runner.touched() | desk.runner.moving())
     if current.step is HandoverStep.RELEASING and not busy:
         current.step = HandoverStep.WAITING
-        return [_ask(desk, "done")]
+        return [_ask(desk, "done", is_released=True)]
     if current.keys and (ended := _finish_if_taken(desk, now_ms)):
         return ended
     if current.step is HandoverStep.TAKING and not current.keys & desk.runner.moving():
@@ -230,7 +244,7 @@ def _arm_failback(desk: Desk, now_ms: int) -> None:
             peer.failback_at_ms = now_ms + FAILBACK_DELAY_MS
 
 
-def _ask(desk: Desk, info: str) -> Broadcast:
+def _ask(desk: Desk, info: str, *, is_released: bool = False) -> Broadcast:
     current = desk.handover
     assert current is not None
     fields = {"t": "ask_resources", "rsc_hold": current.word, "info": info}
@@ -238,6 +252,8 @@ def _ask(desk: Desk, info: str) -> Broadcast:
         fields |= desk.named(current.keys)
         if current.peer is not None:
             fields[PARTNER_FIELD] = current.peer
+        if is_released:
+            fields[RELEASED_FIELD] = "1"
     return Broadcast(message_of(**fields))
 
 

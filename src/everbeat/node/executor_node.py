@@ -208,6 +208,8 @@ class ExecutorNode:
         for effect in effects:
             match effect:
                 case Answer(done, session):
+                    if done.is_held:
+                        self._recurring.on_held(done.group, done.resource)
                     if _is_failed_start(done):
                         why = f"start {done.outcome.value}, exit {done.exit_code}: {done.output}"
                         routed += self._count(done, why, done.ended_ms)

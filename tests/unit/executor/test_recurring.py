@@ -106,8 +106,9 @@ def test_what_is_watched_is_observed_and_asked_at_once_then_each_interval() -> N
 
 def test_a_new_manager_is_told_whose_status_can_be_believed() -> None:
     core, now_ms = seen_up("Rsc")
-    core.on_manager("core-2", now_ms)
-    assert "MonitorHeard" in kinds(core.on_watch(watches("Rsc"), now_ms))
+    core.on_watch(watches(), now_ms)
+    assert kinds(core.on_manager("core-2", now_ms)) == ["MonitorHeard"]
+    assert core.on_manager("core-2", now_ms) == []
 
 
 def test_the_second_monitors_of_many_are_spread() -> None:

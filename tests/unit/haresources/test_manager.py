@@ -247,6 +247,18 @@ def test_standby_hands_over_in_three_steps() -> None:
     assert node.manager.view().holds == "none"
 
 
+def test_a_giver_whose_hand_over_is_forgotten_here_does_not_wait() -> None:
+    """As after a cut in which only we thought it dead; an answer to that answer is none."""
+    node = _joined()
+    node.said.clear()
+    fields = {"t": "ask_resources", "rsc_hold": "local", "info": "done", "to": "beta"}
+    node.alpha_says(**fields, released="1")
+    assert [(m.text("info"), m.text("to")) for m in node.said] == [("done", "alpha")]
+    assert node.running == {"web"}
+    node.alpha_says(**fields)
+    assert len(node.said) == 1
+
+
 def test_a_node_that_only_asks_calls_itself_stable_and_says_so_before() -> None:
     """3.0.6 ignores the question of a node that it believes to be in flux."""
     node = _joined()
