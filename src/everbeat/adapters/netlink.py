@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import gc
 import os
 import socket
 from dataclasses import dataclass
@@ -101,6 +102,7 @@ class Netlink:
         """Lend the socket for one request; turn the kernel's refusal into an OSError."""
         if self._asked_count >= self._requests_max:
             self.close()
+            gc.collect()  # its parts refer to one another
         if self._route is None:
             self._route, self._asked_count = IPRoute(), 0
         self._asked_count += 1
