@@ -101,7 +101,9 @@ def _crm_simulate(_program: str, words: Sequence[str]) -> int:
     gc.disable()  # one decision, then the end: hardly anything is garbage before
     from everbeat.commands.crm_simulate import crm_simulate  # noqa: PLC0415 - only this tool's
 
-    return crm_simulate(words, sys.stdout, sys.stderr)
+    status = crm_simulate(words, sys.stdout, sys.stderr)
+    gc.freeze()  # nor is it sorted out at the end
+    return status
 
 
 OLD_TOOLS: Final[dict[str, Callable[[str, Sequence[str]], int]]] = {
