@@ -17,12 +17,18 @@ if TYPE_CHECKING:
     from everbeat.commands.places import Places
 
 
+GARBAGE_MIN: Final = 50_000
+"""New objects before any are looked at: no tool makes so many while it is loaded. Keeper, which
+stays, goes back to the usual number (`realtime.freeze_heap`)."""
+
+
 def main() -> int:
     """Run what argv[0] names; the exit code of a console script."""
     program, words = sys.argv[0], sys.argv[1:]
     tool = OLD_TOOLS.get(_name(program))
     if tool is None and words[:1] == ["crm_simulate"]:  # click would take longer than it does
         tool, words = _crm_simulate, words[1:]
+    gc.set_threshold(GARBAGE_MIN)
     try:
         if tool is not None:
             return tool(program, words)
@@ -33,6 +39,8 @@ def main() -> int:
         return 0
     except KeyboardInterrupt:
         return 130
+    finally:
+        gc.freeze()  # nothing is sorted out at the end: the process takes it all with it
 
 
 def _everbeat(words: Sequence[str]) -> int:
@@ -101,9 +109,7 @@ def _crm_simulate(_program: str, words: Sequence[str]) -> int:
     gc.disable()  # one decision, then the end: hardly anything is garbage before
     from everbeat.commands.crm_simulate import crm_simulate  # noqa: PLC0415 - only this tool's
 
-    status = crm_simulate(words, sys.stdout, sys.stderr)
-    gc.freeze()  # nor is it sorted out at the end
-    return status
+    return crm_simulate(words, sys.stdout, sys.stderr)
 
 
 OLD_TOOLS: Final[dict[str, Callable[[str, Sequence[str]], int]]] = {
