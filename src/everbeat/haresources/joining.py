@@ -71,7 +71,10 @@ def settle(desk: Desk, now_ms: int) -> list[ManagerEffect]:
         return []
     live = desk.live_peers()
     if desk.is_exclusive and any(peer.is_uncertain for peer in desk.peers.values()):
-        return []  # not dead: what it holds, and whether it begins as we do, it alone can tell
+        # Not dead: what it holds, and whether it begins as we do, it alone can tell. It may not
+        # have heard the question.
+        is_overdue = desk.join_until_ms is not None and now_ms >= desk.join_until_ms
+        return ask_others(desk, now_ms) if is_overdue and live else []
     is_waiting = any(not peer.is_known for peer in live)
     if is_waiting and (desk.join_until_ms is None or now_ms < desk.join_until_ms):
         return []

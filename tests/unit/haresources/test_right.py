@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from everbeat.haresources.joining import ANSWER_LIMIT_MS
 from everbeat.model.members import (
     CommunicationUp,
     LinkChanged,
@@ -83,11 +84,15 @@ def test_a_right_lost_before_communication_was_up_may_be_gained_anew() -> None:
     assert node.said[-1].type == "starting"
 
 
-def test_a_node_that_is_not_dead_is_waited_for_without_limit() -> None:
+def test_a_node_that_is_not_dead_is_waited_for_without_limit_and_asked_again() -> None:
     node = gained(started(Node()))
     node.fact(CommunicationUp(node.now_ms))
-    node.pass_time(120_000)
+    node.pass_time(4 * ANSWER_LIMIT_MS)
     assert not node.running
+    assert 4 <= node.types().count("starting") <= 5
+    node.alpha_holds("local")
+    node.pass_time(1_000)
+    assert node.running
 
 
 def test_when_the_right_is_lost_all_is_stopped_and_only_then_a_new_life_begins() -> None:
