@@ -3,7 +3,7 @@
     python tests/sim/many_histories.py --seeds 10000 [--first 0] [--workers 2]
                                        [--kind usual|votes|witness|ping|fencing|pair]
 
-Nearly twice as quick with the busiest packages compiled:
+About one and a half times as quick with the busiest packages compiled:
 
     python packaging/compile_policy.py build/simulator wire model membership
     PYTHONPATH=build/simulator python tests/sim/many_histories.py --seeds 10000

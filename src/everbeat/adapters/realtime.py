@@ -15,7 +15,6 @@ from typing import Final
 
 _MCL_CURRENT: Final = 1
 _MCL_FUTURE: Final = 2
-_COLLECTED_AT: Final = (700, 10, 10)  # CPython's own; what runs one tool has more
 _NICE_FALLBACK: Final = -20
 _NICE_PROMPT: Final = -15
 
@@ -57,7 +56,6 @@ def prefer_session(pid: int, *, is_preferred: bool) -> None:
 
 def freeze_heap() -> None:
     """Take everything made so far out of the garbage collector's sight: shorter pauses."""
-    gc.set_threshold(*_COLLECTED_AT)
     gc.collect()
     gc.freeze()
 

@@ -80,11 +80,11 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the sub-command; of a name that is none, say which one may have been meant."""
-        if args[0] not in SUB_COMMANDS:
-            from difflib import get_close_matches  # noqa: PLC0415 - only for a name that is none
+        if args[0] not in SUB_COMMANDS and not ctx.resilient_parsing:  # that is: completing
+            from everbeat.config.suggestions import nearest  # noqa: PLC0415 - seldom needed
 
-            meant = get_close_matches(args[0], SUB_COMMANDS, n=1)
-            hint = f" Did you mean '{meant[0]}'?" if meant else ""
+            meant = nearest(args[0], SUB_COMMANDS)
+            hint = f" Did you mean '{meant}'?" if meant else ""
             ctx.fail(f"No such command '{args[0]}'.{hint}")
         return super().resolve_command(ctx, args)
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 
 GARBAGE_MIN: Final = 50_000
-"""New objects before any are looked at: no tool makes so many while it is loaded. Keeper, which
-stays, goes back to the usual number (`realtime.freeze_heap`)."""
+"""New objects before any are looked at: no tool makes so many while it is loaded. The daemons are
+other interpreters."""
 
 
 def main() -> int:
@@ -106,7 +106,6 @@ def _ha_propagate(program: str, words: Sequence[str]) -> int:
 
 
 def _crm_simulate(_program: str, words: Sequence[str]) -> int:
-    gc.disable()  # one decision, then the end: hardly anything is garbage before
     from everbeat.commands.crm_simulate import crm_simulate  # noqa: PLC0415 - only this tool's
 
     return crm_simulate(words, sys.stdout, sys.stderr)

@@ -1,4 +1,4 @@
-"""The JSON of everbeat's commands: the dataclasses of `model` by their field names.
+"""The JSON of everbeat's commands: dataclasses and named tuples by their field names.
 
 Enums are their words (severity: info, warning, error), bytes are hex. Keys are stable: a field
 may be added, none is renamed or removed within a major version.
@@ -24,6 +24,8 @@ def plain_value(value: object) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = dataclasses.fields(value)
         return {field.name: plain_value(getattr(value, field.name)) for field in fields}
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):  # a named tuple
+        return plain_value(value._asdict())
     if isinstance(value, Severity):
         return value.name.lower()
     if isinstance(value, Enum):

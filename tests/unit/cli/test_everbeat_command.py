@@ -20,3 +20,11 @@ def test_a_wrong_name_is_answered_with_the_nearest(wrong: str, said: str) -> Non
     result = CliRunner().invoke(everbeat, [wrong])
     assert result.exit_code == 2
     assert said in result.output
+
+
+def test_completion_behind_a_wrong_name_offers_nothing_and_does_not_fail() -> None:
+    words = {"COMP_WORDS": "everbeat statsu ", "COMP_CWORD": "2"}
+    asked = {"_EVERBEAT_COMPLETE": "bash_complete", **words}
+    result = CliRunner().invoke(everbeat, [], prog_name="everbeat", env=asked)
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    assert "No such command" not in result.output
