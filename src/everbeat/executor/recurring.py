@@ -11,7 +11,8 @@ not as often as was missed. The first monitor comes at once, the second ones are
 second half of the interval. Addresses are asked without a process and wait for nobody.
 
 Only what was seen running can be found dead: a script whose status never says so is told of once
-(MonitorUnheard), and nothing follows from it; kernel and systemd are believed from the start.
+(MonitorUnheard), and nothing follows from it; what kernel and systemd answer is believed from the
+start.
 After a start a service may need GRACE_MS until its status says that it runs. What is not watched
 any more is ended unheard.
 """
@@ -305,7 +306,7 @@ class Recurring:
         if not one.was_seen and now_ms - one.begun_ms < GRACE_MS:
             one.due_ms = now_ms + GRACE_RETRY_MS
             return []
-        if key not in self._speaking and isinstance(one.agent, ScriptAgent):
+        if key not in self._speaking and (is_doubtful or isinstance(one.agent, ScriptAgent)):
             self._plan_next(one, now_ms)
             return self._unheard(one, ending.output, now_ms)
         return self._failed(one, ending, now_ms, Outcome.DONE if is_in_time else Outcome.TIMEOUT)
