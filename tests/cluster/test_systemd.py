@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,6 +35,8 @@ node alpha beta
     "etc/ha.d/authkeys": "auth 1\n1 sha1 laboratory\n",
     "etc/ha.d/haresources": f"alpha {VIP}/24/eth0 page\n",
 }
+
+BARE = {path: text for path, text in FILES.items() if path.startswith("etc/systemd/")}
 
 
 @pytest.fixture
@@ -118,3 +121,27 @@ def test_a_wrong_configuration_is_not_tried_again(machine: SystemdMachine) -> No
     )
     assert machine.run("systemctl", "show", "-p", "NRestarts", "--value", "everbeat") == "0\n"
     assert "nonsense" in machine.run("journalctl", "-u", "everbeat", "--no-pager")
+
+
+def test_two_bare_machines_become_a_pair_that_systemd_starts_at_boot() -> None:
+    with SystemdMachine(BARE, "alpha") as alpha, SystemdMachine(BARE, "beta") as beta:
+        alpha.connect(beta, ("10.99.0.1/24", "10.99.0.2/24"))
+        inviting = alpha.spawn(PROGRAM, "init", "shop")
+        assert inviting.stdout is not None
+        said = ""
+        while not (token := re.search(r"everbeat join (\S+)", said)):
+            line = inviting.stdout.readline()
+            assert line, said
+            said += line
+        assert "started: systemctl enable --now everbeat" in beta.run(PROGRAM, "join", token[1])
+        rest, _ = inviting.communicate(timeout=60)
+        assert inviting.returncode == 0, said + rest
+        for machine in (alpha, beta):
+            assert machine.run("systemctl", "is-enabled", "everbeat").strip() == "enabled"
+            assert is_active(machine, "everbeat")
+        alpha.run(PROGRAM, "add", "vip", f"{VIP}/24/eth0", "service", "page", "--yes")
+        alpha.wait("alpha to serve", lambda: is_active(alpha, "page") and has_address(alpha))
+        assert not has_address(beta)
+        alpha.run("systemctl", "stop", "everbeat")
+        beta.wait("beta to serve", lambda: is_active(beta, "page") and has_address(beta))
+        beta.run("systemctl", "stop", "everbeat")

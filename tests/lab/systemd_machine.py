@@ -134,6 +134,25 @@ class SystemdMachine:
             raise AssertionError(f"{argv}: {done.returncode}\n{done.stdout}{done.stderr}")
         return done.stdout
 
+    def spawn(self, *argv: str) -> subprocess.Popen[str]:
+        """Start a program on the machine; its output is read from what is returned."""
+        return subprocess.Popen(
+            ["nsenter", "-t", str(self._pid), "--all", *argv],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def connect(self, other: SystemdMachine, addresses: tuple[str, str]) -> None:
+        """Lay a cable to another machine: eth0 on both, with an address each."""
+        self.run("ip", "link", "add", "eth0", "type", "veth", "peer", "name", "far")
+        give = ["ip", "link", "set", "far", "netns", str(other._pid), "name", "eth0"]
+        subprocess.run(["nsenter", "-t", str(self._pid), "--net", "--", *give], check=True)
+        for machine, address in zip((self, other), addresses, strict=True):
+            machine.run("ip", "address", "add", address, "dev", "eth0")
+            machine.run("ip", "link", "set", "eth0", "up")
+
     def wait(self, what: str, is_so: Callable[[], bool], limit_s: float = 30) -> None:
         """Wait until something holds."""
         end = time.monotonic() + limit_s

@@ -51,6 +51,10 @@ class EventFile:
         self._waiting += 1
         self._writer.submit(self._append, msgspec.json.encode(event) + b"\n")
 
+    def wait_written(self) -> None:
+        """Wait until what waits is written; for ever where the disk hangs."""
+        self._writer.submit(lambda: None).result()
+
     def close(self) -> None:
         """Write what waits."""
         self._writer.shutdown(wait=True)

@@ -107,12 +107,23 @@ class Log:
         except queue.Full:
             self.dropped_count += 1
 
+    def wait_written(self) -> None:
+        """Wait until what is queued is written; for ever where a target hangs."""
+        self._queue.join()
+
     def close(self) -> None:
         """Write what is queued, for CLOSE_TIMEOUT_S at most."""
         logging.getLogger(LOGGER_NAME).handlers = []
         with contextlib.suppress(queue.Full):
             self._queue.put(None, timeout=CLOSE_TIMEOUT_S)
         self._writer.join(CLOSE_TIMEOUT_S)
+
+
+def wait_written() -> None:
+    """Wait until all records of this process are written; for ever where a target hangs."""
+    for handler in logging.getLogger(LOGGER_NAME).handlers:
+        if isinstance(handler, _QueueingHandler):
+            handler.log.wait_written()
 
 
 def line_of(targets: LogTargets, level: LogLevel, text: str, when: time.struct_time) -> str:
@@ -127,7 +138,7 @@ class _QueueingHandler(logging.Handler):
 
     def __init__(self, log: Log) -> None:
         super().__init__()
-        self._log = log
+        self.log = log
 
     def emit(self, record: logging.LogRecord) -> None:
         level = max((each for each in LogLevel if each <= record.levelno), default=LogLevel.DEBUG)
@@ -135,7 +146,7 @@ class _QueueingHandler(logging.Handler):
         if record.exc_info:
             text += "\n" + logging.Formatter().formatException(record.exc_info)
         for line in text.splitlines():
-            self._log.put(level, line)
+            self.log.put(level, line)
 
 
 class _Writer(threading.Thread):
@@ -162,6 +173,8 @@ class _Writer(threading.Thread):
                 _append(self._targets.debugfile, [line for _, line in batch])
             if self._targets.facility:
                 self._write_syslog(batch)
+            for _ in batch:
+                self._queue.task_done()
         self._hang_up()
 
     def _next_batch(self) -> list[tuple[LogLevel, str]]:

@@ -32,7 +32,7 @@ from everbeat.adapters.configuration_store import StoreError, check_bundle, inst
 from everbeat.adapters.event_file import EventFile
 from everbeat.adapters.fifo import Fifo
 from everbeat.adapters.lease import lease_from_environment
-from everbeat.adapters.log import LOGGER_NAME, Log, targets_of
+from everbeat.adapters.log import LOGGER_NAME, Log, targets_of, wait_written
 from everbeat.adapters.power import reboot_now
 from everbeat.adapters.realtime import become_prompt
 from everbeat.adapters.safe_nodes_file import SafeNodesFile
@@ -408,7 +408,8 @@ class CoreDaemon:
                     _send(self._executor, self._for_executor, effect)
                 case RebootMachine(reason):
                     _log.critical("reboot: %s", reason)
-                    _log.critical("the kernel refused: %s", reboot_now())
+                    refusal = reboot_now(wait_written, self._event_file.wait_written)
+                    _log.critical("the kernel refused: %s", refusal)
                 case RunOperation() | RunHook() | AnnounceAddresses() | StartClients():
                     _send(self._executor, self._for_executor, effect)
                 case WatchResources() | ForgetFailures() | Failures():

@@ -34,7 +34,7 @@ from everbeat.adapters.flight_record import flight_record
 from everbeat.adapters.installed import InstalledFiles, make_agents_scratch
 from everbeat.adapters.interfaces import hardware_addresses
 from everbeat.adapters.lease import lease_from_environment
-from everbeat.adapters.log import LEVELS, Log, targets_of
+from everbeat.adapters.log import LEVELS, Log, targets_of, wait_written
 from everbeat.adapters.main_processes import MainProcesses
 from everbeat.adapters.neighbours import Neighbours, mac_text
 from everbeat.adapters.operation_record import OperationRecord
@@ -234,7 +234,7 @@ class ExecutorDaemon:
                     _log.log(LEVELS[severity], "%s", text)
                 case Reboot(reason):
                     _log.critical("reboot: %s", reason)
-                    _log.critical("the kernel refused: %s", reboot_now())
+                    _log.critical("the kernel refused: %s", reboot_now(wait_written))
         self._set_timer()
 
     def _launch(self, order: Launch) -> None:

@@ -84,7 +84,9 @@ class Desk:
     has_said_shutdone: bool = False
     stop_event: int | None = None
     requests: dict[GroupKey, int] = field(default_factory=dict)  # legacy: asked, ask again at
-    grants: dict[GroupKey, NodeName] = field(default_factory=dict)  # legacy: to answer when stopped
+    question: str = ""  # legacy: names what we ask; an answer to an older one counts nothing
+    grants: dict[GroupKey, tuple[NodeName, str]] = field(default_factory=dict)
+    """Legacy: whom to answer once a group has stopped, and its question."""
 
     @property
     def is_exclusive(self) -> bool:

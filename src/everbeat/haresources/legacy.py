@@ -3,7 +3,9 @@
     owner  -- ip-request KEY -->        holder stops KEY if it runs it
            <-- ip-request-resp OK --    owner starts KEY
 
-There is no `resource` message and no standby in this mode.
+There is no `resource` message and no standby in this mode. Where no two nodes may hold a group, an
+owner takes its groups unasked only from nodes that are gone, and an everbeat's answer names the
+question: one that a cut held up says nothing of today.
 Source: measured on Heartbeat 3.0.6 (rc.d/ip-request, rc.d/ip-request-resp).
 """
 
@@ -23,17 +25,27 @@ if TYPE_CHECKING:
     from everbeat.model.names import NodeName
 
 REPEAT_MS: Final = 5_000  # an unanswered request is repeated
+QUESTION_FIELD: Final = "eb_question"
+"""On both messages, where no two nodes may hold a group: when the owner began to ask."""
 
 
 def request_own_groups(desk: Desk, now_ms: int) -> list[ManagerEffect]:
     """Ask for each own group, or take all when nobody else is live."""
-    if not desk.live_peers():
+    if _is_alone(desk):
         return acquire(desk, desk.unclaimed_for_us(), "no other node is up", now_ms)
+    desk.question = f"{now_ms:x}" if desk.is_exclusive else ""
     for key in sorted(desk.holdings.owned_by(desk.own) - desk.claims()):
         if is_empty(key):
             continue
         desk.requests[key] = now_ms
     return on_tick(desk, now_ms)
+
+
+def _is_alone(desk: Desk) -> bool:
+    """Whether nobody else can hold anything; where that must not be twice, not even soon."""
+    if desk.is_exclusive:
+        return all(peer.is_gone for peer in desk.peers.values())
+    return not desk.live_peers()
 
 
 def acquire(desk: Desk, keys: frozenset[GroupKey], why: str, now_ms: int) -> list[ManagerEffect]:
@@ -48,17 +60,18 @@ def acquire(desk: Desk, keys: frozenset[GroupKey], why: str, now_ms: int) -> lis
 def on_tick(desk: Desk, now_ms: int) -> list[ManagerEffect]:
     """Send the requests that are due and answer those whose group has stopped."""
     effects: list[ManagerEffect] = []
-    if desk.requests and not desk.live_peers():
+    if desk.requests and _is_alone(desk):
         desk.requests.clear()
         effects += acquire(desk, desk.unclaimed_for_us(), "no other node is up", now_ms)
     for key, due_ms in sorted(desk.requests.items()):
         if now_ms >= due_ms:
             desk.requests[key] = now_ms + REPEAT_MS
-            effects.append(Broadcast(message_of(t="ip-request", ipaddr=key)))
-    for key, asker in sorted(desk.grants.items()):
+            question = {QUESTION_FIELD: desk.question} if desk.question else {}
+            effects.append(Broadcast(message_of(t="ip-request", ipaddr=key, **question)))
+    for key, (asker, question_heard) in sorted(desk.grants.items()):
         if key not in desk.runner.touched():
             del desk.grants[key]
-            effects.append(_answer(asker, key, "yes"))
+            effects.append(_answer(asker, key, "yes", question_heard))
     return effects
 
 
@@ -67,9 +80,10 @@ def on_request(desk: Desk, source: NodeName, message: Message, now_ms: int) -> l
     key = GroupKey(message.text("ipaddr") or "")
     if key not in desk.holdings.all() or not desk.is_legacy:
         return []
+    question = message.text(QUESTION_FIELD) or ""
     if key not in desk.runner.touched() and key not in desk.claims():
-        return [_answer(source, key, "no")]
-    desk.grants[key] = source
+        return [_answer(source, key, "no", question)]
+    desk.grants[key] = source, question
     return [*desk.runner.release([key], f"{source} asked for it", now_ms)]
 
 
@@ -78,9 +92,13 @@ def on_answer(desk: Desk, message: Message, now_ms: int) -> list[ManagerEffect]:
     key = GroupKey(message.text("ipaddr") or "")
     if message.text("dest") != desk.own or message.text("ok") != "OK" or key not in desk.requests:
         return []
+    if message.text(QUESTION_FIELD) not in {None, desk.question}:
+        return []
     del desk.requests[key]
     return acquire(desk, frozenset({key}), "it is ours and free", now_ms)
 
 
-def _answer(dest: NodeName, key: GroupKey, owned: str) -> Broadcast:
-    return Broadcast(message_of(t="ip-request-resp", dest=dest, ipaddr=key, weown=owned, ok="OK"))
+def _answer(dest: NodeName, key: GroupKey, owned: str, question: str) -> Broadcast:
+    named = {QUESTION_FIELD: question} if question else {}
+    fields = {"t": "ip-request-resp", "dest": dest, "ipaddr": key, "weown": owned, "ok": "OK"}
+    return Broadcast(message_of(**fields, **named))

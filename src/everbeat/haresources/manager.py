@@ -297,8 +297,10 @@ class HaresourcesManager:
         peer = desk.peer(fact.node)
         was_dead = NodeStatus.DEAD in {peer.status, fact.old}
         peer.status = fact.new
-        if was_dead and peer.has_left and fact.new is not NodeStatus.DEAD:
-            peer.forget()  # a new life: the one that left had fallen silent
+        # In legacy mode it says nothing when it starts, and a new link process knows no former life.
+        is_new_life = was_dead or (desk.is_legacy and fact.old is NodeStatus.INIT)
+        if is_new_life and peer.has_left and fact.new is not NodeStatus.DEAD:
+            peer.forget()  # the one that left had fallen silent
         elif was_dead and fact.new is not NodeStatus.DEAD:
             desk.contested |= desk.claims()  # it may have held them all the time
         if fact.new is not NodeStatus.DEAD:

@@ -5,8 +5,8 @@
     witness, ping echoes, shutdone ──────────┘        └─ is this node dead?
 
 Without a quorum (`none`, `fencing`) nothing is added to a message and every silence is a death, as
-with Heartbeat. A node that others hold for dead stays dead to us until its next life, even when
-it is heard again: it has lost its right, and will say so with a new generation.
+with Heartbeat. A node that others hold for dead stays dead to us, even when it is heard again,
+until it says that it holds nothing: by a new generation if it had the right, else by its word.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ class LinkQuorum:
             self._buried.pop(name, None)
             self._core.on_plain_status(name, generation, now_ms)
             return True, self._right_facts(record, has_right=True, now_ms=now_ms)
-        if generation <= self._buried.get(name, -1):
+        if beat.has_right and generation <= self._buried.get(name, -1):
             return False, []
         self._buried.pop(name, None)
         for alive in self._core.on_beat(name, generation, own, beat, now_ms):

@@ -2,14 +2,15 @@
 
 Safety, at every step: no message is handed up twice in one life of a link process; generations
 never go back; where a quorum decides, no two machines that serve hold the same resource. Liveness,
-once the faults have stopped for BOUND_MS: every group is held exactly once, all of it.
+once the faults have stopped for BOUND_MS: every group is held exactly once, all of it, and every
+machine that runs sees the others active and may hold groups.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from everbeat.model.members import MessageReceived
+from everbeat.model.members import MessageReceived, NodeStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -87,6 +88,18 @@ def check_each_group_is_held_once(machines: Iterable[Machine]) -> None:
             part = words & machine.agents.running
             if part and part != words:
                 raise BrokenPromise(f"only {sorted(part)} of {group.key} run on {machine.name}")
+
+
+def check_all_take_part(machines: Iterable[Machine]) -> None:
+    """Raise BrokenPromise unless all that run see each other active and may hold groups."""
+    links = {machine.name: machine.link for machine in machines if machine.link is not None}
+    for name, link in links.items():
+        view = link.view()
+        for node in view.peers():
+            if node.node in links and node.status is not NodeStatus.ACTIVE:
+                raise BrokenPromise(f"{node.node} is {node.status.value} to {name}")
+        if view.quorum is not None and not view.quorum.is_held:
+            raise BrokenPromise(f"{name} may not hold anything: {view.quorum.reason}")
 
 
 BOUND_MS: Final = 180_000

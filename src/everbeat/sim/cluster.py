@@ -16,7 +16,12 @@ from everbeat.model.cluster import (
     Timing,
 )
 from everbeat.model.names import GroupKey, LinkName, NodeName
-from everbeat.sim.checkers import BOUND_MS, BrokenPromise, check_each_group_is_held_once
+from everbeat.sim.checkers import (
+    BOUND_MS,
+    BrokenPromise,
+    check_all_take_part,
+    check_each_group_is_held_once,
+)
 from everbeat.sim.deaths import check_services_come_back
 from everbeat.sim.faults import Trouble
 from everbeat.sim.world import World
@@ -100,6 +105,7 @@ def wait_settled(world: World) -> None:
         world.run_until(min(world.now_ms + LOOK_MS, end_ms))
         try:
             check_each_group_is_held_once(world.machines.values())
+            check_all_take_part(world.machines.values())
             quiet += 1
         except BrokenPromise:
             if world.now_ms >= end_ms:

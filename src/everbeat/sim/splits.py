@@ -7,6 +7,7 @@
     fencing   two nodes and devices that fail, hang and lie; nothing else decides
 
 Every fourth of the others has fencing devices as well: votes first, then fencing, then takeover.
+Every fifth pair has auto_failback legacy, which three nodes cannot have.
 In every third all processes of a node may be killed at once, executors die and disks are full.
 Every clock runs at a rate of its own, up to the bound of ADR 0010; every machine has a watchdog,
 which resets it when it stood still for longer than stopping may take, or has not stopped in time.
@@ -83,6 +84,8 @@ def split_configs(kind: Quorum, mode: AutoFailback, *, has_devices: bool = False
 def split_history(seed: int, kind: Quorum, factory: Factory | None = None) -> World:
     """Run one seeded history; its log tells the story. Raise BrokenPromise for two holders."""
     mode = AutoFailback.OFF if seed % 2 else AutoFailback.ON
+    if seed % 5 == 1 and kind is not Quorum.VOTES:
+        mode = AutoFailback.LEGACY
     has_devices = kind is Quorum.FENCING or (kind is not Quorum.NONE and seed % 4 == 2)
     configs = split_configs(kind, mode, has_devices=has_devices)
     world = World(configs, groups_for(len(configs)), seed, factory, is_exclusive=True)

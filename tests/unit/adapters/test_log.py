@@ -7,7 +7,7 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from everbeat.adapters.log import LOGGER_NAME, QUEUE_LINES_MAX, Log, LogTargets
+from everbeat.adapters.log import LOGGER_NAME, QUEUE_LINES_MAX, Log, LogTargets, wait_written
 from everbeat.node.log_lines import LogLevel
 
 if TYPE_CHECKING:
@@ -50,6 +50,17 @@ def test_a_full_queue_drops_lines_and_says_how_many(tmp_path: Path) -> None:
     assert [line.partition("]: ")[2] for line in (tmp_path / "ha-log").read_text().splitlines()][
         -2:
     ] == ["WARN: 7 log lines were dropped: the log is too slow", "info: after"]
+
+
+def test_what_was_logged_is_in_the_file_after_a_wait(tmp_path: Path) -> None:
+    log = Log(LogTargets(node="alpha", logfile=str(tmp_path / "ha-log")))
+    log.start()
+    for number in range(1_000):
+        logging.getLogger(LOGGER_NAME).info("line %d", number)
+    wait_written()
+    assert len((tmp_path / "ha-log").read_text().splitlines()) == 1_000
+    log.close()
+    wait_written()
 
 
 def test_a_log_file_that_cannot_be_written_hurts_nobody(tmp_path: Path) -> None:
