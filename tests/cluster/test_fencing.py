@@ -20,7 +20,7 @@ from cluster.pair_lab import (
     script_log,
     status_of,
 )
-from lab import wait_until
+from lab import Lab, wait_until
 from lab.node import everbeat
 from lab.power import Manner, PowerSwitch
 
@@ -185,3 +185,28 @@ def test_a_node_that_starts_alone_takes_nothing_before_the_silent_one_is_off() -
         assert pair.lab.holders(ADDRESS) == []
         power.manner = Manner.WORKING
         pair.probe.wait_answer("beta", 60)
+
+
+@in_first_group
+def test_of_three_nodes_a_crashed_one_is_fenced_once_and_then_taken_over_by_one() -> None:
+    with Lab() as lab:
+        nodes = [lab.everbeat(name) for name in ("alpha", "beta", "gamma")]
+        with PowerSwitch(lab) as power:
+            resources = f"alpha {ADDRESS}/24/eth0 webd"
+            lab.configure(resources=resources, auto_failback="off", extra=power.ha_cf())
+            lab.start()
+            wait_until(lambda: lab.holders(ADDRESS) == ["alpha"], "alpha serves", 40)
+            for node in nodes:
+                wait_until(lambda n=node: state_of(n) == "stable", "stable", 30)
+            began_ms = now_ms()
+            nodes[0].crash()
+            wait_until(lambda: lab.holders(ADDRESS) == ["beta"], "its successor serves", 30)
+            [takeover] = events_of(nodes[1], began_ms, "takeover")
+            steps = phases_of(takeover)
+            confirmed = next(i for i, name in enumerate(steps) if name.startswith("confirmed off"))
+            started = next(i for i, name in enumerate(steps) if name.startswith("started"))
+            assert confirmed < started
+            assert [what for _, what, whom in power.asked if whom == "alpha"].count("reboot") == 1
+            assert events_of(nodes[2], began_ms, "takeover") == []
+            wait_until(lambda: state_of(nodes[0]) == "stable", "it joined", 40)
+            assert lab.holders(ADDRESS) == ["beta"]
