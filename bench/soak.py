@@ -44,7 +44,8 @@ EDGE_S: Final = 60
 GROWTH_KB_PER_HOUR_MAX: Final = 1_024
 OUTAGE_MS_MIN: Final = 50
 
-HOG: Final = "while :; do :; done"
+HOG: Final = "echo {nice} >/proc/self/autogroup; while :; do :; done"
+"""The kernel shares the processors among sessions: nice alone counts within one only."""
 DAEMONS: Final = {"hb-link": "link", "hb-core": "core", "hb-executor": "executor"}
 COUNTED: Final = ("descriptors", "threads")
 MEASURES: Final = ("pss_kb", "private_kb", *COUNTED)
@@ -164,7 +165,8 @@ def soak(
     arena = Space(SpaceConfig(host="hogs"))
     try:
         for _ in range(hogs):
-            arena.spawn("nice", "-n", str(hog_nice), "sh", "-c", HOG)
+            hog = HOG.format(nice=hog_nice)
+            arena.spawn("nice", "-n", str(hog_nice), "sh", "-c", hog)
         while (now := time.monotonic() - began) < pace.seconds:
             if now >= due["sample"]:
                 due["sample"] += SAMPLE_S
