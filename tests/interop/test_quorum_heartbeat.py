@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from interop.mixed_pair import TWO_GROUPS, VIP_A, VIP_B, Pair, pair_of
+from interop.mixed_pair import TWO_GROUPS, VIP_A, VIP_B, Pair, held_by, pair_of
 from lab import EVERBEAT, HEARTBEAT, Lab, wait_until
 from lab.node import everbeat
 
@@ -37,3 +37,23 @@ def test_heartbeat_hears_our_stamped_status_and_to_hear_it_is_its_lease(pair: Pa
     pair.wait_held("local", "local", 60)
     pair.real.crash()
     wait_until(lambda: pair.ours.holds(VIP_A), "ours takes over", 15)
+
+
+def test_in_legacy_mode_it_answers_our_questions_although_it_does_not_repeat_them(
+    pair: Pair,
+) -> None:
+    pair.lab.configure(
+        deadtime="4",
+        initdead="5",
+        resources=TWO_GROUPS,
+        auto_failback="legacy",
+        extra="ping 10.77.0.100",
+    )
+    pair.start_beta_first()
+    both = "each has its own group"
+    pair.wait(lambda: held_by(pair.lab) == ("alpha", "beta"), both)
+    pair.ours.stop()
+    wait_until(lambda: pair.real.holds(VIP_B), "Heartbeat takes over", 20)
+    pair.ours.start()
+    pair.wait(lambda: held_by(pair.lab) == ("alpha", "beta"), both)
+    assert pair.ours.log().count("it is ours and free") > 0
