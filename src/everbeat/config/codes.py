@@ -172,6 +172,7 @@ HARESOURCES: Final = (
     Code("haresources-node-unknown", _E, "The line begins with a name that is no cluster node."),
     Code("group-empty", _W, "A node name alone; Heartbeat ignores the line."),
     Code("group-key-twice", _W, "Two groups begin with the same resource; look-ups find both."),
+    Code("resource-shared", _W, "Two groups name one resource: a stop of one stops it for both."),
     Code("address-twice", _W, "The same service address stands in two places."),
     Code("address-malformed", _W, "Not an IPv4 address, although it looks like one."),
     Code("address-prefix", _W, "The prefix length or netmask makes no sense."),

@@ -159,9 +159,10 @@ def _line_meant(owner_word: str, words: list[str], nodes: Collection[NodeName]) 
 def _check_groups(
     groups: list[tuple[ResourceGroup, Line]], host: HostLookup, reports: list[Report]
 ) -> None:
-    """Check every resource, and that keys and addresses stand only once."""
+    """Check every resource, and that keys, addresses and resources stand in one group only."""
     keys: dict[str, int] = {}
     addresses: dict[str, int] = {}
+    words: dict[str, int] = {}
     for group, line in groups:
         earlier = keys.setdefault(group.key, line.number)
         if earlier != line.number:
@@ -171,6 +172,23 @@ def _check_groups(
         for resource in group.resources:
             reports.extend(check_resource(resource, line.place, host))
             _check_address(addresses, resource, line, reports)
+            if resource.text != group.key:
+                _check_shared(words, resource, line, reports)
+
+
+def _check_shared(
+    words: dict[str, int], resource: ResourceSpec, line: Line, reports: list[Report]
+) -> None:
+    """Check that no other group names a resource. `words`: resource -> its line."""
+    earlier = words.setdefault(resource.text, line.number)
+    if earlier == line.number or service_address(resource) is not None:
+        return
+    summary = (
+        f"{resource.text} stands in line {earlier} already: on a node that holds both groups, to"
+        " give up one stops it for both"
+    )
+    remedy = "a service of its own for each group, or one group with both addresses"
+    reports.append(report_of("resource-shared", line.place, summary, remedy))
 
 
 def _check_address(

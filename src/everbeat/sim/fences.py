@@ -25,6 +25,7 @@ STONITH_TIMEOUT_MS: Final = 5_000
 def fence_history(seed: int, factory: Factory | None = None) -> World:
     """Run one seeded history; its log tells the story. Raise BrokenPromise for two holders."""
     mode = AutoFailback.OFF if seed % 2 else AutoFailback.ON
+    mode = AutoFailback.LEGACY if seed % 5 == 1 else mode
     plain = configs_for(2, mode, media_count=1)
     device = FenceDevice(name="power", type="fence_power", hosts=plain[0].nodes)
     listed = FenceDevice(name="plug", type="external/plug")

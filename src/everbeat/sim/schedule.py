@@ -7,6 +7,7 @@ not needed for that.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from enum import Enum
 from random import Random
@@ -23,7 +24,7 @@ from everbeat.sim.world import World
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from everbeat.model.cluster import HaConfig, ResourceGroup
+    from everbeat.model.cluster import HaConfig, ResourceGroup, ResourceSpec
     from everbeat.sim.machine import Machine
 
 _NOBODY: Final = NodeName("")
@@ -116,7 +117,20 @@ def simulated_cluster(configs: Iterable[HaConfig], groups: Iterable[ResourceGrou
     found = tuple(_lean(config) for config in configs)
     stop_ms = min(config.timing.stoptime_ms for config in found)
     count = max(1, stop_ms // SCRIPT_MS_MAX - 1)
-    return Cluster(found, tuple(replace(g, resources=g.resources[:count]) for g in groups))
+    return Cluster(found, _told_apart([replace(g, resources=g.resources[:count]) for g in groups]))
+
+
+def _told_apart(groups: list[ResourceGroup]) -> tuple[ResourceGroup, ...]:
+    """Say of a resource that several groups name whose it is: each may be on another machine."""
+    counts = Counter(word for group in groups for word in {r.text for r in group.resources})
+
+    def told(resource: ResourceSpec, group: ResourceGroup) -> ResourceSpec:
+        if counts[resource.text] == 1:
+            return resource
+        text = f"{resource.text} of {group.key}"
+        return replace(resource, text=text, arguments=(*resource.arguments, group.key))
+
+    return tuple(replace(g, resources=tuple(told(r, g) for r in g.resources)) for g in groups)
 
 
 def _lean(config: HaConfig) -> HaConfig:

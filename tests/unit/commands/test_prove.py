@@ -95,6 +95,15 @@ def test_with_a_witness_none_is_found(tmp_path: Path) -> None:
     assert FaultKind.WITNESS_DOWN in kinds_of(subject.cluster)
 
 
+def test_a_service_that_two_groups_name_may_run_on_both_nodes(tmp_path: Path) -> None:
+    folder_of(tmp_path, "witness 192.0.2.9\n", HA_CF.replace("auto_failback on", ""))
+    (tmp_path / "haresources").write_text("alpha 10.0.0.50 nginx\nbeta 10.0.0.51 nginx\n")
+    subject, _ = load_subject(tmp_path)
+    assert subject is not None
+    proof = prove(subject, schedules=6, seed=1, workers=1)
+    assert proof.double_run is None
+
+
 def test_a_lease_that_outlasts_the_deadtime_is_found_out(tmp_path: Path) -> None:
     folder_of(tmp_path, ha_cf=HA_CF.replace("alpha beta", "alpha beta gamma"))
     subject, _ = load_subject(tmp_path)
