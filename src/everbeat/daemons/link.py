@@ -61,7 +61,7 @@ from everbeat.ipc.registries import LINK_TYPES
 from everbeat.membership.identity import Identity, continuing_identity
 from everbeat.model.cluster import Quorum
 from everbeat.model.members import MembershipOrder
-from everbeat.model.quorum import AskWitness, RightGained, RightLost
+from everbeat.model.quorum import AskWitness, RightExtended, RightGained, RightLost
 from everbeat.model.reload import UseConfiguration
 from everbeat.model.reports import Severity
 from everbeat.node.link_backlog import LinkBacklog
@@ -152,6 +152,7 @@ class LinkDaemon:
         self._may_always_hold = config.quorum not in VOTING
         had_right = identity.had_right and identity.is_continuing
         self._had_right = had_right or self._may_always_hold
+        self._until_ms = identity.until_ms
         self._stop_by_ms = identity.stop_by_ms
         self.losing = asyncio.Event()  # the right is lost, and not everything was given up
         if self._stop_by_ms is not None:
@@ -298,7 +299,7 @@ class LinkDaemon:
                     self._reserved_seq = up_to
                     self._write_link_state()
                 case PersistGeneration(generation):
-                    self._generation, self._stop_by_ms = generation, None
+                    self._generation, self._until_ms, self._stop_by_ms = generation, None, None
                     self._had_right = self._may_always_hold
                     self.losing.clear()
                     self._waiting.extend(effects)
@@ -308,12 +309,12 @@ class LinkDaemon:
                     self._waiting.extend(effects)
                     self._persist(partial(keep_promise, self._options.state, nodes), nodes)
                     return
-                case RightGained() | RightLost():
-                    self._had_right = True
-                    self._stop_by_ms = effect.stop_by_ms if isinstance(effect, RightLost) else None
-                    if self._stop_by_ms is not None:
-                        self.losing.set()
-                    self._write_link_state()  # before anybody acts on it
+                case RightGained() | RightExtended():
+                    self._keep_right(until_ms=effect.until_ms)
+                    self._publish(effect)
+                case RightLost(_, stop_by_ms):
+                    self._keep_right(stop_by_ms=stop_by_ms)
+                    self.losing.set()
                     self._publish(effect)
                 case AskWitness(ask):
                     if self.witness is not None:
@@ -344,11 +345,17 @@ class LinkDaemon:
             now_ms = self._clock.now_ms()
             self._perform(self._node.on_promise(promise, now_ms, is_kept=error is None))
 
+    def _keep_right(self, until_ms: int | None = None, stop_by_ms: int | None = None) -> None:
+        """Note for a successor how the right stands, before anybody acts on it."""
+        self._had_right, self._until_ms, self._stop_by_ms = True, until_ms, stop_by_ms
+        self._write_link_state()
+
     def _write_link_state(self) -> None:
         link_state = LinkState(
             generation=self._generation,
             reserved_seq=self._reserved_seq,
             had_right=self._had_right,
+            until_ms=self._until_ms,
             stop_by_ms=self._stop_by_ms,
         )
         try:
@@ -436,7 +443,11 @@ def identity_from_disk(config: HaConfig, options: LinkOptions) -> Identity:
     if left is not None:
         identity = continuing_identity(uuid, left.generation, left.reserved_seq)
         return replace(
-            identity, promised=promised, had_right=left.had_right, stop_by_ms=left.stop_by_ms
+            identity,
+            promised=promised,
+            had_right=left.had_right,
+            until_ms=left.until_ms,
+            stop_by_ms=left.stop_by_ms,
         )
     wall_s = SystemClock().wall_ms() // 1000
     generation = next_generation(options.state, config.hbgenmethod, wall_s)

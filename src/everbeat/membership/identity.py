@@ -38,6 +38,8 @@ class Identity:
     """Nodes to be heard before anything is held: we left in order while they went on."""
     had_right: bool = True
     """Our forerunner had the right to hold, or has not lost it for long; False: nothing is held."""
+    until_ms: int | None = None
+    """When the right of our forerunner ends, as it knew it last; None: unknown, or without end."""
     stop_by_ms: int | None = None
     """Our forerunner had lost the right to hold, and until then all was to be given up."""
 

@@ -77,12 +77,13 @@ class QuorumCore:
         *,
         is_continuing: bool = False,
         promised: Iterable[NodeName] = (),
+        until_ms: int | None = None,
         stop_by_ms: int | None = None,
     ) -> None:
         """Begin with empty hands.
 
-        `is_continuing`: an earlier process had the right. `stop_by_ms`: it had lost it and said to
-        stop by then.
+        `is_continuing`: an earlier process had the right, `until_ms`: until then, as far as it
+        knew. `stop_by_ms`: it had lost it and said to stop by then.
         """
         self._config = config
         self._random = random
@@ -98,6 +99,7 @@ class QuorumCore:
         self._since_ms = 0  # of the state
         self._is_started = False
         self._until_ms: int | None = 0
+        self._former_until_ms = until_ms
         self._stop_by_ms = stop_by_ms or 0
         if stop_by_ms is not None:
             self._state = _State.LOST
@@ -298,7 +300,7 @@ class QuorumCore:
         if self._state is _State.HELD and self._until_ms is not None:
             due.append(self._until_ms)
         if self._state is _State.UNKNOWN:
-            due.append(self._since_ms + self._leases.length_ms())
+            due.append(self._unknown_until_ms())
         ask_ms = self._ask_due_ms()
         if ask_ms is not None:
             due.append(ask_ms)
@@ -342,13 +344,21 @@ class QuorumCore:
         return [RightExtended(until_ms, now_ms)]
 
     def _learned(self, now_ms: int) -> list[RightFact]:
-        until_ms = self._lasts_until_ms(now_ms)
+        ends_ms = self._unknown_until_ms()
+        until_ms = self._lasts_until_ms(min(now_ms, ends_ms))
         if until_ms is None or now_ms < until_ms:
             self._state, self._until_ms = _State.HELD, until_ms
             return [RightExtended(until_ms, now_ms)]
-        if self._is_started and now_ms - self._since_ms >= self._leases.length_ms():
+        if self._is_started and now_ms >= ends_ms:
+            self._until_ms = ends_ms
             return self._lost(now_ms)
         return []
+
+    def _unknown_until_ms(self) -> int:
+        """Return until when what a former process was granted may go on, if it is heard of."""
+        longest_ms = self._since_ms + self._leases.length_ms()
+        former_ms = self._former_until_ms
+        return longest_ms if former_ms is None else min(former_ms, longest_ms)
 
     def _lost(self, now_ms: int) -> list[RightFact]:
         lapsed_ms = min(now_ms, self._until_ms or now_ms)

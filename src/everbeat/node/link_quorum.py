@@ -50,6 +50,7 @@ class LinkQuorum:
                 random,
                 is_continuing=identity.is_continuing and identity.had_right,
                 promised=identity.promised,
+                until_ms=identity.until_ms,
                 stop_by_ms=identity.stop_by_ms,
             )
         self._written = bool(identity.promised)

@@ -20,7 +20,7 @@ from everbeat.model.failures import Failures
 from everbeat.model.fencing import RunFencing, SafeNode
 from everbeat.model.members import Broadcast, RaiseGeneration
 from everbeat.model.operations import ForgetFailures, RunOperation, WatchResources
-from everbeat.model.quorum import AskWitness, ConfirmOff, RightGained, RightLost
+from everbeat.model.quorum import AskWitness, ConfirmOff, RightExtended, RightGained, RightLost
 from everbeat.node.core_node import CoreNode
 from everbeat.node.link_effects import (
     PersistGeneration,
@@ -137,6 +137,7 @@ class Machine:
     watchdog_ms: int | None = None  # a machine that stands still for longer is reset
     is_unfinished: bool = False  # in RUN: a life that has not given up everything
     had_right: bool = False  # in RUN, as the next
+    until_ms: int | None = None
     stop_by_ms: int | None = None  # the right was lost
     _surrounded_ms: int = 0
     _former_executors: list[SimulatedExecutor] = field(default_factory=list[SimulatedExecutor])
@@ -184,7 +185,7 @@ class Machine:
         is_continuing = self.is_unfinished and self.config.quorum is not Quorum.NONE
         self.start_executor()
         if not is_continuing:
-            self.had_right, self.stop_by_ms = self.config.quorum not in VOTING, None
+            self._forget_right()
             self.disk.generation += 1
         self.start_link(is_continuing=is_continuing)
         self.safe = ()
@@ -295,6 +296,7 @@ class Machine:
                 identity,
                 promised=disk.promised,
                 had_right=self.had_right,
+                until_ms=self.until_ms,
                 stop_by_ms=self.stop_by_ms,
             )
         else:
@@ -411,17 +413,17 @@ class Machine:
                     self._keep_promise(nodes)
                 case AskWitness(ask):
                     self.world.ask_witness(ask)
-                case RightGained():
-                    self.had_right = True
+                case RightGained() | RightExtended():
+                    self.had_right, self.until_ms = True, effect.until_ms
                     self.world.observe(self.name, effect)
                     self._to_core(effect)
                 case RightLost():
                     self.world.observe(self.name, effect)
                     self._to_core(effect)
-                    self.stop_by_ms = effect.stop_by_ms
+                    self.until_ms, self.stop_by_ms = None, effect.stop_by_ms
                     self._watch_stopping(effect.stop_by_ms)
                 case PersistGeneration(generation):
-                    self.had_right, self.stop_by_ms = self.config.quorum not in VOTING, None
+                    self._forget_right()
                     self.disk.generation = generation
                     self.world.observe_generation(self.name, generation)
                 case ReserveSequence(up_to):
@@ -430,6 +432,10 @@ class Machine:
                     self.world.observe(self.name, fact)
                     self._to_core(fact)
         self._arm_link()
+
+    def _forget_right(self) -> None:
+        self.had_right = self.config.quorum not in VOTING
+        self.until_ms = self.stop_by_ms = None
 
     def _keep_promise(self, nodes: tuple[NodeName, ...]) -> None:
         is_kept = not self.disk.is_full

@@ -265,3 +265,16 @@ def test_a_new_link_process_has_a_lease_from_its_start_to_learn_of_its_right() -
     core.on_start(began_ms)
     assert not [e for e in core.look(began_ms + LEASE - 1) if isinstance(e, RightLost)]
     assert [e for e in core.look(began_ms + LEASE) if isinstance(e, RightLost)]
+
+
+def test_a_new_link_process_goes_on_no_longer_than_its_forerunner_might_have() -> None:
+    config = HaConfig(node=ALPHA, nodes=(ALPHA, BETA, GAMMA), timing=TIMING, quorum=Quorum.VOTES)
+    began_ms = 1_000_000
+    for until_ms in (began_ms + 500, began_ms - 2_000):
+        core = QuorumCore(config, Random(1), is_continuing=True, until_ms=until_ms)  # noqa: S311 - not for secrets
+        core.on_start(began_ms)
+        due_ms = core.next_wakeup_ms()
+        assert due_ms == until_ms
+        effects = core.on_tick(OWN, max(due_ms, began_ms))
+        [lost] = [e for e in effects if isinstance(e, RightLost)]
+        assert lost.stop_by_ms == until_ms + TIMING.stoptime_ms
