@@ -39,9 +39,7 @@ def test_heartbeat_hears_our_stamped_status_and_to_hear_it_is_its_lease(pair: Pa
     wait_until(lambda: pair.ours.holds(VIP_A), "ours takes over", 15)
 
 
-def test_in_legacy_mode_it_answers_our_questions_although_it_does_not_repeat_them(
-    pair: Pair,
-) -> None:
+def test_in_legacy_mode_it_gives_our_group_back_where_ping_nodes_decide(pair: Pair) -> None:
     pair.lab.configure(
         deadtime="4",
         initdead="5",

@@ -112,23 +112,14 @@ def _check_baud(draft: Draft) -> None:
         draft.report("baud-after-serial", line, summary, "move baud above the first serial line")
 
 
-def has_legacy_mode(draft: Draft) -> bool:
-    """Whether nodes may ask for their groups one by one: of three, one would ask two."""
-    return len(draft.nodes) <= 2
-
-
 def _check_failback(draft: Draft) -> None:
     if draft.parameters["pacemaker"].lower() not in FALSE_WORDS:
         return
     if "auto_failback" not in draft.lines:
-        summary = "no auto_failback line: the deprecated legacy mode is on"
-        if not has_legacy_mode(draft):
-            summary = "no auto_failback line: on, as more than two nodes have no legacy mode"
+        summary = "no auto_failback line: groups return, by the legacy way beside a Heartbeat"
         draft.report_file("auto-failback-missing", summary, "auto_failback on or off")
     elif draft.parameters["auto_failback"].lower() == "legacy":
-        summary = "auto_failback legacy: groups always return, and hb_standby does nothing"
-        if not has_legacy_mode(draft):
-            summary = "auto_failback legacy: taken as on, as more than two nodes have no such mode"
+        summary = "auto_failback legacy: on, but beside a Heartbeat hb_standby does nothing"
         draft.report_about("auto_failback", "auto-failback-legacy", summary, "auto_failback on")
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from everbeat.config.cross_checks import check_ha_cf, has_legacy_mode
+from everbeat.config.cross_checks import check_ha_cf
 from everbeat.config.directives import Directive, Statement
 from everbeat.config.draft import Draft
 from everbeat.config.fencing import (
@@ -148,7 +148,7 @@ def _config(
         nodes=tuple(draft.nodes),
         media=tuple(draft.media),
         timing=timing,
-        auto_failback=_auto_failback(draft),
+        auto_failback=auto_failback_from_word(words["auto_failback"]),
         autojoin=Autojoin(words["autojoin"].lower()),
         crm=crm_from_word(words["pacemaker"]),
         respawn=tuple(draft.respawn),
@@ -182,13 +182,6 @@ def _config(
         monitoring=monitoring_of(draft),
         parameters=tuple(sorted(words.items())),
     )
-
-
-def _auto_failback(draft: Draft) -> AutoFailback:
-    mode = auto_failback_from_word(draft.parameters["auto_failback"])
-    if mode is AutoFailback.LEGACY and not has_legacy_mode(draft):
-        return AutoFailback.ON
-    return mode
 
 
 def auto_failback_from_word(word: str) -> AutoFailback:

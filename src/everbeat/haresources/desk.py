@@ -84,9 +84,7 @@ class Desk:
     has_said_shutdone: bool = False
     stop_event: int | None = None
     requests: dict[GroupKey, int] = field(default_factory=dict)  # legacy: asked, ask again at
-    question: str = ""  # legacy: names what we ask; an answer to an older one counts nothing
-    grants: dict[GroupKey, tuple[NodeName, str]] = field(default_factory=dict)
-    """Legacy: whom to answer once a group has stopped, and its question."""
+    grants: dict[GroupKey, NodeName] = field(default_factory=dict)  # legacy: to answer when stopped
 
     @property
     def is_exclusive(self) -> bool:
@@ -100,8 +98,12 @@ class Desk:
 
     @property
     def is_legacy(self) -> bool:
-        """Whether nodes ask for groups one by one (auto_failback legacy)."""
-        return self.mode is AutoFailback.LEGACY
+        """Whether the nodes ask for groups one by one: auto_failback legacy beside a Heartbeat.
+
+        Among everbeat nodes, who tell each other what they hold, legacy is on.
+        """
+        is_legacy = self.mode is AutoFailback.LEGACY and self.is_pair
+        return is_legacy and any(peer.dialect == 0 for peer in self.live_peers())
 
     @property
     def is_stable(self) -> bool:

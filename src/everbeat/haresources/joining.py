@@ -69,6 +69,8 @@ def settle(desk: Desk, now_ms: int) -> list[ManagerEffect]:
         return begin_join(desk, now_ms)
     if desk.stage is not Stage.JOINING:
         return []
+    if desk.is_legacy:
+        return ask_others(desk, now_ms)  # a Heartbeat has come up since
     live = desk.live_peers()
     if desk.is_exclusive and any(peer.is_uncertain for peer in desk.peers.values()):
         # Not dead: what it holds, and whether it begins as we do, it alone can tell. It may not

@@ -1,11 +1,10 @@
-"""auto_failback legacy: a node asks the others for its groups one by one and always gets them.
+"""auto_failback legacy beside a Heartbeat: owners ask for their groups and always get them.
 
     owner  -- ip-request KEY -->        holder stops KEY if it runs it
            <-- ip-request-resp OK --    owner starts KEY
 
-There is no `resource` message and no standby in this mode. Where no two nodes may hold a group, an
-owner takes its groups unasked only from nodes that are gone, and an everbeat's answer names the
-question: one that a cut held up says nothing of today.
+There is no `resource` message and no standby in this mode, which is Heartbeat's where ha.cf has no
+auto_failback line. Among everbeat nodes legacy is on: `Desk.is_legacy`.
 Source: measured on Heartbeat 3.0.6 (rc.d/ip-request, rc.d/ip-request-resp).
 """
 
@@ -14,6 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from everbeat.haresources.peers import NOTHING, is_empty, shown
+from everbeat.model.cluster import AutoFailback
 from everbeat.model.members import Broadcast
 from everbeat.model.message import message_of
 from everbeat.model.names import GroupKey
@@ -25,15 +25,12 @@ if TYPE_CHECKING:
     from everbeat.model.names import NodeName
 
 REPEAT_MS: Final = 5_000  # an unanswered request is repeated
-QUESTION_FIELD: Final = "eb_question"
-"""On both messages, where no two nodes may hold a group: when the owner began to ask."""
 
 
 def request_own_groups(desk: Desk, now_ms: int) -> list[ManagerEffect]:
     """Ask for each own group, or take all when nobody else is live."""
     if _is_alone(desk):
         return acquire(desk, desk.unclaimed_for_us(), "no other node is up", now_ms)
-    desk.question = f"{now_ms:x}" if desk.is_exclusive else ""
     for key in sorted(desk.holdings.owned_by(desk.own) - desk.claims()):
         if is_empty(key):
             continue
@@ -66,24 +63,22 @@ def on_tick(desk: Desk, now_ms: int) -> list[ManagerEffect]:
     for key, due_ms in sorted(desk.requests.items()):
         if now_ms >= due_ms:
             desk.requests[key] = now_ms + REPEAT_MS
-            question = {QUESTION_FIELD: desk.question} if desk.question else {}
-            effects.append(Broadcast(message_of(t="ip-request", ipaddr=key, **question)))
-    for key, (asker, question_heard) in sorted(desk.grants.items()):
+            effects.append(Broadcast(message_of(t="ip-request", ipaddr=key)))
+    for key, asker in sorted(desk.grants.items()):
         if key not in desk.runner.touched():
             del desk.grants[key]
-            effects.append(_answer(asker, key, "yes", question_heard))
+            effects.append(_answer(asker, key, "yes"))
     return effects
 
 
 def on_request(desk: Desk, source: NodeName, message: Message, now_ms: int) -> list[ManagerEffect]:
     """Give a group back to the node that asks for it."""
     key = GroupKey(message.text("ipaddr") or "")
-    if key not in desk.holdings.all() or not desk.is_legacy:
+    if key not in desk.holdings.all() or desk.mode is not AutoFailback.LEGACY:
         return []
-    question = message.text(QUESTION_FIELD) or ""
     if key not in desk.runner.touched() and key not in desk.claims():
-        return [_answer(source, key, "no", question)]
-    desk.grants[key] = source, question
+        return [_answer(source, key, "no")]
+    desk.grants[key] = source
     return [*desk.runner.release([key], f"{source} asked for it", now_ms)]
 
 
@@ -92,13 +87,9 @@ def on_answer(desk: Desk, message: Message, now_ms: int) -> list[ManagerEffect]:
     key = GroupKey(message.text("ipaddr") or "")
     if message.text("dest") != desk.own or message.text("ok") != "OK" or key not in desk.requests:
         return []
-    if message.text(QUESTION_FIELD) not in {None, desk.question}:
-        return []
     del desk.requests[key]
     return acquire(desk, frozenset({key}), "it is ours and free", now_ms)
 
 
-def _answer(dest: NodeName, key: GroupKey, owned: str, question: str) -> Broadcast:
-    named = {QUESTION_FIELD: question} if question else {}
-    fields = {"t": "ip-request-resp", "dest": dest, "ipaddr": key, "weown": owned, "ok": "OK"}
-    return Broadcast(message_of(**fields, **named))
+def _answer(dest: NodeName, key: GroupKey, owned: str) -> Broadcast:
+    return Broadcast(message_of(t="ip-request-resp", dest=dest, ipaddr=key, weown=owned, ok="OK"))

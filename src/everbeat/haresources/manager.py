@@ -49,6 +49,7 @@ from everbeat.model.members import (
     CommunicationUp,
     LinkChanged,
     MessageReceived,
+    NodeDialectChanged,
     NodeRestarted,
     NodeReturned,
     NodeRightChanged,
@@ -126,9 +127,14 @@ class HaresourcesManager:
         A node that a new link process has not heard yet keeps its last status: its deadtime runs.
         """
         for node in view.peers():
+            peer = self._desk.peer(node.node)
+            peer.dialect = node.dialect or peer.dialect
             if node.status is not NodeStatus.INIT:
-                self._desk.peer(node.node).status = node.status
-                self._desk.peer(node.node).has_right = node.has_right
+                peer.status, peer.has_right, peer.dialect = (
+                    node.status,
+                    node.has_right,
+                    node.dialect,
+                )
         effects = right.on_view(self._desk, view.quorum, now_ms)
         self._desk.is_communication_up = view.is_communication_up
         if self._desk.is_adopting:
@@ -269,6 +275,9 @@ class HaresourcesManager:
                 return right.on_lost(desk, reason, now_ms)
             case LinkChanged():
                 return right.on_path(desk, fact)
+            case NodeDialectChanged(node, dialect) if node in desk.peers:
+                desk.peers[node].dialect = dialect
+                return []
             case NodeRightChanged():
                 return right.on_peer(desk, fact, now_ms)
             case MessageReceived(message):
@@ -451,7 +460,7 @@ class HaresourcesManager:
         if desk.stage is Stage.YIELDING and not desk.runner.touched():
             effects += joining.ask_others(desk, now_ms)
         effects += standby.progress(desk, now_ms)
-        if desk.is_legacy and desk.stage is Stage.JOINED:
+        if desk.stage is Stage.JOINED:
             effects += legacy.on_tick(desk, now_ms)
         effects += standby.fail_back_due(desk, now_ms)
         effects += recovery.hand_on(desk, now_ms)

@@ -49,6 +49,7 @@ class Peer:
     last_order: tuple[int, int] = (0, 0)  # of its newest `resource` message
     paths: frozenset[LinkName] = frozenset()  # on which we hear it
     is_unheard: bool = False  # it lives, as others say: what it has said may be old
+    dialect: int = 0  # of everbeat's own messages; 0: a Heartbeat
 
     @property
     def is_live(self) -> bool:

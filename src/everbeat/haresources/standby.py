@@ -40,7 +40,7 @@ RELEASED_FIELD: Final = "released"  # in the giver's `done`, where PARTNER_FIELD
 def refusal(desk: Desk) -> str:
     """Return why a hand-over cannot begin now, or an empty string."""
     if desk.is_legacy:
-        return "standby needs auto_failback on or off; this cluster runs auto_failback legacy"
+        return "standby needs auto_failback on or off; beside a Heartbeat, legacy has none"
     if desk.stage is not Stage.JOINED:
         return f"this node is {desk.stage.value}"
     if desk.handover is not None:
@@ -212,7 +212,7 @@ def progress(desk: Desk, now_ms: int) -> list[ManagerEffect]:
 
 def fail_back_due(desk: Desk, now_ms: int) -> list[ManagerEffect]:
     """Begin a failback when its time has come."""
-    if desk.mode is AutoFailback.ON:
+    if desk.mode is not AutoFailback.OFF:
         _arm_failback(desk, now_ms)
     if refusal(desk):
         return []

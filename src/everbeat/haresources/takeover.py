@@ -55,8 +55,7 @@ def take_over(
     desk: Desk, peer: Peer, what: str, phases: Iterable[Phase], now_ms: int
 ) -> list[ManagerEffect]:
     """Acquire what falls to us now."""
-    if desk.is_legacy:
-        desk.requests.clear()
+    desk.requests.clear()
     keys = desk.unclaimed_for_us()
     severity = Severity.WARNING if what == "died" else Severity.INFO
     why = f"{peer.node} {what}"

@@ -397,11 +397,3 @@ def test_keys_are_raw_bytes_and_the_last_named_one_signs() -> None:
 def test_the_service_ha_cluster_sets_the_default_port() -> None:
     config = config_of("node alpha beta\nbcast eth0\nauto_failback on\n")
     assert config.media[0].port == 694
-
-
-def test_more_than_two_nodes_have_no_legacy_mode() -> None:
-    pair = config_of("node alpha beta\nbcast eth0\n")
-    assert pair.auto_failback is AutoFailback.LEGACY
-    for line in ("", "auto_failback legacy\n"):
-        three = config_of(f"node alpha beta gamma\nbcast eth0\n{line}")
-        assert three.auto_failback is AutoFailback.ON

@@ -13,6 +13,7 @@ from everbeat.model.members import (
     CommunicationUp,
     MembershipFact,
     MessageReceived,
+    NodeDialectChanged,
     NodeRestarted,
     NodeReturned,
     NodeStatus,
@@ -442,6 +443,28 @@ def test_legacy_asks_for_its_groups_one_by_one() -> None:
     node.alpha_says(t="ip-request-resp", dest="beta", ipaddr="web", weown="yes", ok="OK")
     assert node.running == {"web"}
     assert node.manager.view().holds == "none"
+
+
+def test_legacy_is_on_beside_an_everbeat() -> None:
+    node = Node(AutoFailback.LEGACY)
+    node.fact(NodeDialectChanged(ALPHA, 1))
+    node.alpha_is(NodeStatus.ACTIVE)
+    node.fact(CommunicationUp(0))
+    assert node.last("starting")
+    node.alpha_holds("all")
+    node.pass_time(10_000)
+    assert node.running == set()
+    assert node.manager.on_standby("all", node.now_ms)[0] == ""
+
+
+def test_a_heartbeat_that_comes_up_while_we_join_is_asked_in_its_way() -> None:
+    node = Node(AutoFailback.LEGACY)
+    node.fact(NodeDialectChanged(ALPHA, 1))
+    node.alpha_is(NodeStatus.ACTIVE)
+    node.fact(CommunicationUp(0))
+    assert node.last("starting")
+    node.fact(NodeDialectChanged(ALPHA, 0))
+    assert node.last("ip-request") == {"t": "ip-request", "ipaddr": "web"}
 
 
 def test_legacy_gives_a_group_back_and_answers_when_it_has_stopped() -> None:

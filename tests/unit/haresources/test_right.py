@@ -181,29 +181,3 @@ def test_in_legacy_mode_the_right_does_not_take_what_an_unheard_node_may_hold() 
     assert node.running == set()
     node.alpha_is(NodeStatus.DEAD)
     assert node.running == {"10.0.0.1", "web"}
-
-
-def test_in_legacy_mode_a_node_without_the_right_is_asked_as_well() -> None:
-    node = started(Node(AutoFailback.LEGACY))
-    node.fact(CommunicationUp(node.now_ms))
-    node.fact(NodeRightChanged(ALPHA, has_right=False, order=(1, 1), at_ms=node.now_ms))
-    gained(node)
-    assert node.running == set(), "it may gain the right now, and take what is its own"
-    question = node.last("ip-request")
-    node.alpha_says(**{**question, "t": "ip-request-resp", "dest": "beta", "ok": "OK"})
-    assert node.running == {"web"}
-
-
-def test_in_legacy_mode_an_answer_to_an_older_question_counts_nothing() -> None:
-    node = started(Node(AutoFailback.LEGACY))
-    node.fact(CommunicationUp(node.now_ms))
-    gained(node)
-    answer = {**node.last("ip-request"), "t": "ip-request-resp", "dest": "beta", "ok": "OK"}
-    lose(node)
-    node.pass_time(1_000)
-    gained(node)
-    node.alpha_says(**answer)
-    assert node.running == set()
-    del answer["eb_question"]  # a Heartbeat's
-    node.alpha_says(**answer)
-    assert node.running == {"web"}
