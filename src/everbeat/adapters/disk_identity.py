@@ -55,7 +55,6 @@ class LinkState:
     generation: int
     reserved_seq: int  # numbers up to this one may have been used
     had_right: bool = True
-    until_ms: int | None = None  # when the right ends if nothing is heard any more
     stop_by_ms: int | None = None  # the right to hold is lost; all is to be given up by then
 
 
@@ -112,13 +111,11 @@ def keep_promise(state: Path, nodes: tuple[NodeName, ...]) -> None:
 def read_link_state(run: Path) -> LinkState | None:
     """Return where the last link process left off; None if that is unknown."""
     try:
-        generation, reserved_seq, words = (run / LINK_STATE_FILE).read_text().split()
-        right, _, until_ms = words.partition(":")
+        generation, reserved_seq, right = (run / LINK_STATE_FILE).read_text().split()
         return LinkState(
             generation=int(generation),
             reserved_seq=int(reserved_seq),
             had_right=right != _NONE,
-            until_ms=int(until_ms) if until_ms else None,
             stop_by_ms=None if right in {_HELD, _NONE} else int(right),
         )
     except (OSError, ValueError):
@@ -131,10 +128,7 @@ def write_link_state(run: Path, link_state: LinkState) -> None:
     temporary = path.with_suffix(".new")
     try:
         right: object = _HELD if link_state.had_right else _NONE
-        if link_state.stop_by_ms is not None:
-            right = link_state.stop_by_ms
-        elif link_state.until_ms is not None:
-            right = f"{right}:{link_state.until_ms}"
+        right = right if link_state.stop_by_ms is None else link_state.stop_by_ms
         temporary.write_text(f"{link_state.generation} {link_state.reserved_seq} {right}\n")
         temporary.replace(path)
     except OSError as error:

@@ -53,6 +53,7 @@ from everbeat.adapters.link_snapshot import LinkSnapshot, read_snapshot, write_s
 from everbeat.adapters.links import Media
 from everbeat.adapters.log import LOGGER_NAME, Log, targets_of
 from everbeat.adapters.realtime import become_realtime, freeze_heap
+from everbeat.adapters.right_record import RightRecord, read_right
 from everbeat.adapters.unfinished_life import is_unfinished
 from everbeat.adapters.witness_client import WitnessClient
 from everbeat.ipc.channel import listen
@@ -152,7 +153,9 @@ class LinkDaemon:
         self._may_always_hold = config.quorum not in VOTING
         had_right = identity.had_right and identity.is_continuing
         self._had_right = had_right or self._may_always_hold
-        self._until_ms = identity.until_ms
+        self._right = RightRecord(options.run)
+        if self._right.error:
+            _log.error("a restart of link would not know its right: %s", self._right.error)
         self._stop_by_ms = identity.stop_by_ms
         self.losing = asyncio.Event()  # the right is lost, and not everything was given up
         if self._stop_by_ms is not None:
@@ -210,6 +213,10 @@ class LinkDaemon:
             _log.critical("Resources that others may take soon are not stopped yet: %s", then)
         self._was_overdue = is_overdue
         return is_overdue
+
+    def close(self) -> None:
+        """Let go of the record that a successor reads."""
+        self._right.close()
 
     async def reread_keys(self) -> None:
         """Read authkeys again and use it; keep the old keys if it is wrong."""
@@ -299,7 +306,8 @@ class LinkDaemon:
                     self._reserved_seq = up_to
                     self._write_link_state()
                 case PersistGeneration(generation):
-                    self._generation, self._until_ms, self._stop_by_ms = generation, None, None
+                    self._generation, self._stop_by_ms = generation, None
+                    self._right.write(generation, None)
                     self._had_right = self._may_always_hold
                     self.losing.clear()
                     self._waiting.extend(effects)
@@ -309,8 +317,12 @@ class LinkDaemon:
                     self._waiting.extend(effects)
                     self._persist(partial(keep_promise, self._options.state, nodes), nodes)
                     return
-                case RightGained() | RightExtended():
-                    self._keep_right(until_ms=effect.until_ms)
+                case RightExtended(until_ms):
+                    self._right.write(self._generation, until_ms)
+                    self._publish(effect)
+                case RightGained(_, until_ms):
+                    self._right.write(self._generation, until_ms)
+                    self._keep_right(stop_by_ms=None)
                     self._publish(effect)
                 case RightLost(_, stop_by_ms):
                     self._keep_right(stop_by_ms=stop_by_ms)
@@ -345,9 +357,9 @@ class LinkDaemon:
             now_ms = self._clock.now_ms()
             self._perform(self._node.on_promise(promise, now_ms, is_kept=error is None))
 
-    def _keep_right(self, until_ms: int | None = None, stop_by_ms: int | None = None) -> None:
+    def _keep_right(self, *, stop_by_ms: int | None) -> None:
         """Note for a successor how the right stands, before anybody acts on it."""
-        self._had_right, self._until_ms, self._stop_by_ms = True, until_ms, stop_by_ms
+        self._had_right, self._stop_by_ms = True, stop_by_ms
         self._write_link_state()
 
     def _write_link_state(self) -> None:
@@ -355,7 +367,6 @@ class LinkDaemon:
             generation=self._generation,
             reserved_seq=self._reserved_seq,
             had_right=self._had_right,
-            until_ms=self._until_ms,
             stop_by_ms=self._stop_by_ms,
         )
         try:
@@ -425,6 +436,7 @@ async def run_link(
                 for task in tasks:
                     task.cancel()
     finally:
+        daemon.close()
         daemon.media.close()
         if daemon.witness is not None:
             daemon.witness.close()
@@ -446,7 +458,7 @@ def identity_from_disk(config: HaConfig, options: LinkOptions) -> Identity:
             identity,
             promised=promised,
             had_right=left.had_right,
-            until_ms=left.until_ms,
+            until_ms=read_right(options.run, left.generation),
             stop_by_ms=left.stop_by_ms,
         )
     wall_s = SystemClock().wall_ms() // 1000

@@ -80,7 +80,6 @@ def test_the_link_state_survives_and_nonsense_is_none(tmp_path: Path) -> None:
     assert read_link_state(tmp_path) == LinkState(generation=7, reserved_seq=2_000)
     for state in (
         LinkState(generation=7, reserved_seq=1, had_right=False),
-        LinkState(generation=7, reserved_seq=1, until_ms=80_000),
         LinkState(generation=7, reserved_seq=1, stop_by_ms=90_000),
     ):
         write_link_state(tmp_path, state)
