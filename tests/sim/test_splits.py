@@ -48,6 +48,8 @@ KEPT_SEEDS: tuple[tuple[Quorum, int], ...] = (
     (Quorum.FENCING, 680),
     # Buried in a life in which it never had the right: it stayed dead to the other one.
     (Quorum.WITNESS, 3),
+    # It had said farewell when its core died, and went on in the same life.
+    (Quorum.PING, 1912),
     # auto_failback legacy: taken from one not heard yet, or that is without the right for a moment.
     (Quorum.WITNESS, 161),
     (Quorum.WITNESS, 166),

@@ -62,7 +62,13 @@ from everbeat.ipc.registries import LINK_TYPES
 from everbeat.membership.identity import Identity, continuing_identity
 from everbeat.model.cluster import Quorum
 from everbeat.model.members import MembershipOrder
-from everbeat.model.quorum import AskWitness, RightExtended, RightGained, RightLost
+from everbeat.model.quorum import (
+    AskWitness,
+    RightExtended,
+    RightGained,
+    RightGivenBack,
+    RightLost,
+)
 from everbeat.model.reload import UseConfiguration
 from everbeat.model.reports import Severity
 from everbeat.node.link_backlog import LinkBacklog
@@ -323,6 +329,10 @@ class LinkDaemon:
                 case RightGained(_, until_ms):
                     self._right.write(self._generation, until_ms)
                     self._keep_right(stop_by_ms=None)
+                    self._publish(effect)
+                case RightGivenBack():
+                    self._had_right = self._may_always_hold
+                    self._write_link_state()
                     self._publish(effect)
                 case RightLost(_, stop_by_ms):
                     self._keep_right(stop_by_ms=stop_by_ms)

@@ -42,7 +42,7 @@ def on_view(desk: Desk, quorum: QuorumView | None, now_ms: int) -> list[ManagerE
         return []
     if not quorum.is_held:
         effects = _lose(desk, quorum.reason, now_ms)
-        is_lapsed = quorum.stop_by_ms is not None  # else it was never gained
+        is_lapsed = quorum.stop_by_ms is not None or quorum.has_left  # else it was never gained
         return effects + (_say_nothing_is_held(desk) if is_lapsed else [])
     if desk.stage not in {Stage.YIELDING, Stage.RIGHTLESS}:
         desk.has_right, desk.right_until_ms = True, quorum.until_ms

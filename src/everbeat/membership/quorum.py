@@ -11,6 +11,7 @@ A new link process goes on in EMPTY or LOST if its forerunner was there (RUN/lin
 EMPTY: nothing is held here. To gain the right, every other node must have echoed this very life
 of ours, or be dead now: so whoever holds anything has heard us begin before we take anything.
 LOST: a lapse is final. Whatever is heard later, all is given up first; a new generation says so.
+LEFT: farewell was said. Who goes on nevertheless, after a core died, begins a new generation, too.
 
 A node is dead, so that its groups may be taken, when we have voted so and with us a majority of
 all voters, it included; or when it was confirmed to be off. Voters are the nodes that have not
@@ -65,6 +66,7 @@ class _State(Enum):
     EMPTY = auto()
     HELD = auto()
     LOST = auto()
+    LEFT = auto()
 
 
 class QuorumCore:
@@ -106,7 +108,7 @@ class QuorumCore:
         self._asks: dict[int, int] = {}  # stamp -> nonce
         self._asked_ms = -self._dead_ms
         self._refusal = ""
-        self.is_leaving = False
+        self._promises: list[NodeName] = []  # of one that is leaving
         self._told: VotersChanged | None = None
         self._ping_since_ms = 0  # since when a majority of the ping nodes answers
         self._pings: dict[str, int] = {
@@ -162,9 +164,19 @@ class QuorumCore:
 
     def on_leaving(self, dead: Iterable[NodeName]) -> tuple[NodeName, ...]:
         """Leave in order; return whom we must hear before we hold anything again."""
-        self.is_leaving = True
+        self._state = _State.LEFT
         gone = set(dead) - set(self._promised)
-        return tuple(node for node in self._others if node not in gone | set(self._left))
+        self._promises = [n for n in self._others if n not in gone | set(self._left)]
+        return tuple(self._promises)
+
+    def on_promise_broken(self) -> None:
+        """Take that the promise of one that leaves could not be kept: nobody is told of it."""
+        self._promises = []
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether this life has ended: nothing may be held in it any more."""
+        return self._state is _State.LEFT
 
     @property
     def promised(self) -> tuple[NodeName, ...]:
@@ -261,6 +273,8 @@ class QuorumCore:
 
     def on_given_up(self, now_ms: int) -> None:
         """Begin with empty hands: nothing is held here, and a new generation says so."""
+        if self._state is _State.LEFT:
+            self._promised, self._promises = self._promises, []
         self._state, self._since_ms = _State.EMPTY, now_ms
         self._until_ms = 0
         self._leases.forget()
@@ -286,7 +300,7 @@ class QuorumCore:
                 facts += self._learned(now_ms)
             case _State.EMPTY:
                 facts += self._gained(now_ms)
-            case _State.LOST:
+            case _State.LOST | _State.LEFT:
                 pass
         voters = self._voters(now_ms)
         if voters != self._told:

@@ -20,6 +20,7 @@ from everbeat.model.quorum import (
     QuorumView,
     RightExtended,
     RightGained,
+    RightGivenBack,
     RightLost,
     VotersChanged,
     fold_right,
@@ -257,6 +258,7 @@ MembershipFact: TypeAlias = (
     | NodeIdentityChanged
     | RightGained
     | RightExtended
+    | RightGivenBack
     | RightLost
     | VotersChanged
 )
@@ -354,7 +356,7 @@ def fold(view: MembershipView, fact: MembershipFact) -> MembershipView:
             return _with_node(view, node, has_right=has_right)
         case NodeDialectChanged(node, dialect):
             return _with_node(view, node, dialect=dialect)
-        case RightGained() | RightExtended() | RightLost() | VotersChanged():
+        case RightGained() | RightExtended() | RightLost() | RightGivenBack() | VotersChanged():
             assert view.quorum is not None
             return replace(view, quorum=fold_right(view.quorum, fact))
         case ClientFlowChanged(is_paused):

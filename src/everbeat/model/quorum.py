@@ -107,6 +107,13 @@ class RightLost:
 
 
 @dataclass(frozen=True, slots=True)
+class RightGivenBack:
+    """We have said farewell and hold nothing; who goes on nevertheless begins a new life."""
+
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class ConfirmOff:
     """Order: this node was confirmed to be off. It is dead whatever the votes, until heard."""
 
@@ -132,6 +139,7 @@ class QuorumView:
     is_known: bool = True  # False: a new link process has not heard enough yet
     until_ms: int | None = None  # while held; None: without end
     stop_by_ms: int | None = None  # lost, and not everything was given up yet
+    has_left: bool = False  # given back: this life may gain it no more
     reason: str = ""
     lease_ms: int = 0
     majority: int = 0
@@ -148,7 +156,7 @@ class VotersChanged:
     waits_for: tuple[NodeName, ...]
 
 
-RightFact: TypeAlias = RightGained | RightExtended | RightLost | VotersChanged
+RightFact: TypeAlias = RightGained | RightExtended | RightLost | RightGivenBack | VotersChanged
 
 
 def fold_right(view: QuorumView, fact: RightFact) -> QuorumView:
@@ -161,6 +169,7 @@ def fold_right(view: QuorumView, fact: RightFact) -> QuorumView:
                 is_known=True,
                 until_ms=until_ms,
                 stop_by_ms=None,
+                has_left=False,
                 reason=reason,
             )
         case RightExtended(until_ms):
@@ -174,5 +183,8 @@ def fold_right(view: QuorumView, fact: RightFact) -> QuorumView:
                 stop_by_ms=stop_by_ms,
                 reason=reason,
             )
+        case RightGivenBack():
+            reason = "this node has left"
+            return replace(view, is_held=False, is_known=True, has_left=True, reason=reason)
         case VotersChanged(majority, voters, waits_for):
             return replace(view, majority=majority, voters=voters, waits_for=waits_for)

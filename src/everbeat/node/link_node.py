@@ -360,7 +360,7 @@ class LinkNode:
         if not kind or kind in OWN_TYPES or kind.startswith(UNNUMBERED_PREFIX):
             self._reject("malformed", "", own, now_ms)
             return
-        promise = self._quorum.leaving(payload, self._dead_peers())
+        promise = self._quorum.leaving(payload, self._dead_peers(), now_ms)
         self._tell(promise, now_ms)
         if not promise:
             self._send_all(payload, now_ms)

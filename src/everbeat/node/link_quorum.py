@@ -19,6 +19,7 @@ from everbeat.membership.quorum import QuorumCore
 from everbeat.model.cluster import Quorum
 from everbeat.model.members import NodeRightChanged, NodeStatus
 from everbeat.model.message import Field, FieldType
+from everbeat.model.quorum import RightGivenBack
 from everbeat.node.link_effects import PersistPromise
 
 if TYPE_CHECKING:
@@ -81,14 +82,14 @@ class LinkQuorum:
         is_asked = self._core is not None and self._config.quorum is Quorum.PING
         return {STAMP_FIELD: f"{now_ms:x}"} if is_asked else {}
 
-    def leaving(self, message: Message, dead: list[NodeName]) -> list[LinkEffect]:
+    def leaving(self, message: Message, dead: list[NodeName], now_ms: int) -> list[LinkEffect]:
         """Keep a farewell back until its promise is on disk; nothing: send the message now."""
         if self._core is None or message.type != "shutdone":
             return []
         self._written = True
         nodes = self._core.on_leaving(dead)
         self._farewell = message, nodes
-        return [PersistPromise(nodes)]
+        return [PersistPromise(nodes), RightGivenBack(now_ms)]
 
     def farewell(self, nodes: tuple[NodeName, ...], *, is_kept: bool) -> Message | None:
         """Return the farewell to send now that its promise was written, or could not be.
@@ -99,6 +100,8 @@ class LinkQuorum:
             return None
         message, self._farewell = self._farewell[0], None
         if not is_kept:
+            if self._core is not None:
+                self._core.on_promise_broken()
             return message
         return message.with_fields(Field(FieldType.STRING, LEFT_FIELD, "1"))
 
@@ -160,6 +163,7 @@ class LinkQuorum:
 
     def on_given_up(self, now_ms: int) -> None:
         """Take that nothing is held here any more; the generation is a new one."""
+        self._farewell = None  # of the former life
         if self._core is not None:
             self._core.on_given_up(now_ms)
 

@@ -30,7 +30,13 @@ from everbeat.model.members import (
     ReplayRejected,
     StatusReason,
 )
-from everbeat.model.quorum import RightExtended, RightGained, RightLost, VotersChanged
+from everbeat.model.quorum import (
+    RightExtended,
+    RightGained,
+    RightGivenBack,
+    RightLost,
+    VotersChanged,
+)
 
 if TYPE_CHECKING:
     from everbeat.model.members import MembershipFact
@@ -69,7 +75,7 @@ def lines_of_fact(fact: MembershipFact) -> tuple[LogLine, ...]:
             return ()
         case NodeAdded(node, kind):
             return ((LogLevel.DEBUG, f"node {node}: {kind} node configured"),)
-        case RightGained() | RightLost() | NodeRightChanged():
+        case RightGained() | RightLost() | RightGivenBack() | NodeRightChanged():
             return (_right_line(fact),)
         case RightExtended() | VotersChanged() | NodeDialectChanged():
             return ()
@@ -125,7 +131,9 @@ def _line(
             return LogLevel.WARN, f"node {node} {detail}"
 
 
-def _right_line(fact: RightGained | RightLost | NodeRightChanged) -> LogLine:
+def _right_line(
+    fact: RightGained | RightLost | RightGivenBack | NodeRightChanged,
+) -> LogLine:
     match fact:
         case RightGained(reason):
             return LogLevel.NOTICE, f"This node may hold resources: {reason}"
@@ -133,6 +141,8 @@ def _right_line(fact: RightGained | RightLost | NodeRightChanged) -> LogLine:
             within = f"within {max(stop_by_ms - at_ms, 0)} ms"
             text = f"This node may not hold resources any more: {reason}; gives up all {within}"
             return LogLevel.CRIT, text
+        case RightGivenBack():
+            return LogLevel.INFO, "This node has said farewell and holds nothing any more"
         case NodeRightChanged(node, has_right):
             says = "may hold resources" if has_right else "holds nothing and may not"
             return LogLevel.INFO, f"node {node}: {says}"

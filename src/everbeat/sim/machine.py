@@ -20,7 +20,14 @@ from everbeat.model.failures import Failures
 from everbeat.model.fencing import RunFencing, SafeNode
 from everbeat.model.members import Broadcast, RaiseGeneration
 from everbeat.model.operations import ForgetFailures, RunOperation, WatchResources
-from everbeat.model.quorum import AskWitness, ConfirmOff, RightExtended, RightGained, RightLost
+from everbeat.model.quorum import (
+    AskWitness,
+    ConfirmOff,
+    RightExtended,
+    RightGained,
+    RightGivenBack,
+    RightLost,
+)
 from everbeat.node.core_node import CoreNode
 from everbeat.node.link_effects import (
     PersistGeneration,
@@ -415,6 +422,10 @@ class Machine:
                     self.world.ask_witness(ask)
                 case RightGained() | RightExtended():
                     self.had_right, self.until_ms = True, effect.until_ms
+                    self.world.observe(self.name, effect)
+                    self._to_core(effect)
+                case RightGivenBack():
+                    self._forget_right()
                     self.world.observe(self.name, effect)
                     self._to_core(effect)
                 case RightLost():

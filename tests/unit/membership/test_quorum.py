@@ -278,3 +278,22 @@ def test_a_new_link_process_goes_on_no_longer_than_its_forerunner_might_have() -
         effects = core.on_tick(OWN, max(due_ms, began_ms))
         [lost] = [e for e in effects if isinstance(e, RightLost)]
         assert lost.stop_by_ms == until_ms + TIMING.stoptime_ms
+
+
+def test_who_has_said_farewell_gains_nothing_before_a_new_life_that_keeps_its_promise() -> None:
+    core = held(core_of(Quorum.PING))
+    assert core.on_leaving([]) == (BETA,)
+    hear(core, BETA, 2_000, echo_ms=1_990)
+    core.on_ping_echo("router", 2_000, 2_010)
+    assert not [e for e in core.look(2_010) if isinstance(e, RightGained | RightExtended)]
+    core.on_given_up(3_000)
+    assert core.promised == (BETA,)
+    assert not core.is_leaving
+
+
+def test_a_promise_that_could_not_be_written_binds_nobody() -> None:
+    core = held(core_of(Quorum.PING))
+    core.on_leaving([])
+    core.on_promise_broken()
+    core.on_given_up(3_000)
+    assert core.promised == ()
