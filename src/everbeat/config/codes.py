@@ -92,11 +92,7 @@ HA_CF: Final = (
     Code("warntime-below-keepalive", _W, "Every heartbeat will be called late."),
     Code("initdead-below-deadtime", _E, "initdead must not be below deadtime."),
     Code("initdead-short", _W, "Below ten seconds a slow network start looks like a dead peer."),
-    Code(
-        "auto-failback-missing",
-        _W,
-        "Without it as on; beside a Heartbeat its deprecated way.",
-    ),
+    Code("auto-failback-missing", _W, "Without it as on; beside a Heartbeat its deprecated way."),
     Code("auto-failback-legacy", _W, "As on; beside a Heartbeat no standby, no takeover."),
     Code("autojoin-without-crm", _E, "autojoin other and any need a cluster resource manager."),
     Code("crm-unavailable", _E, "The named cluster resource manager is not part of this program."),

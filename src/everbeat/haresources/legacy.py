@@ -28,21 +28,12 @@ REPEAT_MS: Final = 5_000  # an unanswered request is repeated
 
 
 def request_own_groups(desk: Desk, now_ms: int) -> list[ManagerEffect]:
-    """Ask for each own group, or take all when nobody else is live."""
-    if _is_alone(desk):
-        return acquire(desk, desk.unclaimed_for_us(), "no other node is up", now_ms)
+    """Ask for each own group."""
     for key in sorted(desk.holdings.owned_by(desk.own) - desk.claims()):
         if is_empty(key):
             continue
         desk.requests[key] = now_ms
     return on_tick(desk, now_ms)
-
-
-def _is_alone(desk: Desk) -> bool:
-    """Whether nobody else can hold anything; where that must not be twice, not even soon."""
-    if desk.is_exclusive:
-        return all(peer.is_gone for peer in desk.peers.values())
-    return not desk.live_peers()
 
 
 def acquire(desk: Desk, keys: frozenset[GroupKey], why: str, now_ms: int) -> list[ManagerEffect]:
@@ -57,9 +48,8 @@ def acquire(desk: Desk, keys: frozenset[GroupKey], why: str, now_ms: int) -> lis
 def on_tick(desk: Desk, now_ms: int) -> list[ManagerEffect]:
     """Send the requests that are due and answer those whose group has stopped."""
     effects: list[ManagerEffect] = []
-    if desk.requests and _is_alone(desk):
-        desk.requests.clear()
-        effects += acquire(desk, desk.unclaimed_for_us(), "no other node is up", now_ms)
+    if not desk.is_legacy:
+        desk.requests.clear()  # no Heartbeat is left to answer: what nobody holds is taken as usual
     for key, due_ms in sorted(desk.requests.items()):
         if now_ms >= due_ms:
             desk.requests[key] = now_ms + REPEAT_MS

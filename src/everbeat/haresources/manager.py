@@ -306,8 +306,7 @@ class HaresourcesManager:
         peer = desk.peer(fact.node)
         was_dead = NodeStatus.DEAD in {peer.status, fact.old}
         peer.status = fact.new
-        # In legacy mode it does not say that it starts; a new link process knows no former life.
-        is_new_life = was_dead or (desk.is_legacy and fact.old is NodeStatus.INIT)
+        is_new_life = was_dead or fact.new is NodeStatus.UP  # a Heartbeat may not say `starting`
         if is_new_life and peer.has_left and fact.new is not NodeStatus.DEAD:
             peer.forget()  # the one that left had fallen silent
         elif was_dead and fact.new is not NodeStatus.DEAD:

@@ -64,12 +64,8 @@ class Peer:
     @property
     def is_uncertain(self) -> bool:
         """Whether it may hold what we do not know of: not known to be gone, nor heard out."""
-        return not self.is_gone and not (self.is_there and self.has_reported)
-
-    @property
-    def is_gone(self) -> bool:
-        """Whether it is dead, or has stopped in order."""
-        return self.status is NodeStatus.DEAD or self.has_left
+        is_gone = self.status is NodeStatus.DEAD or self.has_left
+        return not is_gone and not (self.is_there and self.has_reported)
 
     @property
     def is_settled(self) -> bool:

@@ -55,7 +55,6 @@ def take_over(
     desk: Desk, peer: Peer, what: str, phases: Iterable[Phase], now_ms: int
 ) -> list[ManagerEffect]:
     """Acquire what falls to us now."""
-    desk.requests.clear()
     keys = desk.unclaimed_for_us()
     severity = Severity.WARNING if what == "died" else Severity.INFO
     why = f"{peer.node} {what}"

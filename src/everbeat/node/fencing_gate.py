@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from everbeat.fencing.facts import FencingHeldUp, NodeFenced
 from everbeat.fencing.fencer import Fencer
 from everbeat.haresources.peers import order_of
-from everbeat.model.cluster import AutoFailback, Quorum
+from everbeat.model.cluster import Quorum
 from everbeat.model.fencing import FenceAction, RunFencing, SafeNode
 from everbeat.model.members import (
     Broadcast,
@@ -162,7 +162,7 @@ class FencingGate:
             case NodeStatusChanged() if _is_peer(fact.node, view):
                 if fact.new is NodeStatus.DEAD:
                     return self._on_death(fact, now_ms, is_holding=is_holding)
-                if self._is_new_life(fact):
+                if fact.old is NodeStatus.DEAD or fact.new is NodeStatus.UP:  # a new life
                     self._forget(fact.node)
                 why = f"it is {fact.new.value}"
                 return [Released(fact), *self._heard_again(fact.node, why, now_ms)]
@@ -289,15 +289,6 @@ class FencingGate:
         """Whether every other node was heard, or is known to hold nothing."""
         silent = (n for n in self._view.peers() if n.status not in _LIVE)
         return not self._withheld and all(self._is_safe(n.node, n.last_heard_ms) for n in silent)
-
-    def _is_new_life(self, fact: NodeStatusChanged) -> bool:
-        """Whether a node that is heard is none that is about to leave.
-
-        A new link process knows no former life, and in legacy mode nobody says `starting`.
-        """
-        is_silent_mode = self._config.auto_failback is AutoFailback.LEGACY
-        is_first_heard = fact.old is NodeStatus.INIT and is_silent_mode
-        return NodeStatus.DEAD is fact.old or NodeStatus.UP is fact.new or is_first_heard
 
     def _forget(self, node: NodeName) -> None:
         """Begin anew with a node: what was known of its former life says nothing."""

@@ -445,12 +445,17 @@ def test_legacy_asks_for_its_groups_one_by_one() -> None:
     assert node.manager.view().holds == "none"
 
 
-def test_legacy_is_on_beside_an_everbeat() -> None:
+def _joining_an_everbeat_in_legacy_mode() -> Node:
     node = Node(AutoFailback.LEGACY)
     node.fact(NodeDialectChanged(ALPHA, 1))
     node.alpha_is(NodeStatus.ACTIVE)
     node.fact(CommunicationUp(0))
     assert node.last("starting")
+    return node
+
+
+def test_legacy_is_on_beside_an_everbeat() -> None:
+    node = _joining_an_everbeat_in_legacy_mode()
     node.alpha_holds("all")
     node.pass_time(10_000)
     assert node.running == set()
@@ -458,13 +463,31 @@ def test_legacy_is_on_beside_an_everbeat() -> None:
 
 
 def test_a_heartbeat_that_comes_up_while_we_join_is_asked_in_its_way() -> None:
-    node = Node(AutoFailback.LEGACY)
-    node.fact(NodeDialectChanged(ALPHA, 1))
-    node.alpha_is(NodeStatus.ACTIVE)
-    node.fact(CommunicationUp(0))
-    assert node.last("starting")
+    node = _joining_an_everbeat_in_legacy_mode()
     node.fact(NodeDialectChanged(ALPHA, 0))
     assert node.last("ip-request") == {"t": "ip-request", "ipaddr": "web"}
+
+
+def test_what_a_heartbeat_was_asked_for_is_taken_when_it_dies() -> None:
+    node = Node(AutoFailback.LEGACY)
+    node.alpha_is(NodeStatus.ACTIVE)
+    node.fact(CommunicationUp(0))
+    assert node.last("ip-request")
+    node.alpha_is(NodeStatus.DEAD, NodeStatus.ACTIVE)
+    assert node.running == {"10.0.0.1", "web"}
+    asked = [message.type for message in node.said].count("ip-request")
+    node.pass_time(60_000)
+    assert [message.type for message in node.said].count("ip-request") == asked
+
+
+def test_a_heartbeat_that_left_and_comes_up_again_is_there() -> None:
+    node = Node(AutoFailback.LEGACY)
+    node.alpha_is(NodeStatus.ACTIVE)
+    node.fact(CommunicationUp(0))
+    node.alpha_says(t="shutdone", st="dead")
+    assert node.running == {"10.0.0.1", "web"}
+    node.alpha_is(NodeStatus.UP)  # a new link process has heard it first
+    assert node.manager._desk.live_peers()
 
 
 def test_legacy_gives_a_group_back_and_answers_when_it_has_stopped() -> None:

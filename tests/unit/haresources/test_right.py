@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from everbeat.haresources.joining import ANSWER_LIMIT_MS
-from everbeat.model.cluster import AutoFailback
 from everbeat.model.members import (
     CommunicationUp,
     LinkChanged,
@@ -169,15 +168,3 @@ def test_what_runs_is_looked_for_before_communication_is_up_and_before_anybody_i
     node.take(node.manager.on_view(view, node.now_ms))
     assert node.running == set(), "the right is lost: it is given up"
     assert node.orders == [RaiseGeneration()]
-
-
-def test_in_legacy_mode_the_right_does_not_take_what_an_unheard_node_may_hold() -> None:
-    node = Node(AutoFailback.LEGACY)
-    quorum = QuorumView(kind="witness", is_held=False, lease_ms=5_000)
-    node.take(node.manager.on_view(MembershipView(BETA, quorum=quorum), node.now_ms))
-    node.fact(CommunicationUp(node.now_ms))
-    gained(node)
-    node.pass_time(60_000)
-    assert node.running == set()
-    node.alpha_is(NodeStatus.DEAD)
-    assert node.running == {"10.0.0.1", "web"}

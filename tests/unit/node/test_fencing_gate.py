@@ -178,6 +178,14 @@ def test_who_left_in_order_is_not_fenced_and_a_replaced_core_knows_it() -> None:
     assert [order.action for order in asked(effects)] == [FenceAction.MONITOR]
 
 
+def test_who_left_and_is_up_again_is_fenced_when_it_dies() -> None:
+    gate, view = gate_of()
+    hears(gate, view, t="shutdone", src="beta", seq="7")
+    up = replace(death(BETA), old=NodeStatus.INIT, new=NodeStatus.UP, reason=StatusReason.HEARD)
+    gate.on_membership(up, fold(view, up), DEAD_MS, is_holding=True)  # a new link process's word
+    assert released(dies(gate, view, BETA)) == []
+
+
 def test_a_node_that_cannot_stop_something_is_fenced_if_it_asks_for_it() -> None:
     gate, view = gate_of()
     [order] = asked(hears(gate, view, t="fence_me", src="beta", seq="7", why="webd"))
