@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 
+from everbeat.model.cluster import lease_ms
 from lab import Lab, Node, wait_until
 from lab.node import everbeat
 
@@ -23,7 +24,9 @@ pytestmark = [pytest.mark.real, pytest.mark.xdist_group("quorum")]
 ADDRESS = "10.77.0.50"
 CLIENT = "10.77.0.100"
 DEADTIME_S = 4
-LONG_DEADTIME_S = 10  # all processes are started again within the lease, on a busy machine as well
+LONG_DEADTIME_S = 10  # leaves a busy machine time to start all processes again
+STOPTIME_S = 2
+LONG_STOPTIME_S = 5
 LOOK_S = 0.05
 
 
@@ -57,7 +60,11 @@ def quorum_of(node: Node) -> dict[str, Any]:
 
 
 def formed(
-    lab: Lab, names: tuple[str, ...], extra: str, deadtime_s: int = DEADTIME_S
+    lab: Lab,
+    names: tuple[str, ...],
+    extra: str,
+    deadtime_s: int = DEADTIME_S,
+    stoptime_s: int = STOPTIME_S,
 ) -> list[Node]:
     nodes = [lab.everbeat(name) for name in names]
     lab.configure(
@@ -65,7 +72,7 @@ def formed(
         deadtime=str(deadtime_s),
         initdead=str(deadtime_s + 1),
         auto_failback="off",
-        extra=f"stoptime 2\n{extra}",
+        extra=f"stoptime {stoptime_s}\n{extra}",
     )
     lab.start()
     wait_until(lambda: lab.holders(ADDRESS) == ["alpha"], "alpha serves", 40)
@@ -115,16 +122,39 @@ def test_after_every_cut_one_side_holds_and_the_other_has_given_up_before(
     assert lab.holders(ADDRESS) == [third.name]
 
 
+def kill_all(node: Node) -> None:
+    """Kill every process of ours on a node, keeper first; what they started goes on."""
+    ours = node.sh("grep -slE '^hb-' /proc/[0-9]*/comm; cat /run/heartbeat.pid").split()
+    pids = [word.split("/")[2] if word.startswith("/") else word for word in ours]
+    node.sh(f"kill -KILL {pids[-1]} {' '.join(pids[:-1])}")
+    assert node.holds(ADDRESS), "what it started goes on"
+
+
 def test_leftovers_of_a_node_whose_processes_were_all_killed_are_found_at_the_next_start() -> None:
     with Lab() as lab:
         nodes = formed(lab, ("alpha", "beta", "gamma"), "", LONG_DEADTIME_S)
         alpha = nodes[0]
         with Watcher(lab) as watcher:
-            ours = alpha.sh("grep -slE '^hb-' /proc/[0-9]*/comm; cat /run/heartbeat.pid").split()
-            pids = [word.split("/")[2] if word.startswith("/") else word for word in ours]
-            alpha.sh(f"kill -KILL {pids[-1]} {' '.join(pids[:-1])}")
-            assert alpha.holds(ADDRESS), "what it started goes on"
+            kill_all(alpha)
             alpha.start()
             alpha.wait_rscstatus("local", "all")
             time.sleep(2 * LONG_DEADTIME_S)
         assert [holders for holders in watcher.seen if holders != ("alpha",)] == []
+
+
+def test_leftovers_whose_right_has_ended_are_given_up_before_another_node_takes_them() -> None:
+    lease_s = lease_ms(LONG_DEADTIME_S * 1_000, LONG_STOPTIME_S * 1_000) / 1_000
+    with Lab() as lab:
+        names = ("alpha", "beta", "gamma")
+        nodes = formed(lab, names, "", LONG_DEADTIME_S, LONG_STOPTIME_S)
+        alpha = nodes[0]
+        with Watcher(lab) as watcher:
+            kill_all(alpha)
+            time.sleep(lease_s)
+            alpha.start()
+            wait_until(lambda: not alpha.holds(ADDRESS), "alpha gives up", LONG_STOPTIME_S)
+            wait_until(lambda: bool(lab.holders(ADDRESS)), "one node serves", 30)
+            time.sleep(LONG_DEADTIME_S)
+        assert [holders for holders in watcher.seen if len(holders) > 1] == []
+        assert len(lab.holders(ADDRESS)) == 1
+        assert "lost before this process began" in alpha.log()
