@@ -1,20 +1,20 @@
 """Real nodes whose right to hold is decided by ping nodes or by votes: cuts, also of one direction.
 
-Somebody looks at all nodes again and again who has the address: never two, one at the end.
+The kernels of all nodes tell who has the address: never two, one at the end.
 """
 
 from __future__ import annotations
 
 import json
-import threading
 import time
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from everbeat.model.cluster import lease_ms
 from lab import Lab, Node, wait_until
 from lab.node import everbeat
+from lab.watch import AddressWatch, overlaps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,31 +27,6 @@ DEADTIME_S = 4
 LONG_DEADTIME_S = 10  # leaves a busy machine time to start all processes again
 STOPTIME_S = 2
 LONG_STOPTIME_S = 5
-LOOK_S = 0.05
-
-
-class Watcher:
-    """Looks who has the address, until it is told to stop."""
-
-    def __init__(self, lab: Lab) -> None:
-        self.seen: list[tuple[str, ...]] = []
-        self._lab = lab
-        self._is_over = threading.Event()
-        self._thread = threading.Thread(target=self._look)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._is_over.set()
-        self._thread.join()
-
-    def _look(self) -> None:
-        while not self._is_over.wait(LOOK_S):
-            holders = tuple(self._lab.holders(ADDRESS))
-            if not self.seen or self.seen[-1] != holders:
-                self.seen.append(holders)
 
 
 def quorum_of(node: Node) -> dict[str, Any]:
@@ -61,6 +36,7 @@ def quorum_of(node: Node) -> dict[str, Any]:
 
 def formed(
     lab: Lab,
+    watch: AddressWatch,
     names: tuple[str, ...],
     extra: str,
     deadtime_s: int = DEADTIME_S,
@@ -74,87 +50,81 @@ def formed(
         auto_failback="off",
         extra=f"stoptime {stoptime_s}\n{extra}",
     )
+    for node in nodes:
+        watch.watch(node.name, node.on)
     lab.start()
-    wait_until(lambda: lab.holders(ADDRESS) == ["alpha"], "alpha serves", 40)
+    wait_until(lambda: watch.holders() == ["alpha"], "alpha serves", 40)
+    nodes[0].wait_rscstatus("local", "all")
     return nodes
 
 
-def wait_taken(lab: Lab, former: Node) -> Node:
-    """Wait until another node has the address; return it."""
-    found: list[str] = []
-
-    def is_taken() -> bool:
-        found[:] = lab.holders(ADDRESS)
-        return len(found) == 1 and found != [former.name]
-
-    wait_until(is_taken, "another node has the address", 20)
-    return lab.nodes[found[0]]
+def wait_taken(lab: Lab, watch: AddressWatch, former: Node) -> Node:
+    """Wait until another node alone has the address; return it."""
+    others = [[name] for name in lab.nodes if name != former.name]
+    wait_until(lambda: watch.holders() in others, "another node has the address", 20)
+    return lab.nodes[watch.holders()[0]]
 
 
 @pytest.fixture(params=["ping", "votes"])
-def cluster(request: pytest.FixtureRequest) -> Iterator[tuple[Lab, list[Node]]]:
-    with Lab() as lab:
+def cluster(request: pytest.FixtureRequest) -> Iterator[tuple[Lab, AddressWatch, list[Node]]]:
+    with Lab() as lab, AddressWatch(ADDRESS) as watch:
         if request.param == "ping":
-            yield lab, formed(lab, ("alpha", "beta"), f"ping {CLIENT}")
+            yield lab, watch, formed(lab, watch, ("alpha", "beta"), f"ping {CLIENT}")
         else:
-            yield lab, formed(lab, ("alpha", "beta", "gamma"), "")
+            yield lab, watch, formed(lab, watch, ("alpha", "beta", "gamma"), "")
 
 
 def test_after_every_cut_one_side_holds_and_the_other_has_given_up_before(
-    cluster: tuple[Lab, list[Node]],
+    cluster: tuple[Lab, AddressWatch, list[Node]],
 ) -> None:
-    lab, nodes = cluster
+    lab, watch, nodes = cluster
     alpha = nodes[0]
     assert quorum_of(alpha)["is_held"]
-    with Watcher(lab) as watcher:
-        alpha.cut()
-        cut_at = time.monotonic()
-        second = wait_taken(lab, alpha)
-        assert time.monotonic() - cut_at < DEADTIME_S + 6, "deadtime, a heartbeat, a slow machine"
-        assert not quorum_of(alpha)["is_held"]
-        alpha.heal()
-        wait_until(lambda: quorum_of(alpha)["is_held"], "alpha is back", 30)
-        second.loss(100, is_one_way=True)  # it hears the others, and is heard by nobody
-        third = wait_taken(lab, second)
-        second.loss(0)
-        wait_until(lambda: quorum_of(second)["is_held"], "both are back", 30)
-    assert [holders for holders in watcher.seen if len(holders) > 1] == []
-    assert lab.holders(ADDRESS) == [third.name]
+    alpha.cut()
+    cut_at = time.monotonic()
+    second = wait_taken(lab, watch, alpha)
+    assert time.monotonic() - cut_at < DEADTIME_S + 6, "deadtime, a heartbeat, a slow machine"
+    assert not quorum_of(alpha)["is_held"]
+    alpha.heal()
+    wait_until(lambda: quorum_of(alpha)["is_held"], "alpha is back", 30)
+    second.loss(100, is_one_way=True)  # it hears the others, and is heard by nobody
+    third = wait_taken(lab, watch, second)
+    second.loss(0)
+    wait_until(lambda: quorum_of(second)["is_held"], "both are back", 30)
+    assert overlaps(watch.spans()) == []
+    assert watch.holders() == [third.name]
 
 
 def kill_all(node: Node) -> None:
     """Kill every process of ours on a node, keeper first; what they started goes on."""
     ours = node.sh("grep -slE '^hb-' /proc/[0-9]*/comm; cat /run/heartbeat.pid").split()
     pids = [word.split("/")[2] if word.startswith("/") else word for word in ours]
-    node.sh(f"kill -KILL {pids[-1]} {' '.join(pids[:-1])}")
+    all_pids = f"{pids[-1]} {' '.join(pids[:-1])}"
+    node.sh(f"kill -STOP {all_pids}; kill -KILL {all_pids}")  # so that none outlives another
     assert node.holds(ADDRESS), "what it started goes on"
 
 
 def test_leftovers_of_a_node_whose_processes_were_all_killed_are_found_at_the_next_start() -> None:
-    with Lab() as lab:
-        nodes = formed(lab, ("alpha", "beta", "gamma"), "", LONG_DEADTIME_S)
-        alpha = nodes[0]
-        with Watcher(lab) as watcher:
-            kill_all(alpha)
-            alpha.start()
-            alpha.wait_rscstatus("local", "all")
-            time.sleep(2 * LONG_DEADTIME_S)
-        assert [holders for holders in watcher.seen if holders != ("alpha",)] == []
+    with Lab() as lab, AddressWatch(ADDRESS) as watch:
+        names = ("alpha", "beta", "gamma")
+        alpha = formed(lab, watch, names, "", LONG_DEADTIME_S)[0]
+        kill_all(alpha)
+        alpha.start()
+        alpha.wait_rscstatus("local", "all")
+        time.sleep(2 * LONG_DEADTIME_S)
+        assert [span.node for span in watch.spans()] == ["alpha"], "never interrupted, never moved"
 
 
 def test_leftovers_whose_right_has_ended_are_given_up_before_another_node_takes_them() -> None:
     lease_s = lease_ms(LONG_DEADTIME_S * 1_000, LONG_STOPTIME_S * 1_000) / 1_000
-    with Lab() as lab:
+    with Lab() as lab, AddressWatch(ADDRESS) as watch:
         names = ("alpha", "beta", "gamma")
-        nodes = formed(lab, names, "", LONG_DEADTIME_S, LONG_STOPTIME_S)
-        alpha = nodes[0]
-        with Watcher(lab) as watcher:
-            kill_all(alpha)
-            time.sleep(lease_s)
-            alpha.start()
-            wait_until(lambda: not alpha.holds(ADDRESS), "alpha gives up", LONG_STOPTIME_S)
-            wait_until(lambda: bool(lab.holders(ADDRESS)), "one node serves", 30)
-            time.sleep(LONG_DEADTIME_S)
-        assert [holders for holders in watcher.seen if len(holders) > 1] == []
-        assert len(lab.holders(ADDRESS)) == 1
+        alpha = formed(lab, watch, names, "", LONG_DEADTIME_S, LONG_STOPTIME_S)[0]
+        kill_all(alpha)
+        time.sleep(lease_s)
+        alpha.start()
+        wait_until(lambda: len(watch.spans()) > 1, "one node serves", 30)
+        time.sleep(LONG_DEADTIME_S)
+        assert overlaps(watch.spans()) == []
+        assert len(watch.holders()) == 1
         assert "lost before this process began" in alpha.log()

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Final, Self
 from everbeat.adapters.namespaces import NamespaceError, Space
 from everbeat.adapters.web_probe import Probe
 from faults.schedule import LOSS_PERCENT, Cluster, Fault, FaultKind, nodes_of
-from faults.watch import SERVER, AddressWatch, ServerWatch
 from lab import EVERBEAT, EverbeatNode, Lab, Node, wait_until
+from lab.watch import SERVER, AddressWatch, ServerWatch
 from lab.watchdog import PLACE, WatchdogHardware
 from lab.witness_machine import WITNESS_ADDRESS, WitnessMachine
 

@@ -48,7 +48,7 @@ from faults.schedule import (  # noqa: E402
     Schedule,
     drawn_schedule,
 )
-from faults.watch import Overlap, Span, now_ms, overlaps  # noqa: E402
+from lab.watch import Overlap, Span, now_ms, overlaps  # noqa: E402
 
 SETTLE_S: Final = 30
 """A machine boots (3 s), nodes wait for each other (initdead, 5 s; a witness that was killed

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from faults.schedule import LASTS_MS, Cluster, FaultKind, drawn_schedule
-from faults.watch import Span, overlaps
+from lab.watch import Span, overlaps
 
 COMMAND = Path(__file__).with_name("random_faults.py")
 FIRST = 34  # pauses, a cut cable, a killed keeper, standbys
