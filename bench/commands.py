@@ -173,7 +173,8 @@ def main() -> None:
     chosen = parser.parse_args()
     subprocess.run((sys.executable, "-m", "compileall", "-q", ROOT / "src"), check=True)
     rows = rows_of(measure(chosen.runs))
-    print("| command | first line, ms | longest | whole, ms | x bare python |\n|---|---|---|---|---|")
+    print("| command | first line, ms | longest | whole, ms | x bare python |")
+    print("|---|---|---|---|---|")
     for row in rows:
         print(
             f"| {row.command} | {row.first_line_ms:.0f} | {row.first_line_longest_ms:.0f} "

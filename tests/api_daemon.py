@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from everbeat.clients.authorization import Credentials
     from everbeat.clients.orders import ApiOrder
-    from everbeat.model.members import Broadcast, MembershipFact
+    from everbeat.model.membership import Broadcast, MembershipFact
     from everbeat.model.message import Message
 
 ALPHA, BETA, PING = NodeName("alpha"), NodeName("beta"), NodeName("10.77.0.100")
@@ -66,7 +66,7 @@ def view_of(own: NodeName = ALPHA, beta: NodeStatus = NodeStatus.ACTIVE) -> Memb
 
 
 def manager_of(own: NodeName = ALPHA, holds: str = "local", state: str = "stable") -> ManagerView:
-    from everbeat.model.cluster import AutoFailback  # noqa: PLC0415 - beside its only use
+    from everbeat.model.groups import AutoFailback  # noqa: PLC0415 - beside its only use
 
     return ManagerView(
         own=own,

@@ -16,14 +16,15 @@ from typing import TYPE_CHECKING, Self
 from everbeat.ipc.channel import connect
 from everbeat.ipc.codec import Codec, NotRunning
 from everbeat.ipc.registries import LINK_TYPES
-from everbeat.model.members import MembershipFact, MembershipView, fold
+from everbeat.model.members import MembershipView
+from everbeat.model.membership import MembershipFact, fold
 
 if TYPE_CHECKING:
     import signal
     from collections.abc import Callable
 
     from everbeat.ipc.channel import Channel
-    from everbeat.model.members import MembershipOrder
+    from everbeat.model.membership import MembershipOrder
     from everbeat.model.names import NodeName
 
 WAIT_S = 20.0

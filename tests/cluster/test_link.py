@@ -13,7 +13,7 @@ import pytest
 
 from cluster.link_process import Core, LinkProcess
 from cluster.media_lab import Net
-from everbeat.model.members import (
+from everbeat.model.membership import (
     Broadcast,
     MediumChanged,
     MessageReceived,

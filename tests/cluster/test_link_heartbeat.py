@@ -13,7 +13,7 @@ import pytest
 
 from cluster.cable import Cable
 from cluster.link_process import SOURCE, Core
-from everbeat.model.members import (
+from everbeat.model.membership import (
     Broadcast,
     MessageReceived,
     MessagesMissing,

@@ -27,7 +27,8 @@ sys.path[:0] = [
 # ruff: noqa: E402, S311 - the path must be set first for a run from the command line; repeatable
 from everbeat.membership.outbound import RESENT_PER_REQUEST_MAX
 from everbeat.model.cluster import Autojoin, HaConfig, Medium, MediumKind
-from everbeat.model.members import Broadcast, MembershipView, PacketsRejected, RaiseGeneration, fold
+from everbeat.model.members import MembershipView
+from everbeat.model.membership import Broadcast, PacketsRejected, RaiseGeneration, fold
 from everbeat.model.message import Field, FieldType, Message, message_of
 from everbeat.model.names import LinkName, NodeName
 from everbeat.node.link_node import (

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from everbeat.model.cluster import AuthKeys, Autojoin, HaConfig, Medium, MediumKind, Timing
-from everbeat.model.members import (
+from everbeat.model.members import NodeStatus
+from everbeat.model.membership import (
     CommunicationUp,
     MembershipFact,
     MessageReceived,
     MessagesMissing,
     NodeRestarted,
     NodeReturned,
-    NodeStatus,
     NodeStatusChanged,
     PacketsRejected,
     ReplayRejected,

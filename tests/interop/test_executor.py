@@ -25,7 +25,7 @@ from everbeat.adapters.namespaces import Space, SpaceConfig, Switch, can_make_sp
 from everbeat.ipc.channel import Channel, connect
 from everbeat.ipc.codec import Codec, IpcError
 from everbeat.ipc.registries import EXECUTOR_TYPES
-from everbeat.model.cluster import ResourceSpec
+from everbeat.model.groups import ResourceSpec
 from everbeat.model.names import GroupKey
 from everbeat.model.operations import (
     Action,

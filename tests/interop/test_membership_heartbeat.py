@@ -15,11 +15,11 @@ import pytest
 
 from cluster.link_process import Core
 from everbeat.adapters.namespaces import can_make_spaces
-from everbeat.model.members import (
+from everbeat.model.members import NodeStatus
+from everbeat.model.membership import (
     Broadcast,
     MessageReceived,
     MessagesMissing,
-    NodeStatus,
     NodeStatusChanged,
     OwnHeartbeatLate,
 )

@@ -17,15 +17,8 @@ from conftest import HEARTBEAT_PROGRAM, require_real
 from everbeat.adapters.namespaces import Space, SpaceConfig
 from everbeat.commands.tool_links import OLD_NAMES
 from everbeat.model.cluster import ApiAuthorization
-from everbeat.model.members import (
-    LinkChanged,
-    LinkStatus,
-    MembershipView,
-    MessageReceived,
-    NodeStatus,
-    NodeStatusChanged,
-    StatusReason,
-)
+from everbeat.model.members import LinkStatus, MembershipView, NodeStatus
+from everbeat.model.membership import LinkChanged, MessageReceived, NodeStatusChanged, StatusReason
 from everbeat.model.message import message_of
 from everbeat.model.names import LinkName
 from lab import Lab

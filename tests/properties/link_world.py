@@ -8,7 +8,8 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from everbeat.model.cluster import AuthKey, AuthKeys, HaConfig, Medium, MediumKind, Timing
-from everbeat.model.members import MembershipView, MessageReceived, fold
+from everbeat.model.members import MembershipView
+from everbeat.model.membership import MessageReceived, fold
 from everbeat.model.names import LinkName, NodeName
 from everbeat.node.link_node import (
     Identity,
@@ -22,7 +23,7 @@ from everbeat.node.link_node import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from everbeat.model.members import MembershipFact, MembershipOrder
+    from everbeat.model.membership import MembershipFact, MembershipOrder
 
 KEYS = AuthKeys(1, (AuthKey(1, "sha1", b"TopSecretKey"),))
 TIMING = Timing(

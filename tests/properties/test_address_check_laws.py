@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from everbeat.haresources.effects import EventRecorded
 from everbeat.haresources.timeline import Timeline
-from everbeat.model.cluster import ResourceGroup, ResourceSpec
-from everbeat.model.groups import GroupState, GroupView, ManagerView
-from everbeat.model.members import Broadcast, MembershipView, NodeKind, NodeStatus, NodeView
+from everbeat.model.groups import GroupState, GroupView, ManagerView, ResourceGroup, ResourceSpec
+from everbeat.model.members import MembershipView, NodeKind, NodeStatus, NodeView
+from everbeat.model.membership import Broadcast
 from everbeat.model.message import message_of
 from everbeat.model.names import GroupKey, NodeName
 from everbeat.model.neighbours import (

@@ -10,7 +10,7 @@ from everbeat.clients.api import NODE_TYPES, SESSIONS_MAX, ClientApi
 from everbeat.clients.authorization import Credentials
 from everbeat.clients.orders import ApiOrder, Disconnect, Reply
 from everbeat.model.cluster import ApiAuthorization
-from everbeat.model.members import Broadcast, MessageReceived
+from everbeat.model.membership import Broadcast, MessageReceived
 from everbeat.model.message import Field, FieldType, Message, message_of
 
 ROOT = Credentials(pid=100, uid=0, gid=0, user="root", groups=("root",))

@@ -17,7 +17,8 @@ from everbeat.executor.effects import (
     SetAddress,
     Signal,
 )
-from everbeat.model.cluster import HaConfig, ResourceSpec
+from everbeat.model.cluster import HaConfig
+from everbeat.model.groups import ResourceSpec
 from everbeat.model.names import GroupKey, NodeName
 from everbeat.model.operations import Action, OperationDone, Outcome, RunOperation
 from everbeat.node.executor_node import ExecutorNode

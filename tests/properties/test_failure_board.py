@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from everbeat.model.failures import Failures, ResourceFailures
-from everbeat.model.members import (
+from everbeat.model.members import NodeStatus
+from everbeat.model.membership import (
     MessageReceived,
     NodeRestarted,
-    NodeStatus,
     NodeStatusChanged,
     StatusReason,
 )

@@ -18,14 +18,12 @@ from everbeat.model.fencing import (
     FencingDone,
     RunFencing,
 )
-from everbeat.model.members import (
+from everbeat.model.members import MembershipView, NodeKind, NodeStatus
+from everbeat.model.membership import (
     CommunicationUp,
-    MembershipView,
     MessageReceived,
     NodeAdded,
-    NodeKind,
     NodeRestarted,
-    NodeStatus,
     NodeStatusChanged,
     StatusReason,
     fold,

@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from everbeat.model.members import (
+from everbeat.model.members import NodeStatus
+from everbeat.model.membership import (
     Broadcast,
     MessagesMissing,
     NodeRestarted,
     NodeReturned,
-    NodeStatus,
     NodeStatusChanged,
     RaiseGeneration,
     StatusReason,

@@ -19,7 +19,7 @@ from everbeat.executor.effects import (
     Unobserve,
 )
 from everbeat.executor.recurring import MONITORS_MAX, Recurring, RecurringEffect
-from everbeat.model.cluster import ResourceSpec
+from everbeat.model.groups import ResourceSpec
 from everbeat.model.names import GroupKey
 from everbeat.model.operations import MonitorFailed, Outcome, Watch, WatchResources
 

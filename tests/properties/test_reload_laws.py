@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from everbeat.haresources.runner import GroupRunner
-from everbeat.model.cluster import ActionTimes, Monitoring, ResourceGroup, ResourceSpec
-from everbeat.model.groups import GroupState
+from everbeat.model.cluster import ActionTimes, Monitoring
+from everbeat.model.groups import GroupState, ResourceGroup, ResourceSpec
 from everbeat.model.names import GroupKey, NodeName
 from everbeat.model.operations import Action, OperationDone, Outcome, RunOperation
 

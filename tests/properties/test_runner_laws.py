@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from everbeat.haresources.effects import GroupMoved
 from everbeat.haresources.runner import GroupRunner
-from everbeat.model.cluster import Monitoring, ResourceGroup, ResourceSpec
-from everbeat.model.groups import GroupState
+from everbeat.model.cluster import Monitoring
+from everbeat.model.groups import GroupState, ResourceGroup, ResourceSpec
 from everbeat.model.names import GroupKey, NodeName
 from everbeat.model.operations import (
     Action,

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from everbeat.model.cluster import AutoFailback
-from everbeat.model.members import MessageReceived
+from everbeat.model.groups import AutoFailback
+from everbeat.model.membership import MessageReceived
 from everbeat.node.core_node import CoreNode
 from everbeat.node.link_node import LinkNode
 from everbeat.sim.checkers import BrokenPromise, holders

@@ -8,7 +8,8 @@ from typing import Final
 
 import pytest
 
-from everbeat.model.cluster import AutoFailback, Quorum, ResourceGroup, ResourceSpec, Timing
+from everbeat.model.cluster import Quorum, Timing
+from everbeat.model.groups import AutoFailback, ResourceGroup, ResourceSpec
 from everbeat.model.names import GroupKey, NodeName
 from everbeat.sim.checkers import check_each_group_is_held_once, check_no_two_hold, holders
 from everbeat.sim.cluster import NAMES, TIMING, configs_for, wait_settled

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from everbeat.model.cluster import AutoFailback, Quorum
+from everbeat.model.cluster import Quorum
+from everbeat.model.groups import AutoFailback
 from everbeat.model.operations import Action
 from everbeat.node.link_node import LinkNode
 from everbeat.sim.checkers import BrokenPromise

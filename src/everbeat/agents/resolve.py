@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from everbeat.agents.agent import AddressAgent, Agent, ScriptAgent, SystemdAgent
 
 if TYPE_CHECKING:
-    from everbeat.model.cluster import ResourceSpec
+    from everbeat.model.groups import ResourceSpec
 
 ADDRESS_NAMES: Final = frozenset({"IPaddr", "IPaddr2"})
 _UNIT_SUFFIX: Final = ".service"

@@ -25,13 +25,12 @@ from everbeat.clients import answers
 from everbeat.clients.authorization import Gate, Refused, is_client_name
 from everbeat.clients.orders import ApiOrder, Disconnect, Reply
 from everbeat.clients.session import Session, filter_from_text, is_within_rate
-from everbeat.model.members import (
+from everbeat.model.members import NodeKind, NodeStatus
+from everbeat.model.membership import (
     Broadcast,
     ClientFlowChanged,
     LinkChanged,
     MessageReceived,
-    NodeKind,
-    NodeStatus,
     NodeStatusChanged,
 )
 from everbeat.model.message import Field, FieldType, Message, message_of
@@ -41,7 +40,8 @@ if TYPE_CHECKING:
     from everbeat.clients.authorization import Credentials
     from everbeat.model.cluster import HaConfig
     from everbeat.model.groups import ManagerView
-    from everbeat.model.members import MembershipFact, MembershipView, NodeView
+    from everbeat.model.members import MembershipView, NodeView
+    from everbeat.model.membership import MembershipFact
     from everbeat.model.names import NodeName
 
 SESSIONS_MAX: Final = 128  # beyond it a new connection is hung up on

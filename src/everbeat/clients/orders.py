@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from everbeat.model.members import Broadcast
+from everbeat.model.membership import Broadcast
 
 if TYPE_CHECKING:
     from everbeat.model.message import Message

@@ -1,4 +1,4 @@
-"""The JSON of everbeat's commands: dataclasses and named tuples by their field names.
+"""The JSON of everbeat's commands: dataclasses, structs and named tuples by their field names.
 
 Enums are their words (severity: info, warning, error), bytes are hex. Keys are stable: a field
 may be added, none is renamed or removed within a major version.
@@ -11,16 +11,20 @@ import json
 from enum import Enum
 from typing import Any
 
+from msgspec import Struct
+
 from everbeat.model.reports import Severity
 
 
 def dumps(value: object, *, is_indented: bool = False) -> str:
-    """Return the JSON text of a value made of dataclasses, tuples and plain values."""
+    """Return the JSON text of a value made of dataclasses, structs, tuples and plain values."""
     return json.dumps(plain_value(value), indent=2 if is_indented else None, ensure_ascii=False)
 
 
 def plain_value(value: object) -> Any:
     """Return a value json.dumps takes."""  # Any: JSON
+    if isinstance(value, Struct):
+        return {name: plain_value(getattr(value, name)) for name in value.__struct_fields__}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = dataclasses.fields(value)
         return {field.name: plain_value(getattr(value, field.name)) for field in fields}

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 WAIT_SECONDS: Final = 120
 WORDS: Final = ("all", "foreign", "local", "failback")
-_POLL_S: Final = 0.2
+_POLL_S: Final = 0.02
 _SETTLED_S: Final = 3.0  # stable and unchanged for so long after a request: nothing came of it
 _SETTLED_OLD_S: Final = 15.0  # heartbeat looks stable while it waits 10 s for the other node
 

@@ -39,7 +39,8 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from pathlib import Path
 
-    from everbeat.model.cluster import HaConfig, ResourceGroup
+    from everbeat.model.cluster import HaConfig
+    from everbeat.model.groups import ResourceGroup
     from everbeat.model.reports import Report
 
 CHUNK: Final = 5

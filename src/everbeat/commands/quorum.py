@@ -11,7 +11,7 @@ from everbeat.commands.lines import Line, Span, Tone, duration, line
 
 if TYPE_CHECKING:
     from everbeat.ipc.messages import StatusReply
-    from everbeat.model.quorum import QuorumView, VoterView
+    from everbeat.model.members import QuorumView, VoterView
 
 CAN_SPLIT = "can split: nothing decides who holds when the nodes do not hear each other"
 BY_FENCING = "by fencing: nothing is taken over before the other node is confirmed off"

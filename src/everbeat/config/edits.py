@@ -11,7 +11,8 @@ from everbeat.model.cluster import AUTH_KEYS_MAX
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from everbeat.model.cluster import AuthKey, AuthKeys, ResourceGroup
+    from everbeat.model.cluster import AuthKey, AuthKeys
+    from everbeat.model.groups import ResourceGroup
 
 
 def address_of(word: str) -> str:

@@ -30,7 +30,8 @@ from everbeat.config.quorum import QUORUM, quorum_of
 from everbeat.config.suggestions import nearest
 from everbeat.config.timing import timing_of
 from everbeat.config.values import FALSE_WORDS, TRUE_WORDS, boolean_from_word, leading_number
-from everbeat.model.cluster import AutoFailback, Autojoin, HaConfig, Quorum, Timing
+from everbeat.model.cluster import Autojoin, HaConfig, Quorum, Timing
+from everbeat.model.groups import AutoFailback
 from everbeat.model.names import node_name_from_text
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from everbeat.config.codes import report_of
 from everbeat.config.files import ConfigFile, Line, lines_of, words_of
 from everbeat.config.resources import check_resource, resource_from_word, service_address
 from everbeat.config.suggestions import nearest
-from everbeat.model.cluster import ResourceGroup, ResourceSpec
+from everbeat.model.groups import ResourceGroup, ResourceSpec
 from everbeat.model.names import GroupKey, NodeName, node_name_from_text
 from everbeat.model.reports import Place, Severity
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from everbeat.config.draft import Draft
-    from everbeat.model.cluster import ResourceGroup
+    from everbeat.model.groups import ResourceGroup
 
 INTERVAL_MS_MIN: Final = 100
 """A monitor more often than this is a mistake."""

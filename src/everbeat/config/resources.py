@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from everbeat.config.codes import report_of
 from everbeat.config.values import number_from_word
-from everbeat.model.cluster import ResourceSpec
+from everbeat.model.groups import ResourceSpec
 
 if TYPE_CHECKING:
     from everbeat.model.reports import Place, Report

@@ -64,7 +64,8 @@ from everbeat.ipc.registries import EXECUTOR_TYPES, LINK_TYPES
 from everbeat.model.distribution import AUTHKEYS, CheckFiles, Distributed, InstallFiles
 from everbeat.model.failures import Failures
 from everbeat.model.fencing import RunFencing
-from everbeat.model.members import Broadcast, MembershipView, RaiseGeneration
+from everbeat.model.members import MembershipView
+from everbeat.model.membership import Broadcast, RaiseGeneration
 from everbeat.model.neighbours import ProbeAddresses, RepeatAnnouncement
 from everbeat.model.operations import (
     AnnounceAddresses,
@@ -92,7 +93,7 @@ if TYPE_CHECKING:
     from everbeat.ipc.channel import Channel
     from everbeat.model.cluster import AuthKeys
     from everbeat.model.groups import ClusterEvent
-    from everbeat.model.members import MembershipFact
+    from everbeat.model.membership import MembershipFact
     from everbeat.model.message import Message
     from everbeat.node.core_node import CoreEffect
 

@@ -61,7 +61,7 @@ from everbeat.ipc.codec import Codec, IpcError
 from everbeat.ipc.registries import LINK_TYPES
 from everbeat.membership.identity import Identity, continuing_identity
 from everbeat.model.cluster import Quorum
-from everbeat.model.members import MembershipOrder
+from everbeat.model.membership import MembershipOrder
 from everbeat.model.quorum import (
     AskWitness,
     RightExtended,
@@ -95,7 +95,7 @@ if TYPE_CHECKING:
 
     from everbeat.ipc.channel import Channel
     from everbeat.model.cluster import AuthKeys, HaConfig
-    from everbeat.model.members import MembershipFact
+    from everbeat.model.membership import MembershipFact
     from everbeat.model.names import NodeName
     from everbeat.model.quorum import WitnessReply
     from everbeat.node.link_effects import LinkEffect

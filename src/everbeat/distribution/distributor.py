@@ -36,7 +36,7 @@ from everbeat.model.distribution import (
     InstallFiles,
     NodeOutcome,
 )
-from everbeat.model.members import Broadcast
+from everbeat.model.membership import Broadcast
 from everbeat.model.message import message_of
 from everbeat.model.names import NodeName, node_name_from_text
 from everbeat.model.reports import Severity

@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from everbeat.agents.agent import Agent
     from everbeat.agents.environment import Environment
     from everbeat.agents.resolve import Installed
-    from everbeat.model.cluster import ResourceSpec
+    from everbeat.model.groups import ResourceSpec
     from everbeat.model.names import GroupKey
     from everbeat.model.operations import Watch, WatchResources
 

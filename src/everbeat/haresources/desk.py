@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 
 from everbeat.haresources.handover import NOTHING_MOVES
 from everbeat.haresources.peers import GROUPS_FIELD, JOINING_FIELD, RIGHT_FIELD, Peer, successor
-from everbeat.model.cluster import AutoFailback, Monitoring
-from everbeat.model.members import Broadcast, NodeStatus
+from everbeat.model.cluster import Monitoring
+from everbeat.model.groups import AutoFailback
+from everbeat.model.members import NodeStatus
+from everbeat.model.membership import Broadcast
 from everbeat.model.message import message_of
 from everbeat.model.names import GroupKey
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from everbeat.model.members import Broadcast, RaiseGeneration
+from everbeat.model.membership import Broadcast, RaiseGeneration
 from everbeat.model.operations import (
     AnnounceAddresses,
     OperationDone,

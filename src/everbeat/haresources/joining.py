@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 from everbeat.haresources import legacy
 from everbeat.haresources.desk import Stage
 from everbeat.haresources.peers import JOINING_FIELD, NOTHING, shown
-from everbeat.model.members import Broadcast
+from everbeat.model.membership import Broadcast
 from everbeat.model.message import message_of
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from everbeat.haresources.peers import NOTHING, is_empty, shown
-from everbeat.model.cluster import AutoFailback
-from everbeat.model.members import Broadcast
+from everbeat.model.groups import AutoFailback
+from everbeat.model.membership import Broadcast
 from everbeat.model.message import message_of
 from everbeat.model.names import GroupKey
 

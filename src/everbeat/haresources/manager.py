@@ -44,7 +44,8 @@ from everbeat.haresources.view import manager_view
 from everbeat.model.cluster import Quorum
 from everbeat.model.groups import GroupState, Phase
 from everbeat.model.holdings import Hold, hold_from_word
-from everbeat.model.members import (
+from everbeat.model.members import NodeStatus
+from everbeat.model.membership import (
     Broadcast,
     CommunicationUp,
     LinkChanged,
@@ -53,7 +54,6 @@ from everbeat.model.members import (
     NodeRestarted,
     NodeReturned,
     NodeRightChanged,
-    NodeStatus,
     NodeStatusChanged,
     OwnHeartbeatLate,
     RaiseGeneration,
@@ -68,10 +68,11 @@ if TYPE_CHECKING:
 
     from everbeat.haresources.effects import ManagerEffect
     from everbeat.haresources.peers import Peer
-    from everbeat.model.cluster import HaConfig, ResourceGroup, ResourceSpec
+    from everbeat.model.cluster import HaConfig
     from everbeat.model.failures import ResourceFailures
-    from everbeat.model.groups import ManagerView
-    from everbeat.model.members import MembershipFact, MembershipView
+    from everbeat.model.groups import ManagerView, ResourceGroup, ResourceSpec
+    from everbeat.model.members import MembershipView
+    from everbeat.model.membership import MembershipFact
     from everbeat.model.message import Message
     from everbeat.model.names import GroupKey
     from everbeat.model.operations import MonitorFailed, OperationDone

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from everbeat.model.cluster import ResourceGroup
+from everbeat.model.groups import ResourceGroup
 from everbeat.model.holdings import Hold, hold_from_word
 from everbeat.model.members import NodeStatus
 from everbeat.model.names import GroupKey

@@ -18,12 +18,14 @@ from typing import TYPE_CHECKING
 
 from everbeat.haresources.desk import Stage
 from everbeat.haresources.peers import NOTHING, Holdings, shown, with_empty_groups
-from everbeat.model.cluster import AutoFailback, Quorum
+from everbeat.model.cluster import Quorum
+from everbeat.model.groups import AutoFailback
 
 if TYPE_CHECKING:
     from everbeat.haresources.desk import Desk
     from everbeat.haresources.effects import ManagerEffect
-    from everbeat.model.cluster import HaConfig, ResourceGroup
+    from everbeat.model.cluster import HaConfig
+    from everbeat.model.groups import ResourceGroup
 
 
 @dataclass(frozen=True, slots=True)

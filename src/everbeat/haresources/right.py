@@ -15,14 +15,15 @@ from typing import TYPE_CHECKING, Final
 from everbeat.haresources import joining, standby, takeover
 from everbeat.haresources.desk import Stage
 from everbeat.model.groups import Phase
-from everbeat.model.members import LinkStatus, RaiseGeneration
+from everbeat.model.members import LinkStatus
+from everbeat.model.membership import RaiseGeneration
 from everbeat.model.reports import Severity
 
 if TYPE_CHECKING:
     from everbeat.haresources.desk import Desk
     from everbeat.haresources.effects import ManagerEffect
-    from everbeat.model.members import LinkChanged, NodeRightChanged
-    from everbeat.model.quorum import QuorumView
+    from everbeat.model.members import QuorumView
+    from everbeat.model.membership import LinkChanged, NodeRightChanged
 
 SILENT_LINK_MS: Final = 250
 """So much later than link should have said it we find ourselves that the right has lapsed."""

@@ -41,7 +41,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from everbeat.haresources.effects import RunnerEffect
-    from everbeat.model.cluster import ActionTimes, Monitoring, ResourceGroup, ResourceSpec
+    from everbeat.model.cluster import ActionTimes, Monitoring
+    from everbeat.model.groups import ResourceGroup, ResourceSpec
     from everbeat.model.names import GroupKey
     from everbeat.model.operations import MonitorFailed, OperationDone
 

@@ -17,9 +17,9 @@ from everbeat.haresources.handover import (
     HandoverStep,
 )
 from everbeat.haresources.peers import order_of, shown, successor
-from everbeat.model.cluster import AutoFailback
+from everbeat.model.groups import AutoFailback
 from everbeat.model.holdings import Hold
-from everbeat.model.members import Broadcast
+from everbeat.model.membership import Broadcast
 from everbeat.model.message import message_of
 from everbeat.model.names import GroupKey
 from everbeat.model.reports import Severity

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from everbeat.haresources.desk import Desk
-    from everbeat.model.cluster import ResourceGroup
+    from everbeat.model.groups import ResourceGroup
 
 
 def manager_view(desk: Desk, groups: Iterable[ResourceGroup]) -> ManagerView:

@@ -1,13 +1,12 @@
 """Values to bytes and back: a msgpack array `[type name, body]` with an explicit registry.
 
-In: the frozen dataclasses of `model` and `ipc.messages`. Out: bytes. Decoding checks every field
-against its annotation; only registered types come out. A Message, whose fields are typed at run
-time, travels as a list of `[field type, name, value]`.
+In: the frozen dataclasses of `model`, the structs of `ipc.messages`. Out: bytes. Decoding checks
+every field against its annotation; only registered types come out. A Message, whose fields are
+typed at run time, travels as a list of `[field type, name, value]`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -30,8 +29,7 @@ class NotRunning(IpcError):  # noqa: N818 - names the state a person reads about
     """Nobody listens on the socket."""
 
 
-@dataclass(frozen=True, slots=True)
-class Hello:
+class Hello(msgspec.Struct, frozen=True):
     """The first value in either direction: who speaks, and which version of the vocabulary."""
 
     program: str

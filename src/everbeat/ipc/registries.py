@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final, get_args
 
-from everbeat.model.members import MembershipFact, MembershipOrder, MembershipView
+from everbeat.model.members import MembershipView
+from everbeat.model.membership import MembershipFact, MembershipOrder
 from everbeat.model.operations import ExecutorFact, ExecutorOrder
 from everbeat.model.reload import UseConfiguration
 

@@ -18,12 +18,8 @@ from typing import TYPE_CHECKING
 from everbeat.membership.nodes import NodeRecord, is_node_name
 from everbeat.membership.rejections import OncePerSecond
 from everbeat.model.cluster import Autojoin
-from everbeat.model.members import (
-    MembershipFact,
-    NodeIdentityChanged,
-    NodeKind,
-    ReplayRejected,
-)
+from everbeat.model.members import NodeKind
+from everbeat.model.membership import MembershipFact, NodeIdentityChanged, ReplayRejected
 
 if TYPE_CHECKING:
     from everbeat.membership.envelope import Envelope

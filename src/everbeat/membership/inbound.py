@@ -23,7 +23,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 from everbeat.membership.identity import GAP_MAX
-from everbeat.model.members import MessagesMissing
+from everbeat.model.membership import MessagesMissing
 
 if TYPE_CHECKING:
     from everbeat.model.names import NodeName

@@ -14,7 +14,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from everbeat.model.members import LinkChanged, LinkStatus
+from everbeat.model.members import LinkStatus
+from everbeat.model.membership import LinkChanged
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -20,13 +20,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from everbeat.model.members import (
-    HeartbeatLate,
-    NodeKind,
-    NodeStatus,
-    NodeStatusChanged,
-    StatusReason,
-)
+from everbeat.model.members import NodeKind, NodeStatus
+from everbeat.model.membership import HeartbeatLate, NodeStatusChanged, StatusReason
 
 if TYPE_CHECKING:
     from collections.abc import Callable

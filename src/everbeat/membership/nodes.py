@@ -15,7 +15,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from everbeat.model.members import NodeAdded, NodeDeleted, NodeKind
+from everbeat.model.members import NodeKind
+from everbeat.model.membership import NodeAdded, NodeDeleted
 from everbeat.model.names import NODE_NAME_BYTES_MAX, NodeName, node_name_from_text
 
 if TYPE_CHECKING:

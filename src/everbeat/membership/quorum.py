@@ -31,15 +31,14 @@ from everbeat.membership.beat import Beat
 from everbeat.membership.lease import Leases
 from everbeat.membership.votes import Votes
 from everbeat.model.cluster import Quorum
+from everbeat.model.members import QuorumView, VoterView
 from everbeat.model.quorum import (
     AskWitness,
-    QuorumView,
     RightExtended,
     RightFact,
     RightGained,
     RightLost,
     VotersChanged,
-    VoterView,
     Want,
     WitnessAsk,
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from everbeat.model.members import PacketsRejected
+from everbeat.model.membership import PacketsRejected
 
 REPORT_INTERVAL_MS: Final = 1_000
 REASONS_MAX: Final = 32

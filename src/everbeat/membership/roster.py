@@ -25,12 +25,8 @@ from everbeat.membership.nodes import (
 )
 from everbeat.membership.ordering import Ordering
 from everbeat.membership.outbound import Acknowledgements
-from everbeat.model.members import (
-    MembershipFact,
-    NodeKind,
-    NodeRestarted,
-    NodeStatus,
-)
+from everbeat.model.members import NodeKind, NodeStatus
+from everbeat.model.membership import MembershipFact, NodeRestarted
 from everbeat.model.names import LinkName, NodeName, node_name_from_text
 
 if TYPE_CHECKING:

@@ -7,11 +7,14 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from everbeat.model.fencing import FenceAction, FenceDevice, StopFailure
-from everbeat.model.names import GroupKey, LinkName, NodeName
+from everbeat.model.groups import AutoFailback
+from everbeat.model.names import LinkName, NodeName
 from everbeat.model.quorum import WITNESS_PORT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from everbeat.model.groups import ResourceSpec
 
 HA_PORT: Final = 694
 AUTH_KEYS_MAX: Final = 16
@@ -97,14 +100,6 @@ class WitnessPlace:
 
     host: str
     port: int = WITNESS_PORT
-
-
-class AutoFailback(StrEnum):
-    """What happens to a group when its owner comes back."""
-
-    ON = "on"
-    OFF = "off"
-    LEGACY = "legacy"
 
 
 class Autojoin(StrEnum):
@@ -266,21 +261,3 @@ class AuthKeys:
     def key(self, number: int) -> AuthKey | None:
         """Return the key of this number, or None."""
         return next((key for key in self.keys if key.number == number), None)
-
-
-@dataclass(frozen=True, slots=True)
-class ResourceSpec:
-    """One resource word of haresources: `Script::arg1::arg2`; a bare address is IPaddr::address."""
-
-    text: str  # the word as written
-    script: str
-    arguments: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class ResourceGroup:
-    """One logical line of haresources: started left to right, stopped right to left."""
-
-    owner: NodeName  # the preferred node
-    key: GroupKey
-    resources: tuple[ResourceSpec, ...]

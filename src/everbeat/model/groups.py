@@ -1,13 +1,38 @@
-"""What the resource manager shows of its groups, and the events it remembers."""
+"""Groups: how haresources writes them, how they are shown, and the events that are remembered."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
 
-from everbeat.model.cluster import AutoFailback, ResourceGroup
-from everbeat.model.names import NodeName
+from everbeat.model.names import GroupKey, NodeName
 from everbeat.model.reports import Severity
+
+
+class AutoFailback(StrEnum):
+    """What happens to a group when its owner comes back."""
+
+    ON = "on"
+    OFF = "off"
+    LEGACY = "legacy"
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceSpec:
+    """One resource word of haresources: `Script::arg1::arg2`; a bare address is IPaddr::address."""
+
+    text: str  # the word as written
+    script: str
+    arguments: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceGroup:
+    """One logical line of haresources: started left to right, stopped right to left."""
+
+    owner: NodeName  # the preferred node
+    key: GroupKey
+    resources: tuple[ResourceSpec, ...]
 
 
 class GroupState(StrEnum):

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
-from everbeat.model.cluster import ResourceSpec
 from everbeat.model.failures import Failures
 from everbeat.model.fencing import FencingDone, RunFencing
+from everbeat.model.groups import ResourceSpec
 from everbeat.model.names import GroupKey
 from everbeat.model.neighbours import (
     AddressAnnounced,

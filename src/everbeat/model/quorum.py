@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final, TypeAlias
 
+from everbeat.model.members import QuorumView, VoterView
 from everbeat.model.names import NodeName
 
 WITNESS_PORT: Final = 6940
@@ -118,33 +119,6 @@ class ConfirmOff:
     """Order: this node was confirmed to be off. It is dead whatever the votes, until heard."""
 
     node: NodeName
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VoterView:
-    """What one voter does for us, for people."""
-
-    voter: str  # a node, `witness` or `ping`
-    is_leasing: bool = False
-    has_left: bool = False  # it stopped in order and promised to hold nothing
-    votes_dead: tuple[NodeName, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QuorumView:
-    """Where the right to hold comes from, for people and for a core that has just started."""
-
-    kind: str  # of model.cluster.Quorum
-    is_held: bool = False
-    is_known: bool = True  # False: a new link process has not heard enough yet
-    until_ms: int | None = None  # while held; None: without end
-    stop_by_ms: int | None = None  # lost, and not everything was given up yet
-    has_left: bool = False  # given back: this life may gain it no more
-    reason: str = ""
-    lease_ms: int = 0
-    majority: int = 0
-    voters: tuple[VoterView, ...] = ()
-    waits_for: tuple[NodeName, ...] = ()  # we promised to hold nothing before we hear them
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 from everbeat.agents.address import AddressError, address_from_arguments
 from everbeat.agents.resolve import ADDRESS_NAMES
 from everbeat.model.groups import GroupState
-from everbeat.model.members import Broadcast, NodeStatus
+from everbeat.model.members import NodeStatus
+from everbeat.model.membership import Broadcast
 from everbeat.model.names import NodeName
 from everbeat.model.neighbours import AddressesProbed, ProbeAddresses, RepeatAnnouncement
 from everbeat.model.reports import Severity
@@ -39,8 +40,7 @@ if TYPE_CHECKING:
 
     from everbeat.haresources.effects import EventRecorded
     from everbeat.haresources.timeline import Timeline
-    from everbeat.model.cluster import ResourceSpec
-    from everbeat.model.groups import ManagerView
+    from everbeat.model.groups import ManagerView, ResourceSpec
     from everbeat.model.members import MembershipView
     from everbeat.model.message import Message
     from everbeat.model.neighbours import AddressAnnounced, Finding

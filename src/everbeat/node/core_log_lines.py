@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from everbeat.haresources.effects import EventRecorded, GroupMoved, ResourceActed
 from everbeat.model.fencing import FenceAction, RunFencing
 from everbeat.model.groups import GroupState
-from everbeat.model.members import Broadcast
+from everbeat.model.membership import Broadcast
 from everbeat.model.operations import Action
 from everbeat.model.quorum import ConfirmOff
 from everbeat.model.reports import Severity

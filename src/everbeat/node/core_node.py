@@ -24,13 +24,12 @@ from everbeat.model.distribution import CheckFiles, Distributed, InstallFiles
 from everbeat.model.failures import Failures
 from everbeat.model.fencing import FencingDone, RunFencing, StopFailure
 from everbeat.model.groups import GroupState
-from everbeat.model.members import (
+from everbeat.model.members import MembershipView, NodeStatus
+from everbeat.model.membership import (
     Broadcast,
     CommunicationUp,
     LinkChanged,
-    MembershipView,
     MessageReceived,
-    NodeStatus,
     NodeStatusChanged,
     RaiseGeneration,
     fold,
@@ -78,12 +77,12 @@ if TYPE_CHECKING:
     from everbeat.clients.authorization import Credentials
     from everbeat.clients.orders import ApiOrder
     from everbeat.haresources.effects import ManagerEffect
-    from everbeat.model.cluster import AuthKeys, HaConfig, ResourceGroup
+    from everbeat.model.cluster import AuthKeys, HaConfig
     from everbeat.model.distribution import Bundle
     from everbeat.model.failures import NodeFailures
     from everbeat.model.fencing import FenceAction, FencingView, SafeNode
-    from everbeat.model.groups import ClusterEvent, ManagerView
-    from everbeat.model.members import MembershipFact
+    from everbeat.model.groups import ClusterEvent, ManagerView, ResourceGroup
+    from everbeat.model.membership import MembershipFact
     from everbeat.model.message import Message
     from everbeat.model.names import NodeName
     from everbeat.model.operations import ExecutorFact

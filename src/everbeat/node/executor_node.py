@@ -53,7 +53,8 @@ if TYPE_CHECKING:
 
     from everbeat.agents.environment import Places
     from everbeat.executor.effects import Ending, ExecutorEffect
-    from everbeat.model.cluster import HaConfig, ResourceSpec
+    from everbeat.model.cluster import HaConfig
+    from everbeat.model.groups import ResourceSpec
     from everbeat.model.operations import ExecutorFact, ExecutorOrder
 
 

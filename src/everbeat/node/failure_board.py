@@ -17,18 +17,13 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, unquote
 
 from everbeat.model.failures import Failures, NodeFailures, ResourceFailures
-from everbeat.model.members import (
-    Broadcast,
-    MessageReceived,
-    NodeRestarted,
-    NodeStatus,
-    NodeStatusChanged,
-)
+from everbeat.model.members import NodeStatus
+from everbeat.model.membership import Broadcast, MessageReceived, NodeRestarted, NodeStatusChanged
 from everbeat.model.message import message_of
 from everbeat.model.names import GroupKey, NodeName
 
 if TYPE_CHECKING:
-    from everbeat.model.members import MembershipFact
+    from everbeat.model.membership import MembershipFact
     from everbeat.model.message import Message
 
 FAILURES_TYPE: Final = "resource-failures"

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from everbeat.fencing.facts import FencingFact
     from everbeat.haresources.effects import EventRecorded
     from everbeat.haresources.timeline import Timeline
-    from everbeat.model.members import NodeStatusChanged
+    from everbeat.model.membership import NodeStatusChanged
     from everbeat.model.names import NodeName
 
 LOUD_ROUNDS: Final = 5

@@ -26,15 +26,13 @@ from everbeat.fencing.fencer import Fencer
 from everbeat.haresources.peers import order_of
 from everbeat.model.cluster import Quorum
 from everbeat.model.fencing import FenceAction, RunFencing, SafeNode
-from everbeat.model.members import (
+from everbeat.model.members import MembershipView, NodeKind, NodeStatus
+from everbeat.model.membership import (
     Broadcast,
     CommunicationUp,
-    MembershipView,
     MessageReceived,
-    NodeKind,
     NodeRestarted,
     NodeReturned,
-    NodeStatus,
     NodeStatusChanged,
     StatusReason,
 )
@@ -51,7 +49,7 @@ if TYPE_CHECKING:
     from everbeat.haresources.timeline import Timeline
     from everbeat.model.cluster import HaConfig
     from everbeat.model.fencing import FencingDone, FencingView
-    from everbeat.model.members import MembershipFact
+    from everbeat.model.membership import MembershipFact
     from everbeat.model.message import Message
 
 HOLDER_FIRST_MS: Final = 4_000

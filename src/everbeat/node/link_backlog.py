@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
-from everbeat.model.members import MessageReceived, NodeRestarted, NodeReturned
+from everbeat.model.membership import MessageReceived, NodeRestarted, NodeReturned
 
 if TYPE_CHECKING:
-    from everbeat.model.members import MembershipFact
+    from everbeat.model.membership import MembershipFact
 
 KEPT_MAX: Final = 1_000
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from everbeat.model.members import MembershipFact
+from everbeat.model.membership import MembershipFact
 from everbeat.model.quorum import AskWitness
 
 if TYPE_CHECKING:

@@ -32,19 +32,17 @@ from everbeat.membership.rejections import Rejections
 from everbeat.membership.replay import ReplayWindows
 from everbeat.membership.roster import Roster
 from everbeat.model.cluster import MediumKind
-from everbeat.model.members import (
+from everbeat.model.members import MembershipView, NodeKind, NodeStatus
+from everbeat.model.membership import (
     Broadcast,
     ClientFlowChanged,
     CommunicationUp,
     MediumChanged,
     MembershipFact,
     MembershipOrder,
-    MembershipView,
     MessageReceived,
     NodeDialectChanged,
-    NodeKind,
     NodeReturned,
-    NodeStatus,
     NodeStatusChanged,
     OwnHeartbeatLate,
     RaiseGeneration,

@@ -17,7 +17,8 @@ from everbeat.membership.beat import STAMP_FIELD, beat_from_message, fields_from
 from everbeat.membership.envelope import hex_from_text
 from everbeat.membership.quorum import QuorumCore
 from everbeat.model.cluster import Quorum
-from everbeat.model.members import NodeRightChanged, NodeStatus
+from everbeat.model.members import NodeStatus
+from everbeat.model.membership import NodeRightChanged
 from everbeat.model.message import Field, FieldType
 from everbeat.model.quorum import RightGivenBack
 from everbeat.node.link_effects import PersistPromise
@@ -27,10 +28,11 @@ if TYPE_CHECKING:
     from everbeat.membership.nodes import NodeRecord
     from everbeat.membership.roster import Roster
     from everbeat.model.cluster import HaConfig
-    from everbeat.model.members import MembershipFact
+    from everbeat.model.members import QuorumView
+    from everbeat.model.membership import MembershipFact
     from everbeat.model.message import Message
     from everbeat.model.names import LinkName, NodeName
-    from everbeat.model.quorum import QuorumView, WitnessReply
+    from everbeat.model.quorum import WitnessReply
     from everbeat.node.link_effects import LinkEffect
     from everbeat.ports.clock import Random
 

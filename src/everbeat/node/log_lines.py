@@ -8,7 +8,8 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from everbeat.model.members import (
+from everbeat.model.members import NodeStatus
+from everbeat.model.membership import (
     ClientFlowChanged,
     CommunicationUp,
     HeartbeatLate,
@@ -23,7 +24,6 @@ from everbeat.model.members import (
     NodeRestarted,
     NodeReturned,
     NodeRightChanged,
-    NodeStatus,
     NodeStatusChanged,
     OwnHeartbeatLate,
     PacketsRejected,
@@ -39,7 +39,7 @@ from everbeat.model.quorum import (
 )
 
 if TYPE_CHECKING:
-    from everbeat.model.members import MembershipFact
+    from everbeat.model.membership import MembershipFact
 
 GAP_MAX: Final = 250
 """A wider gap in a sender's numbers is given up at once."""

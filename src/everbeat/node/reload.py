@@ -11,10 +11,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from everbeat.model.cluster import AutoFailback, HaConfig
+from everbeat.model.groups import AutoFailback
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from everbeat.model.cluster import HaConfig
 
 NEXT_START: Final[Mapping[str, str]] = {
     "node": "the name of this machine",

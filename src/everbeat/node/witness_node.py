@@ -21,7 +21,7 @@ from everbeat.membership.witness import (
     SideTaken,
     Witness,
 )
-from everbeat.model.members import PacketsRejected
+from everbeat.model.membership import PacketsRejected
 from everbeat.model.quorum import Want, WitnessReason
 from everbeat.node.log_lines import LogLevel
 from everbeat.wire.witness import RejectedWitness, WitnessKeyring, open_ask, seal_reply

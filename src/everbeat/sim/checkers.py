@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from everbeat.model.members import MessageReceived, NodeStatus
+from everbeat.model.members import NodeStatus
+from everbeat.model.membership import MessageReceived
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from everbeat.model.members import MembershipFact
+    from everbeat.model.membership import MembershipFact
     from everbeat.model.names import NodeName
     from everbeat.sim.machine import Machine
 

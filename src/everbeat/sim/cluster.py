@@ -4,17 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from everbeat.model.cluster import (
-    ActionTimes,
-    AutoFailback,
-    HaConfig,
-    Medium,
-    MediumKind,
-    Monitoring,
-    ResourceGroup,
-    ResourceSpec,
-    Timing,
-)
+from everbeat.model.cluster import ActionTimes, HaConfig, Medium, MediumKind, Monitoring, Timing
+from everbeat.model.groups import AutoFailback, ResourceGroup, ResourceSpec
 from everbeat.model.names import GroupKey, LinkName, NodeName
 from everbeat.sim.checkers import (
     BOUND_MS,

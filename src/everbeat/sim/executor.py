@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
     from everbeat.agents.agent import Agent
     from everbeat.executor.effects import ExecutorEffect
-    from everbeat.model.cluster import HaConfig, ResourceGroup
+    from everbeat.model.cluster import HaConfig
+    from everbeat.model.groups import ResourceGroup
     from everbeat.model.operations import ExecutorFact, ExecutorOrder
     from everbeat.sim.agents import SimulatedAgents
 

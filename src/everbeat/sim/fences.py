@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from everbeat.model.cluster import AutoFailback, Quorum
+from everbeat.model.cluster import Quorum
 from everbeat.model.fencing import FenceDevice
+from everbeat.model.groups import AutoFailback
 from everbeat.sim.cluster import configs_for, groups_for, wait_settled
 from everbeat.sim.devices import SimulatedDevices
 from everbeat.sim.faults import Faults

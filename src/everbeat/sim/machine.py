@@ -18,7 +18,7 @@ from everbeat.membership.identity import Identity, continuing_identity
 from everbeat.model.cluster import Quorum
 from everbeat.model.failures import Failures
 from everbeat.model.fencing import RunFencing, SafeNode
-from everbeat.model.members import Broadcast, RaiseGeneration
+from everbeat.model.membership import Broadcast, RaiseGeneration
 from everbeat.model.operations import ForgetFailures, RunOperation, WatchResources
 from everbeat.model.quorum import (
     AskWitness,
@@ -45,8 +45,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from random import Random
 
-    from everbeat.model.cluster import AuthKeys, HaConfig, ResourceGroup
-    from everbeat.model.members import MembershipFact
+    from everbeat.model.cluster import AuthKeys, HaConfig
+    from everbeat.model.groups import ResourceGroup
+    from everbeat.model.membership import MembershipFact
     from everbeat.model.names import NodeName
     from everbeat.model.operations import ExecutorFact
     from everbeat.model.quorum import WitnessAsk, WitnessReply

@@ -24,7 +24,8 @@ from everbeat.sim.world import World
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from everbeat.model.cluster import HaConfig, ResourceGroup, ResourceSpec
+    from everbeat.model.cluster import HaConfig
+    from everbeat.model.groups import ResourceGroup, ResourceSpec
     from everbeat.sim.machine import Machine
 
 _NOBODY: Final = NodeName("")

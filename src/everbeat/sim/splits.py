@@ -19,16 +19,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from everbeat.model.cluster import (
-    DRIFT_PERMILLE,
-    AutoFailback,
-    Medium,
-    MediumKind,
-    Quorum,
-    Timing,
-    WitnessPlace,
-)
+from everbeat.model.cluster import DRIFT_PERMILLE, Medium, MediumKind, Quorum, Timing, WitnessPlace
 from everbeat.model.fencing import FenceDevice
+from everbeat.model.groups import AutoFailback
 from everbeat.model.names import LinkName
 from everbeat.sim.agents import Manner
 from everbeat.sim.cluster import configs_for, groups_for, wait_settled

@@ -19,9 +19,10 @@ from everbeat.sim.network import SWITCH, WITNESS, WITNESS_PATH, Network
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from everbeat.model.cluster import HaConfig, ResourceGroup
+    from everbeat.model.cluster import HaConfig
     from everbeat.model.fencing import RunFencing
-    from everbeat.model.members import MembershipFact
+    from everbeat.model.groups import ResourceGroup
+    from everbeat.model.membership import MembershipFact
     from everbeat.model.names import NodeName
     from everbeat.model.quorum import WitnessAsk
     from everbeat.sim.devices import SimulatedDevices

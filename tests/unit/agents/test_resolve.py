@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from everbeat.agents.agent import AddressAgent, ScriptAgent, SystemdAgent
 from everbeat.agents.resolve import resolve
-from everbeat.model.cluster import ResourceSpec
+from everbeat.model.groups import ResourceSpec
 from everbeat.model.operations import Action
 
 

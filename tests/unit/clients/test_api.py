@@ -15,14 +15,12 @@ from everbeat.clients.authorization import Credentials
 from everbeat.clients.orders import ApiOrder, Disconnect, Reply
 from everbeat.clients.session import SENDS_PER_SECOND_MAX
 from everbeat.model.cluster import ApiAuthorization, HaConfig, Medium, MediumKind, Timing
-from everbeat.model.members import (
+from everbeat.model.members import LinkStatus, MembershipView, NodeStatus
+from everbeat.model.membership import (
     Broadcast,
     ClientFlowChanged,
     LinkChanged,
-    LinkStatus,
-    MembershipView,
     MessageReceived,
-    NodeStatus,
     NodeStatusChanged,
     StatusReason,
 )

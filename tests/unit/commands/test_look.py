@@ -6,22 +6,33 @@ import io
 import json
 from dataclasses import replace
 
+from msgspec import structs
+
 from everbeat.commands.events import event_json, render_event
 from everbeat.commands.lines import duration, plain, show
 from everbeat.commands.status import problems, render_status, status_json
 from everbeat.ipc.messages import StatusReply
-from everbeat.model.cluster import AutoFailback, ResourceGroup, ResourceSpec
 from everbeat.model.failures import NodeFailures, ResourceFailures
-from everbeat.model.groups import ClusterEvent, GroupState, GroupView, ManagerView, Phase
+from everbeat.model.groups import (
+    AutoFailback,
+    ClusterEvent,
+    GroupState,
+    GroupView,
+    ManagerView,
+    Phase,
+    ResourceGroup,
+    ResourceSpec,
+)
 from everbeat.model.members import (
     LinkStatus,
     MembershipView,
     NodeKind,
     NodeStatus,
     NodeView,
+    QuorumView,
+    VoterView,
 )
 from everbeat.model.names import GroupKey, LinkName, NodeName
-from everbeat.model.quorum import QuorumView, VoterView
 from everbeat.model.reports import Severity
 
 ALPHA, BETA, PING = NodeName("alpha"), NodeName("beta"), NodeName("10.77.0.100")
@@ -179,7 +190,7 @@ def test_durations_are_for_people() -> None:
 
 def with_quorum(quorum: QuorumView) -> StatusReply:
     reply = healthy()
-    return replace(reply, membership=replace(reply.membership, quorum=quorum))
+    return structs.replace(reply, membership=replace(reply.membership, quorum=quorum))
 
 
 def test_status_says_that_two_nodes_alone_can_split() -> None:
@@ -226,7 +237,7 @@ def test_failures_come_with_their_countdown_and_those_that_bar_are_problems() ->
         )
 
     failed = (count("nginx", 3, bars=True), count("db", 1, bars=False))
-    reply = replace(healthy(), failures=(NodeFailures(BETA, failed),))
+    reply = structs.replace(healthy(), failures=(NodeFailures(BETA, failed),))
     text = plain(render_status(reply))
     assert "nginx  on beta  3 times, last 6.0 s ago, forgotten in 30 min: status: stopped" in text
     assert "db  on beta  once" in text

@@ -12,18 +12,17 @@ from everbeat.config.timing import timing_of
 from everbeat.model.cluster import (
     ApiAuthorization,
     AuthKey,
-    AutoFailback,
     HaConfig,
     Medium,
     MediumKind,
     Quorum,
-    ResourceSpec,
     RespawnClient,
     StonithDevice,
     Timing,
     WitnessPlace,
 )
 from everbeat.model.fencing import FenceAction, FenceDevice, StopFailure
+from everbeat.model.groups import AutoFailback, ResourceSpec
 from everbeat.model.names import LinkName, NodeName
 from everbeat.model.reports import Severity
 

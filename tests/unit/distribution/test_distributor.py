@@ -17,7 +17,7 @@ from everbeat.model.distribution import (
     FileContent,
     InstallFiles,
 )
-from everbeat.model.members import Broadcast
+from everbeat.model.membership import Broadcast
 from everbeat.model.message import Message, message_of
 from everbeat.model.names import NodeName
 from everbeat.model.reports import Place, Report, Severity

@@ -6,7 +6,7 @@ from everbeat.agents.agent import ScriptAgent
 from everbeat.executor.deadline import ABANDON_MS, EXAMINE_MS, KILL_AFTER_MS
 from everbeat.executor.effects import Ending, Examine, Launch, SetAddress, Signal
 from everbeat.executor.operations import WAITING_MAX, Answer, OperationEffect, Operations
-from everbeat.model.cluster import ResourceSpec
+from everbeat.model.groups import ResourceSpec
 from everbeat.model.names import GroupKey
 from everbeat.model.operations import (
     Action,

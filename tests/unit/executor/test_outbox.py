@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from everbeat.executor.effects import Publish
 from everbeat.executor.outbox import KEPT_MAX, Outbox
-from everbeat.model.cluster import ResourceSpec
+from everbeat.model.groups import ResourceSpec
 from everbeat.model.names import GroupKey
 from everbeat.model.operations import Action, ClientsStopped, OperationDone, Outcome
 

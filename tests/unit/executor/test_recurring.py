@@ -22,7 +22,7 @@ from everbeat.executor.recurring import (
     Recurring,
     RecurringEffect,
 )
-from everbeat.model.cluster import ResourceSpec
+from everbeat.model.groups import ResourceSpec
 from everbeat.model.names import GroupKey
 from everbeat.model.operations import (
     Action,

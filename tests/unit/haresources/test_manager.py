@@ -7,8 +7,10 @@ from everbeat.haresources.effects import EventRecorded, ManagerEffect, StopFinis
 from everbeat.haresources.joining import REQUEST_DELAY_MS
 from everbeat.haresources.manager import HaresourcesManager
 from everbeat.haresources.takeover import ORPHAN_MS, OVERLAP_MS
-from everbeat.model.cluster import AutoFailback, HaConfig, ResourceGroup, ResourceSpec
-from everbeat.model.members import (
+from everbeat.model.cluster import HaConfig
+from everbeat.model.groups import AutoFailback, ResourceGroup, ResourceSpec
+from everbeat.model.members import NodeStatus
+from everbeat.model.membership import (
     Broadcast,
     CommunicationUp,
     MembershipFact,
@@ -16,7 +18,6 @@ from everbeat.model.members import (
     NodeDialectChanged,
     NodeRestarted,
     NodeReturned,
-    NodeStatus,
     NodeStatusChanged,
     OwnHeartbeatLate,
     RaiseGeneration,

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 from everbeat.haresources.effects import EventRecorded
 from everbeat.haresources.manager import HaresourcesManager
 from everbeat.haresources.recovery import RETRY_MS
-from everbeat.model.cluster import AutoFailback, HaConfig, ResourceGroup, ResourceSpec
+from everbeat.model.cluster import HaConfig
 from everbeat.model.failures import ResourceFailures
-from everbeat.model.members import (
+from everbeat.model.groups import AutoFailback, ResourceGroup, ResourceSpec
+from everbeat.model.members import NodeStatus
+from everbeat.model.membership import (
     Broadcast,
     CommunicationUp,
     MessageReceived,
-    NodeStatus,
     NodeStatusChanged,
     StatusReason,
 )

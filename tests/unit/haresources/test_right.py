@@ -5,17 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from everbeat.haresources.joining import ANSWER_LIMIT_MS
-from everbeat.model.members import (
+from everbeat.model.members import LinkStatus, MembershipView, NodeStatus, QuorumView
+from everbeat.model.membership import (
     CommunicationUp,
     LinkChanged,
-    LinkStatus,
-    MembershipView,
     NodeRightChanged,
-    NodeStatus,
     RaiseGeneration,
 )
 from everbeat.model.names import LinkName
-from everbeat.model.quorum import QuorumView, RightExtended, RightGained, RightLost
+from everbeat.model.quorum import RightExtended, RightGained, RightLost
 from unit.haresources.test_manager import ALPHA, BETA, Node
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from everbeat.haresources.runner import (
     STUCK_RETRY_MS,
     GroupRunner,
 )
-from everbeat.model.cluster import Monitoring, ResourceGroup, ResourceSpec
-from everbeat.model.groups import GroupState
+from everbeat.model.cluster import Monitoring
+from everbeat.model.groups import GroupState, ResourceGroup, ResourceSpec
 from everbeat.model.names import GroupKey, NodeName
 from everbeat.model.operations import Action, OperationDone, Outcome, RunOperation
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from everbeat.membership.inbound import HISTORY_MAX, Arrival, Inbound
-from everbeat.model.members import MessagesMissing
+from everbeat.model.membership import MessagesMissing
 from everbeat.model.names import NodeName
 
 BETA = NodeName("beta")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from everbeat.membership.liveness import ANNOUNCED_MS_MIN, Liveness
 from everbeat.model.cluster import Timing
-from everbeat.model.members import HeartbeatLate, NodeKind, NodeStatus, StatusReason
+from everbeat.model.members import NodeKind, NodeStatus
+from everbeat.model.membership import HeartbeatLate, StatusReason
 from everbeat.model.names import NodeName
 
 BETA, PING = NodeName("beta"), NodeName("10.0.0.1")

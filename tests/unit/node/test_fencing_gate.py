@@ -15,15 +15,12 @@ from everbeat.model.fencing import (
     RunFencing,
     SafeNode,
 )
-from everbeat.model.members import (
+from everbeat.model.members import MembershipView, NodeKind, NodeStatus, NodeView
+from everbeat.model.membership import (
     Broadcast,
-    MembershipView,
     MessageReceived,
     NodeAdded,
-    NodeKind,
-    NodeStatus,
     NodeStatusChanged,
-    NodeView,
     StatusReason,
     fold,
 )

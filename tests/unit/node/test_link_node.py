@@ -8,23 +8,21 @@ from typing import TYPE_CHECKING, TypeVar
 from everbeat.membership.envelope import Stamp, stamped
 from everbeat.membership.identity import continuing_identity
 from everbeat.model.cluster import Autojoin, HaConfig, Medium, MediumKind
-from everbeat.model.members import (
+from everbeat.model.members import LinkStatus, NodeKind, NodeStatus
+from everbeat.model.membership import (
     Broadcast,
     ClientFlowChanged,
     CommunicationUp,
     HeartbeatLate,
     LinkChanged,
-    LinkStatus,
     MediumChanged,
     MembershipFact,
     MessageReceived,
     NodeAdded,
     NodeDeleted,
     NodeIdentityChanged,
-    NodeKind,
     NodeRestarted,
     NodeReturned,
-    NodeStatus,
     NodeStatusChanged,
     OwnHeartbeatLate,
     PacketsRejected,

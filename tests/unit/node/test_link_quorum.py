@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from everbeat.membership.identity import Identity, continuing_identity
 from everbeat.model.cluster import Quorum
-from everbeat.model.members import Broadcast
+from everbeat.model.membership import Broadcast
 from everbeat.model.message import message_of
 from everbeat.model.names import NodeName
-from everbeat.model.quorum import QuorumView, RightLost
+from everbeat.model.quorum import RightLost
 from everbeat.node.link_effects import LinkEffect, PersistPromise, Transmit
 from everbeat.node.link_node import LinkNode
 from everbeat.node.link_quorum import LEFT_FIELD
@@ -21,6 +21,7 @@ from properties.link_world import KEYS, TIMING, config_of
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from everbeat.model.members import QuorumView
     from everbeat.model.message import Message
 
 ALPHA, BETA, GAMMA = NodeName("alpha"), NodeName("beta"), NodeName("gamma")

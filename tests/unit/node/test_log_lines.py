@@ -8,16 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from everbeat.model.members import (
+from everbeat.model.members import LinkStatus, NodeStatus
+from everbeat.model.membership import (
     HeartbeatLate,
     LinkChanged,
-    LinkStatus,
     MembershipFact,
     MessageReceived,
     MessagesMissing,
     NodeDialectChanged,
     NodeRestarted,
-    NodeStatus,
     NodeStatusChanged,
     StatusReason,
 )

@@ -4,15 +4,8 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 
-from everbeat.model.cluster import (
-    ActionTimes,
-    AutoFailback,
-    HaConfig,
-    Medium,
-    MediumKind,
-    Monitoring,
-    Timing,
-)
+from everbeat.model.cluster import ActionTimes, HaConfig, Medium, MediumKind, Monitoring, Timing
+from everbeat.model.groups import AutoFailback
 from everbeat.model.names import LinkName, NodeName
 from everbeat.node.reload import NEXT_START, live_part, needs_new_link
 
