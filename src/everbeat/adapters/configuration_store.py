@@ -1,16 +1,11 @@
-"""The three files in --etc as bytes: read, checked as they would be, replaced whole and durably.
-
-A replaced file is kept as NAME.bak; there is no moment without NAME.
-"""
+"""Files that are to replace those in --etc: checked as they would be here, and installed."""
 
 from __future__ import annotations
 
-import os
-import stat
-from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from everbeat.adapters.cipher import CipherMissingError, cipher_for
+from everbeat.adapters.file_store import SECRET_MODE, USUAL_MODE, install_file, read_files
 from everbeat.adapters.host_facts import RealHost
 from everbeat.config.configuration import ConfigFile, ConfigFiles, Parsed, config_from_files
 from everbeat.config.files import text_from_bytes
@@ -23,22 +18,6 @@ if TYPE_CHECKING:
     from everbeat.model.distribution import Bundle
     from everbeat.model.reports import Report
     from everbeat.ports.host import HostLookup
-
-_MODE: Final = 0o644
-_SECRET_MODE: Final = 0o600
-
-
-class StoreError(Exception):
-    """A file cannot be written; the text says which and why."""
-
-
-def read_files(etc: Path) -> dict[str, bytes | None]:
-    """Return each of FILE_NAMES with its content, None where there is no readable file."""
-    found: dict[str, bytes | None] = dict.fromkeys(FILE_NAMES)
-    for name in FILE_NAMES:
-        with suppress(OSError):
-            found[name] = (etc / name).read_bytes()
-    return found
 
 
 def fitted_here(etc: Path, bundle: Bundle, host: HostLookup | None = None) -> Bundle:
@@ -83,39 +62,7 @@ def install_bundle(etc: Path, bundle: Bundle) -> tuple[str, ...]:
     return tuple(file.name for file in changed)
 
 
-def install_file(path: Path, content: bytes) -> None:
-    """Write one file: new beside it, flushed, renamed; the former one is NAME.bak."""
-    mode = _SECRET_MODE if path.name in SECRET_NAMES else _MODE
-    new, former = path.with_name(path.name + ".new"), path.with_name(path.name + ".bak")
-    try:
-        if path.exists() and path.name not in SECRET_NAMES:
-            mode = stat.S_IMODE(path.stat().st_mode)
-        new.unlink(missing_ok=True)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        descriptor = os.open(new, flags, mode)
-        with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(descriptor, mode)
-            file.write(content)
-            file.flush()
-            os.fsync(descriptor)
-        if path.exists():
-            former.unlink(missing_ok=True)
-            os.link(path, former)
-        new.replace(path)
-        _flush_folder(path.parent)
-    except OSError as error:
-        raise StoreError(f"{path}: {error.strerror or error}") from error
-
-
-def _flush_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def _config_file(etc: Path, name: str, content: bytes | None) -> ConfigFile:
     text = None if content is None else text_from_bytes(content)
-    mode = _SECRET_MODE if name in SECRET_NAMES else _MODE
+    mode = SECRET_MODE if name in SECRET_NAMES else USUAL_MODE
     return ConfigFile(str(etc / name), text, mode)

@@ -13,7 +13,7 @@ import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from everbeat.model.quorum import WITNESS_PORT
+from everbeat.model.cluster import WITNESS_PORT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from everbeat.commands.places import Places
 
 
+_PROGRESS: Final = {
+    Direction.STANDBY: "handing groups over",
+    Direction.TAKEOVER: "taking groups from the other node",
+}
 _WHICH = click.argument("which", type=click.Choice(WORDS), default="all")
 _WAIT = click.option(
     "--wait/--no-wait", default=True, show_default=True, help="Wait for the result."
@@ -61,5 +65,7 @@ def takeover_command(places: Places, *, which: str, wait: bool, timeout: float) 
 def _move(
     direction: Direction, places: Places, which: str, timeout_s: float, *, is_waited_for: bool
 ) -> int:
+    if is_waited_for:
+        click.echo(f"{_PROGRESS[direction]}: {which} …")
     move = move_of(direction, which, is_waited_for=is_waited_for, timeout_s=timeout_s)
     return carry_out(move, places, sys.stdout, sys.stderr)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from everbeat.adapters.configuration_store import read_files
+from everbeat.adapters.file_store import read_files
 from everbeat.commands.lines import Line, Span, Tone, line, show
 from everbeat.commands.render_reports import render_reports
 from everbeat.distribution.placing import digest_of

@@ -6,7 +6,7 @@ import secrets
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from everbeat.adapters.configuration_store import StoreError, install_file
+from everbeat.adapters.file_store import StoreError, install_file
 from everbeat.config.edits import free_number, key_text
 from everbeat.model.cluster import AuthKey, AuthKeys
 from everbeat.model.distribution import AUTHKEYS

@@ -20,12 +20,8 @@ from secrets import token_bytes
 from typing import TYPE_CHECKING, Any, Final
 
 from everbeat.adapters.cipher import AesSiv, CipherMissingError
-from everbeat.adapters.configuration_store import (
-    StoreError,
-    install_file,
-    parsed_with,
-    read_files,
-)
+from everbeat.adapters.configuration_store import parsed_with
+from everbeat.adapters.file_store import StoreError, install_file, read_files
 from everbeat.adapters.host_facts import RealHost
 from everbeat.adapters.invitation_socket import (
     listening,

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, ip_address
 from typing import TYPE_CHECKING, Final
 
-from everbeat.adapters.configuration_store import parsed_with, read_files
+from everbeat.adapters.configuration_store import parsed_with
+from everbeat.adapters.file_store import read_files
 from everbeat.adapters.host_facts import RealHost
 from everbeat.adapters.neighbour_table import mac_of, network_of
 from everbeat.commands import as_json

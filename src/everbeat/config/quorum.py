@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Final
 from everbeat.config.directives import Directive, Statement
 from everbeat.config.options import PORT_MAX, a_time, one_of
 from everbeat.config.values import number_from_word, time_ms_from_word
-from everbeat.model.cluster import Quorum, Timing, WitnessPlace, lease_ms
+from everbeat.model.cluster import WITNESS_PORT, Quorum, Timing, WitnessPlace, lease_ms
 from everbeat.model.names import node_name_from_text
-from everbeat.model.quorum import WITNESS_PORT
 
 if TYPE_CHECKING:
     from everbeat.config.draft import Draft

@@ -28,9 +28,10 @@ from everbeat.adapters.cipher import AesSiv, CipherMissingError, cipher_for
 from everbeat.adapters.client_socket import ClientSocket
 from everbeat.adapters.clock import SystemClock
 from everbeat.adapters.config_files import load_configuration
-from everbeat.adapters.configuration_store import StoreError, check_bundle, install_bundle
+from everbeat.adapters.configuration_store import check_bundle, install_bundle
 from everbeat.adapters.event_file import EventFile
 from everbeat.adapters.fifo import Fifo
+from everbeat.adapters.file_store import StoreError
 from everbeat.adapters.lease import lease_from_environment
 from everbeat.adapters.log import LOGGER_NAME, Log, targets_of, wait_written
 from everbeat.adapters.power import reboot_now

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final
 from everbeat.model.fencing import FenceAction, FenceDevice, StopFailure
 from everbeat.model.groups import AutoFailback
 from everbeat.model.names import LinkName, NodeName
-from everbeat.model.quorum import WITNESS_PORT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from everbeat.model.groups import ResourceSpec
 
 HA_PORT: Final = 694
+WITNESS_PORT: Final = 6940
 AUTH_KEYS_MAX: Final = 16
 
 

@@ -12,12 +12,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from everbeat.model.members import QuorumView, VoterView
 from everbeat.model.names import NodeName
-
-WITNESS_PORT: Final = 6940
 
 
 class Want(StrEnum):

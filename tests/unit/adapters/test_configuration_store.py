@@ -6,13 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from everbeat.adapters.configuration_store import (
-    StoreError,
-    check_bundle,
-    install_bundle,
-    install_file,
-    read_files,
-)
+from everbeat.adapters.configuration_store import check_bundle, install_bundle
+from everbeat.adapters.file_store import StoreError, install_file, read_files
 from everbeat.config.any_host import AnyHost
 from everbeat.distribution.placing import digest_of
 from everbeat.model.distribution import Bundle, FileContent

@@ -1,0 +1,64 @@
+"""The three files in --etc as bytes: read, and replaced whole and durably.
+
+A replaced file is kept as NAME.bak; there is no moment without NAME.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+from everbeat.model.distribution import FILE_NAMES, SECRET_NAMES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+USUAL_MODE: Final = 0o644
+SECRET_MODE: Final = 0o600
+
+
+class StoreError(Exception):
+    """A file cannot be written; the text says which and why."""
+
+
+def read_files(etc: Path) -> dict[str, bytes | None]:
+    """Return each of FILE_NAMES with its content, None where there is no readable file."""
+    found: dict[str, bytes | None] = dict.fromkeys(FILE_NAMES)
+    for name in FILE_NAMES:
+        with suppress(OSError):
+            found[name] = (etc / name).read_bytes()
+    return found
+
+
+def install_file(path: Path, content: bytes) -> None:
+    """Write one file: new beside it, flushed, renamed; the former one is NAME.bak."""
+    mode = SECRET_MODE if path.name in SECRET_NAMES else USUAL_MODE
+    new, former = path.with_name(path.name + ".new"), path.with_name(path.name + ".bak")
+    try:
+        if path.exists() and path.name not in SECRET_NAMES:
+            mode = stat.S_IMODE(path.stat().st_mode)
+        new.unlink(missing_ok=True)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        descriptor = os.open(new, flags, mode)
+        with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(descriptor, mode)
+            file.write(content)
+            file.flush()
+            os.fsync(descriptor)
+        if path.exists():
+            former.unlink(missing_ok=True)
+            os.link(path, former)
+        new.replace(path)
+        _flush_folder(path.parent)
+    except OSError as error:
+        raise StoreError(f"{path}: {error.strerror or error}") from error
+
+
+def _flush_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
