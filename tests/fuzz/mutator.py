@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from random import Random
 
-    from everbeat.model.cluster import AuthKeys
+    from everbeat.model.keys import AuthKeys
 
 OWN: Final = Path(__file__).parents[1] / "golden" / "captures"
 SHARED: Final = Path(os.environ.get("EVERBEAT_SHARED", Path(__file__).parents[3] / "shared"))

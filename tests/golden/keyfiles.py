@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from everbeat.model.cluster import AuthKey, AuthKeys
+from everbeat.model.keys import AuthKey, AuthKeys
 
 if TYPE_CHECKING:
     from pathlib import Path

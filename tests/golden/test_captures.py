@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from everbeat.model.cluster import AuthKeys
+from everbeat.model.keys import AuthKeys
 from everbeat.wire.client_frame import FrameSplitter, encode_frame
 from everbeat.wire.datagram import (
     Form,

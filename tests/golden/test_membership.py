@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from everbeat.model.cluster import AuthKeys, Autojoin, HaConfig, Medium, MediumKind, Timing
+from everbeat.model.cluster import Autojoin, HaConfig, Medium, MediumKind, Timing
 from everbeat.model.members import NodeStatus
 from everbeat.model.membership import (
     CommunicationUp,
@@ -33,6 +33,7 @@ from golden.keyfiles import read_keys
 from golden.pcap import read_datagrams
 
 if TYPE_CHECKING:
+    from everbeat.model.keys import AuthKeys
     from everbeat.model.message import Message
 
 OWN = Path(__file__).parent / "captures"

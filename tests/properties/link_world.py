@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING
 
-from everbeat.model.cluster import AuthKey, AuthKeys, HaConfig, Medium, MediumKind, Timing
+from everbeat.model.cluster import HaConfig, Medium, MediumKind, Timing
+from everbeat.model.keys import AuthKey, AuthKeys
 from everbeat.model.members import MembershipView
 from everbeat.model.membership import MessageReceived, fold
 from everbeat.model.names import LinkName, NodeName

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from everbeat.model.cluster import AuthKey, AuthKeys
+from everbeat.model.keys import AuthKey, AuthKeys
 from everbeat.model.message import Field, FieldType, Message
 from everbeat.wire.auth import token
 from everbeat.wire.chunk import encode_chunk

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from everbeat.membership.witness import Answer, KeepGrants, KeptGrant, Witness
-from everbeat.model.cluster import AuthKey, AuthKeys
+from everbeat.model.keys import AuthKey, AuthKeys
 from everbeat.model.names import NodeName
 from everbeat.model.quorum import Want, WitnessAsk, WitnessReason, WitnessReply
 from everbeat.wire.witness import (

@@ -22,7 +22,8 @@ from everbeat.sim.world import World
 
 if TYPE_CHECKING:
     from everbeat.membership.identity import Identity
-    from everbeat.model.cluster import AuthKeys, HaConfig
+    from everbeat.model.cluster import HaConfig
+    from everbeat.model.keys import AuthKeys
     from everbeat.ports.clock import Random
 
 SEEDS = 200

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from everbeat.model.cluster import AuthKeys
+    from everbeat.model.keys import AuthKeys
 
 REMEDY = "install it: apt install python3-cryptography, or pip install cryptography"
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from everbeat.adapters.disk_identity import replace_file
-from everbeat.model.cluster import AuthKeys, HaConfig  # noqa: TC001 - msgspec reads them
+from everbeat.model.cluster import HaConfig  # noqa: TC001 - msgspec reads them
+from everbeat.model.keys import AuthKeys  # noqa: TC001 - msgspec reads them
 
 if TYPE_CHECKING:
     from pathlib import Path

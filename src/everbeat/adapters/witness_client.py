@@ -31,7 +31,8 @@ from everbeat.wire.witness import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from everbeat.model.cluster import AuthKeys, WitnessPlace
+    from everbeat.model.cluster import WitnessPlace
+    from everbeat.model.keys import AuthKeys
     from everbeat.model.quorum import WitnessAsk, WitnessReply
     from everbeat.wire.witness import WitnessKey
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from everbeat.adapters.file_store import StoreError, install_file
 from everbeat.config.edits import free_number, key_text
-from everbeat.model.cluster import AuthKey, AuthKeys
 from everbeat.model.distribution import AUTHKEYS
+from everbeat.model.keys import AuthKey, AuthKeys
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -20,7 +20,6 @@ from secrets import token_bytes
 from typing import TYPE_CHECKING, Any, Final
 
 from everbeat.adapters.cipher import AesSiv, CipherMissingError
-from everbeat.adapters.configuration_store import parsed_with
 from everbeat.adapters.file_store import StoreError, install_file, read_files
 from everbeat.adapters.host_facts import RealHost
 from everbeat.adapters.invitation_socket import (
@@ -253,6 +252,8 @@ def _with_age(text: str, word: str) -> str:
 
 
 def _join(places: Places, talk: Talk, token: Token, options: PairOptions, out: TextIO) -> None:
+    from everbeat.adapters.configuration_store import parsed_with  # noqa: PLC0415 - others are faster without
+
     host = RealHost(places.etc)
     interfaces = host.interfaces()
     speaking = options.address or own_address(token)

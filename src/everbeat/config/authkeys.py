@@ -17,7 +17,7 @@ from everbeat.config.codes import report_of
 from everbeat.config.files import ConfigFile, Line, bytes_from_text, lines_of, words_of
 from everbeat.config.suggestions import nearest
 from everbeat.config.values import leading_number, number_from_word
-from everbeat.model.cluster import AUTH_KEYS_MAX, AuthKey, AuthKeys
+from everbeat.model.keys import AUTH_KEYS_MAX, AuthKey, AuthKeys
 from everbeat.model.reports import Place, Severity
 
 if TYPE_CHECKING:

@@ -19,8 +19,9 @@ from everbeat.model.reports import Place, Report
 
 if TYPE_CHECKING:
     from everbeat.config.draft import Draft
-    from everbeat.model.cluster import AuthKeys, HaConfig
+    from everbeat.model.cluster import HaConfig
     from everbeat.model.groups import ResourceGroup
+    from everbeat.model.keys import AuthKeys
     from everbeat.ports.host import HostLookup
 
 __all__ = ["ConfigFile", "ConfigFiles", "HostFacts", "Parsed", "config_from_files"]

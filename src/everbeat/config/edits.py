@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from everbeat.config.files import words_of
-from everbeat.model.cluster import AUTH_KEYS_MAX
+from everbeat.model.keys import AUTH_KEYS_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from everbeat.model.cluster import AuthKey, AuthKeys
     from everbeat.model.groups import ResourceGroup
+    from everbeat.model.keys import AuthKey, AuthKeys
 
 
 def address_of(word: str) -> str:

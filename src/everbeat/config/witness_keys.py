@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from everbeat.config.authkeys import read_authkeys
 from everbeat.config.codes import report_of
-from everbeat.model.cluster import AuthKey, AuthKeys
+from everbeat.model.keys import AuthKey, AuthKeys
 from everbeat.model.reports import Place, Report
 
 if TYPE_CHECKING:

@@ -92,8 +92,8 @@ if TYPE_CHECKING:
     from everbeat.clients.orders import ApiOrder
     from everbeat.config.configuration import Parsed
     from everbeat.ipc.channel import Channel
-    from everbeat.model.cluster import AuthKeys
     from everbeat.model.groups import ClusterEvent
+    from everbeat.model.keys import AuthKeys
     from everbeat.model.membership import MembershipFact
     from everbeat.model.message import Message
     from everbeat.node.core_node import CoreEffect

@@ -94,7 +94,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from everbeat.ipc.channel import Channel
-    from everbeat.model.cluster import AuthKeys, HaConfig
+    from everbeat.model.cluster import HaConfig
+    from everbeat.model.keys import AuthKeys
     from everbeat.model.membership import MembershipFact
     from everbeat.model.names import NodeName
     from everbeat.model.quorum import WitnessReply

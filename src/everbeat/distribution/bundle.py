@@ -23,7 +23,7 @@ from everbeat.model.reports import Place, Report, Severity
 from everbeat.wire.derivation import derived
 
 if TYPE_CHECKING:
-    from everbeat.model.cluster import AuthKeys
+    from everbeat.model.keys import AuthKeys
     from everbeat.ports.cipher import Cipher
 
 BUNDLE_CHARACTERS_MAX: Final = 48_000

@@ -44,7 +44,7 @@ from everbeat.model.reports import Severity
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from everbeat.model.cluster import AuthKeys
+    from everbeat.model.keys import AuthKeys
     from everbeat.model.message import Message
     from everbeat.model.reports import Report
     from everbeat.ports.cipher import Cipher

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 HA_PORT: Final = 694
 WITNESS_PORT: Final = 6940
-AUTH_KEYS_MAX: Final = 16
 
 
 class MediumKind(StrEnum):
@@ -237,27 +236,3 @@ class HaConfig:
         """Return a parameter as written, or None."""
         found: Mapping[str, str] = dict(self.parameters)
         return found.get(name)
-
-
-@dataclass(frozen=True, slots=True)
-class AuthKey:
-    """One key of authkeys. `method`: crc, md5, sha1, sha256 or aes-siv; the last two are our own.
-
-    The secret is raw bytes (crc: empty).
-    """
-
-    number: int
-    method: str
-    secret: bytes = field(default=b"", repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class AuthKeys:
-    """The keys we accept and the one we sign with (`auth N`)."""
-
-    signing: int
-    keys: tuple[AuthKey, ...]
-
-    def key(self, number: int) -> AuthKey | None:
-        """Return the key of this number, or None."""
-        return next((key for key in self.keys if key.number == number), None)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from everbeat.model.cluster import AuthKeys, HaConfig
+from everbeat.model.cluster import HaConfig
+from everbeat.model.keys import AuthKeys
 
 
 @dataclass(frozen=True, slots=True)

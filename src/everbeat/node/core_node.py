@@ -77,11 +77,12 @@ if TYPE_CHECKING:
     from everbeat.clients.authorization import Credentials
     from everbeat.clients.orders import ApiOrder
     from everbeat.haresources.effects import ManagerEffect
-    from everbeat.model.cluster import AuthKeys, HaConfig
+    from everbeat.model.cluster import HaConfig
     from everbeat.model.distribution import Bundle
     from everbeat.model.failures import NodeFailures
     from everbeat.model.fencing import FenceAction, FencingView, SafeNode
     from everbeat.model.groups import ClusterEvent, ManagerView, ResourceGroup
+    from everbeat.model.keys import AuthKeys
     from everbeat.model.membership import MembershipFact
     from everbeat.model.message import Message
     from everbeat.model.names import NodeName

@@ -69,7 +69,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from everbeat.membership.nodes import NodeRecord
-    from everbeat.model.cluster import AuthKeys, HaConfig, Medium
+    from everbeat.model.cluster import HaConfig, Medium
+    from everbeat.model.keys import AuthKeys
     from everbeat.model.quorum import WitnessReply
     from everbeat.ports.cipher import Cipher
     from everbeat.ports.clock import Random

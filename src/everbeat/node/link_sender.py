@@ -22,7 +22,8 @@ from everbeat.wire.dialect import OWN_METHODS, Origin, can_seal, seal_own, to_se
 from everbeat.wire.errors import WireError
 
 if TYPE_CHECKING:
-    from everbeat.model.cluster import AuthKeys, HaConfig
+    from everbeat.model.cluster import HaConfig
+    from everbeat.model.keys import AuthKeys
     from everbeat.ports.cipher import Cipher
 
 UDP_BYTES_MAX: Final = 65_507

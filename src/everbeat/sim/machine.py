@@ -45,8 +45,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from random import Random
 
-    from everbeat.model.cluster import AuthKeys, HaConfig
+    from everbeat.model.cluster import HaConfig
     from everbeat.model.groups import ResourceGroup
+    from everbeat.model.keys import AuthKeys
     from everbeat.model.membership import MembershipFact
     from everbeat.model.names import NodeName
     from everbeat.model.operations import ExecutorFact

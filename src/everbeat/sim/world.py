@@ -11,7 +11,7 @@ import random
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from everbeat.model.cluster import AuthKey, AuthKeys
+from everbeat.model.keys import AuthKey, AuthKeys
 from everbeat.sim.checkers import ForwardOnly, OnceOnly, check_no_two_hold
 from everbeat.sim.machine import Disk, Factory, Machine
 from everbeat.sim.network import SWITCH, WITNESS, WITNESS_PATH, Network

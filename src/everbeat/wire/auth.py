@@ -24,7 +24,7 @@ from everbeat.wire.errors import WireError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from everbeat.model.cluster import AuthKeys
+    from everbeat.model.keys import AuthKeys
 
 _REVERSED_BITS: Final = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 _TOKEN: Final = re.compile(r"(\d{1,2}) ([0-9a-f]{1,128})", re.ASCII)

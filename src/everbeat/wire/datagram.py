@@ -37,7 +37,7 @@ from everbeat.wire.packing import (
 )
 
 if TYPE_CHECKING:
-    from everbeat.model.cluster import AuthKeys
+    from everbeat.model.keys import AuthKeys
 
 _AUTH_LINE: Final = b"\nauth="
 

@@ -32,7 +32,7 @@ from everbeat.wire.errors import WireError
 from everbeat.wire.limits import DATAGRAM_BYTES_MAX
 
 if TYPE_CHECKING:
-    from everbeat.model.cluster import AuthKey, AuthKeys
+    from everbeat.model.keys import AuthKey, AuthKeys
     from everbeat.ports.cipher import Cipher
 
 VERSION: Final = 1

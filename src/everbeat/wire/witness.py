@@ -28,7 +28,7 @@ from everbeat.wire.errors import WireError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from everbeat.model.cluster import AuthKey, AuthKeys
+    from everbeat.model.keys import AuthKey, AuthKeys
 
 WITNESS_BYTES: Final = 288
 """The length of every datagram to and from a witness."""

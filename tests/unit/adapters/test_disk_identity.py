@@ -16,14 +16,8 @@ from everbeat.adapters.disk_identity import (
     write_link_state,
 )
 from everbeat.adapters.link_snapshot import LinkSnapshot, read_snapshot, write_snapshot
-from everbeat.model.cluster import (
-    AuthKey,
-    AuthKeys,
-    HaConfig,
-    Medium,
-    MediumKind,
-    RespawnClient,
-)
+from everbeat.model.cluster import HaConfig, Medium, MediumKind, RespawnClient
+from everbeat.model.keys import AuthKey, AuthKeys
 from everbeat.model.names import LinkName, NodeName
 from everbeat.wire.identity import uuid_text
 

@@ -11,7 +11,8 @@ from everbeat.adapters.witness_client import UNANSWERED_MAX, WitnessClient
 from everbeat.adapters.witness_grants import read_grants, write_grants
 from everbeat.adapters.witness_socket import Listening, listening_from_word
 from everbeat.membership.witness import KeptGrant
-from everbeat.model.cluster import AuthKey, AuthKeys, WitnessPlace
+from everbeat.model.cluster import WitnessPlace
+from everbeat.model.keys import AuthKey, AuthKeys
 from everbeat.model.names import NodeName
 from everbeat.model.quorum import Want, WitnessAsk, WitnessReason, WitnessReply
 from everbeat.wire.witness import OpenedAsk, WitnessKeyring, open_ask, seal_reply, witness_keys

@@ -11,7 +11,6 @@ from everbeat.config.quorum import quorum_of, witness_from_word
 from everbeat.config.timing import timing_of
 from everbeat.model.cluster import (
     ApiAuthorization,
-    AuthKey,
     HaConfig,
     Medium,
     MediumKind,
@@ -23,6 +22,7 @@ from everbeat.model.cluster import (
 )
 from everbeat.model.fencing import FenceAction, FenceDevice, StopFailure
 from everbeat.model.groups import AutoFailback, ResourceSpec
+from everbeat.model.keys import AuthKey
 from everbeat.model.names import LinkName, NodeName
 from everbeat.model.reports import Severity
 

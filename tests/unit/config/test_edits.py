@@ -17,8 +17,8 @@ from everbeat.config.edits import (
     without_group,
 )
 from everbeat.config.files import ConfigFile
-from everbeat.model.cluster import AuthKey, AuthKeys
 from everbeat.model.groups import ResourceGroup, ResourceSpec
+from everbeat.model.keys import AuthKey, AuthKeys
 from everbeat.model.names import GroupKey, NodeName
 
 TEXT = """# ours

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from everbeat.commands.lines import plain
 from everbeat.commands.witness import fetch_witness_status, render_witness_status
-from everbeat.model.cluster import AuthKey, AuthKeys
+from everbeat.model.keys import AuthKey, AuthKeys
 from everbeat.model.names import NodeName
 from everbeat.model.quorum import Want, WitnessAsk
 from everbeat.wire.witness import WitnessKeyring, open_reply, seal_ask, witness_keys

@@ -17,8 +17,8 @@ from everbeat.distribution.bundle import (
     sealed,
     unpacked_reports,
 )
-from everbeat.model.cluster import AuthKey, AuthKeys
 from everbeat.model.distribution import FILE_NAMES, Bundle, FileContent
+from everbeat.model.keys import AuthKey, AuthKeys
 from everbeat.model.reports import Place, Report, Severity
 
 KEYS = AuthKeys(1, (AuthKey(1, "sha1", b"a secret word"),))

@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from everbeat.distribution.distributor import ANSWER_MS, DONE_MS, KEPT_MS, Distributor, Member
-from everbeat.model.cluster import AuthKey, AuthKeys
 from everbeat.model.distribution import (
     Bundle,
     CheckFiles,
@@ -17,6 +16,7 @@ from everbeat.model.distribution import (
     FileContent,
     InstallFiles,
 )
+from everbeat.model.keys import AuthKey, AuthKeys
 from everbeat.model.membership import Broadcast
 from everbeat.model.message import Message, message_of
 from everbeat.model.names import NodeName

@@ -5,7 +5,7 @@ import hmac
 
 import pytest
 
-from everbeat.model.cluster import AuthKey, AuthKeys
+from everbeat.model.keys import AuthKey, AuthKeys
 from everbeat.wire.auth import METHODS, crc, token, verify
 from everbeat.wire.errors import WireError
 

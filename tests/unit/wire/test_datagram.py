@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from everbeat.model.cluster import AuthKey, AuthKeys
+from everbeat.model.keys import AuthKey, AuthKeys
 from everbeat.model.message import Field, FieldType, Message, message_of
 from everbeat.wire.auth import token
 from everbeat.wire.chunk import encode_chunk

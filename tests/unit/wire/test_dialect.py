@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from everbeat.adapters.cipher import AesSiv
-from everbeat.model.cluster import AuthKey, AuthKeys
+from everbeat.model.keys import AuthKey, AuthKeys
 from everbeat.wire.datagram import Rejected
 from everbeat.wire.dialect import (
     MAGIC,
