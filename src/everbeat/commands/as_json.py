@@ -11,8 +11,6 @@ import json
 from enum import Enum
 from typing import Any
 
-from msgspec import Struct
-
 from everbeat.model.reports import Severity
 
 
@@ -23,8 +21,9 @@ def dumps(value: object, *, is_indented: bool = False) -> str:
 
 def plain_value(value: object) -> Any:
     """Return a value json.dumps takes."""  # Any: JSON
-    if isinstance(value, Struct):
-        return {name: plain_value(getattr(value, name)) for name in value.__struct_fields__}
+    names = getattr(value, "__struct_fields__", None)  # a msgspec.Struct; not loaded for this
+    if names is not None and not isinstance(value, type):
+        return {name: plain_value(getattr(value, name)) for name in names}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = dataclasses.fields(value)
         return {field.name: plain_value(getattr(value, field.name)) for field in fields}
