@@ -74,7 +74,9 @@ def problems(reply: StatusReply) -> list[str]:
             bad.append(f"{where} runs nowhere: {view.why}")
     bad += quorum_problems(reply) + failure_problems(reply)
     for node in membership.nodes:
-        if node.status is NodeStatus.DEAD:
+        if _has_left(node, reply):
+            care.append(f"node {node.node} has left: it gave up its resources and was stopped")
+        elif node.status is NodeStatus.DEAD:
             kind = "ping node" if node.kind is NodeKind.PING else "node"
             bad.append(f"{kind} {node.node} is dead")
         elif node.node != membership.own and node.kind is NodeKind.NORMAL:
@@ -127,10 +129,7 @@ def _nodes(reply: StatusReply) -> list[Line]:
 def _node(
     node: NodeView, width: int, words: dict[NodeName, tuple[str, bool]], reply: StatusReply
 ) -> Line:
-    spans = [
-        Span(f"  {node.node:<{width}}  "),
-        Span(f"{node.status.value:<6}", _STATUS_TONES[node.status]),
-    ]
+    spans = [Span(f"  {node.node:<{width}}  "), _status_word(node, reply)]
     spans.append(Span(f"  {_since(node, reply)}", Tone.FAINT))
     if node.node == reply.membership.own:
         spans.append(Span("  this node"))
@@ -144,6 +143,17 @@ def _node(
         word, is_stable = words[node.node]
         spans.append(Span(f"  holds {word}" + ("" if is_stable else ", not stable")))
     return tuple(spans)
+
+
+def _status_word(node: NodeView, reply: StatusReply) -> Span:
+    if _has_left(node, reply):
+        return Span("left  ", Tone.CARE)
+    return Span(f"{node.status.value:<6}", _STATUS_TONES[node.status])
+
+
+def _has_left(node: NodeView, reply: StatusReply) -> bool:
+    """Whether a silent node is silent because it was stopped in order."""
+    return node.status is NodeStatus.DEAD and node.node in reply.manager.left
 
 
 def _since(node: NodeView, reply: StatusReply) -> str:

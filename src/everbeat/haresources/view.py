@@ -27,6 +27,7 @@ def manager_view(desk: Desk, groups: Iterable[ResourceGroup]) -> ManagerView:
             for p in desk.peers.values()
         ),
         groups=tuple(_group_view(desk, group) for group in groups if group.resources),
+        left=tuple(peer.node for peer in desk.peers.values() if peer.has_left),
     )
 
 

@@ -92,3 +92,4 @@ class ManagerView:
     holds: str  # none local foreign all transition, as cl_status rscstatus prints
     peer_holds: tuple[tuple[NodeName, str, bool], ...]  # node, word, whether it says it is stable
     groups: tuple[GroupView, ...]
+    left: tuple[NodeName, ...] = ()  # they gave up everything, said so and stopped

@@ -119,6 +119,16 @@ def test_what_needs_a_person_comes_first() -> None:
     assert "  beta         dead    last heard 8.0 s ago\n" in text
 
 
+def test_a_node_that_was_stopped_in_order_is_not_called_dead() -> None:
+    silent = NodeView(BETA, NodeKind.NORMAL, NodeStatus.DEAD, last_heard_ms=2_000)
+    reply = healthy(beta=silent)
+    left = structs.replace(reply, manager=replace(reply.manager, left=(BETA,)))
+    assert problems(left) == ["node beta has left: it gave up its resources and was stopped"]
+    assert "  beta         left    last heard 8.0 s ago\n" in plain(render_status(left))
+    back = structs.replace(left, membership=healthy().membership)
+    assert problems(back) == []
+
+
 def test_status_as_json_carries_the_problems_and_every_field() -> None:
     value = json.loads(status_json(healthy()))
     assert value["problems"] == []

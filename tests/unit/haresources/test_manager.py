@@ -226,6 +226,9 @@ def test_a_node_that_has_given_up_needs_no_takeover_when_it_dies() -> None:
     node.ran.clear()
     node.alpha_is(NodeStatus.DEAD, NodeStatus.ACTIVE)
     assert node.ran == []
+    assert node.manager.view().left == ("alpha",)
+    node.alpha_is(NodeStatus.UP, NodeStatus.DEAD)
+    assert node.manager.view().left == ()
 
 
 def test_what_a_stopping_node_still_runs_is_not_touched() -> None:
