@@ -229,6 +229,10 @@ class Switch:
         space.run("ip", "link", "set", device, "up")
         return Plug(port, device)
 
+    def command(self, *argv: str) -> list[str]:
+        """Return the command line that runs `argv` on the switch, where the ports are."""
+        return self._space.command(*argv)
+
     def cut(self, plug: Plug) -> None:
         """Pull the cable. The space's own device loses its carrier as a real one does."""
         self._ip("link", "set", plug.port, "down")

@@ -3,8 +3,7 @@
     everbeat demo ──> unshare (as a normal user: in a user namespace) ──> this module as a program
 
 Everything runs below one PID namespace: when its first process ends, for whatever reason, the
-kernel ends all others and takes the networks with them. Measured is what the client sees: one
-new connection every 5 ms, an outage is the time between two good answers.
+kernel ends all others and takes the networks with them. What is played is in `demo_story`.
 """
 
 from __future__ import annotations
@@ -17,34 +16,23 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from everbeat.adapters.namespaces import NamespaceError, missing_tools
-from everbeat.commands.demo_cluster import (
-    ADDRESS,
-    AUTHKEYS,
-    HA_CF,
-    HARESOURCES,
-    DemoCluster,
-    wait_until,
-)
-from everbeat.membership.heartbeat import STARTUP_MS
+from everbeat.commands.demo_cluster import DemoCluster
+from everbeat.commands.demo_shell import stay
+from everbeat.commands.demo_story import DemoFailedError, DemoResult, bring_back, tell_story
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from everbeat.adapters.web_probe import Outage, Probe
-    from everbeat.commands.demo_cluster import DemoNode
-    from everbeat.model.groups import ClusterEvent
-
-GENEROUS_MS: Final = STARTUP_MS + 1_500
-"""After its start: the last status that announces the longer deadtime is over by then."""
-
-START_SECONDS_MAX: Final = 30
-MOVE_SECONDS_MAX: Final = 15
+_NEXT: Final = """
+Next, as root on two machines of yours with everbeat installed (docs/operate/pair.md):
+    alpha# everbeat init shop
+    beta#  everbeat join eb1-...                        the line that init prints
+    alpha# everbeat add vip 192.0.2.50 service nginx"""
 _NAMESPACES_REFUSED: Final = """\
 The demo needs namespaces, and this machine refuses them: {why}
 Run it as root, or allow them to normal users:
@@ -52,31 +40,12 @@ Run it as root, or allow them to normal users:
   sysctl kernel.apparmor_restrict_unprivileged_userns=0  (Ubuntu)"""
 
 
-class DemoFailedError(Exception):
-    """Something did not happen in time; says what, with the end of the logs."""
-
-
 @dataclass(frozen=True, slots=True)
 class DemoOptions:
-    """--json: one object at the end instead of a story. --keep: a shell on beta at the end."""
+    """--json: one object at the end instead of a story. --keep: a shell at the end."""
 
     is_json: bool = False
     is_kept: bool = False
-
-
-@dataclass(slots=True)
-class DemoResult:
-    """What was measured, in ms."""
-
-    outage_ms: dict[str, int] = field(default_factory=dict)
-    phases: list[dict[str, object]] = field(default_factory=list)
-    is_ok: bool = False
-    problem: str = ""
-
-    def as_json(self) -> str:
-        """Return one JSON object."""
-        value = {"outage_ms": self.outage_ms, "phases": self.phases, "ok": self.is_ok}
-        return json.dumps({**value, "problem": self.problem} if self.problem else value)
 
 
 def start_demo(options: DemoOptions) -> int:
@@ -109,122 +78,17 @@ def start_demo(options: DemoOptions) -> int:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def tell_story(cluster: DemoCluster, show: Callable[[str], None]) -> DemoResult:
-    """Play the whole demo; what happens is told to `show`, line by line."""
-    result = DemoResult()
-    alpha, beta = cluster.nodes
-    _show_files(show)
-    show("Two machines, a network and a client are switched on.")
-    for node in cluster.nodes:
-        node.boot()
-    probe = cluster.ask_from_client()
-    show("alpha, beta:  everbeat run")
-    started_ms = _now_ms()
-    for node in cluster.nodes:
-        node.start()
-    seconds = _wait_answer(cluster, "alpha", START_SECONDS_MAX)
-    show(
-        f"After {seconds:.1f} s http://{ADDRESS}/ is served by alpha. A client asks it every 5 ms."
-    )
-    _wait_stable(cluster, alpha, beta)
-    show("A node that has just started is given 2 s more: a few seconds until deadtime counts.")
-    time.sleep(max(0.5, (started_ms + GENEROUS_MS - _now_ms()) / 1000))
-
-    show("")
-    show("1. alpha loses power: all its processes are gone, its link is down.")
-    began_ms = _now_ms()
-    alpha.crash()
-    _wait_answer(cluster, "beta", MOVE_SECONDS_MAX)
-    outage = _outage(probe, began_ms - 100, "alpha", "beta")
-    result.outage_ms["crash"] = outage.length_ms
-    result.phases = _phases(outage, beta.events(), began_ms)
-    for row in result.phases:
-        show(f"   {row['after_ms']:>6} ms  {row['name']}")
-    show(f"   The client was without an answer for {outage.length_ms} ms.")
-
-    show("")
-    show("2. alpha comes back; with `auto_failback on` it gets its group again.")
-    began_ms = _now_ms()
-    alpha.boot()
-    alpha.start()
-    _wait_answer(cluster, "alpha", START_SECONDS_MAX)
-    _wait_stable(cluster, alpha, beta)
-    result.outage_ms["failback"] = _outage(probe, began_ms, "beta", "alpha").length_ms
-    time.sleep(0.5)
-    show(f"   The client was without an answer for {result.outage_ms['failback']} ms.")
-
-    show("")
-    show("3. alpha is stopped in good order (SIGTERM): it gives up its group first.")
-    began_ms = _now_ms()
-    alpha.stop()
-    _wait_answer(cluster, "beta", MOVE_SECONDS_MAX)
-    result.outage_ms["stop"] = _outage(probe, began_ms, "alpha", "beta").length_ms
-    show(f"   The client was without an answer for {result.outage_ms['stop']} ms.")
-    result.is_ok = True
-    return result
-
-
-def _show_files(show: Callable[[str], None]) -> None:
-    for name, text in (("ha.cf", HA_CF), ("authkeys", AUTHKEYS), ("haresources", HARESOURCES)):
-        show(f"/etc/ha.d/{name}")
-        for line in text.splitlines():
-            show(f"    {line}")
-    show("")
-
-
-def _show_end(result: DemoResult, show: Callable[[str], None]) -> None:
+def _show_outages(result: DemoResult, show: Callable[[str], None]) -> None:
     show("")
     rows = (("crash", "power cut"), ("failback", "failback"), ("stop", "graceful stop"))
     show("Outages seen by the client:")
     for key, name in rows:
         show(f"   {name:<14} {result.outage_ms[key]:>6} ms")
-    show("")
-    show("Next: write these three files on two machines (`everbeat check` tells what is wrong")
-    show("with them), then `everbeat run`, `everbeat status`, `everbeat events`.")
 
 
-def _wait_answer(cluster: DemoCluster, name: str, timeout_s: float) -> float:
-    assert cluster.probe is not None
-    try:
-        return cluster.probe.wait_answer(name, timeout_s)
-    except TimeoutError as error:
-        logs = "\n".join(f"--- {node.name}\n{node.log_tail()}" for node in cluster.nodes)
-        raise DemoFailedError(f"{error}\n{logs}") from error
-
-
-def _wait_stable(cluster: DemoCluster, *nodes: DemoNode) -> None:
-    def is_stable() -> bool:
-        replies = [node.status() for node in nodes]
-        return all(reply is not None and reply.manager.state == "stable" for reply in replies)
-
-    if not wait_until(is_stable, START_SECONDS_MAX):
-        logs = "\n".join(f"--- {node.name}\n{node.log_tail()}" for node in cluster.nodes)
-        raise DemoFailedError(f"the nodes do not become stable\n{logs}")
-
-
-def _outage(probe: Probe, since_ms: int, giver: str, taker: str) -> Outage:
-    """Return the gap in which the service moved from one node to the other."""
-    gaps = probe.outages(since_ms, gap_ms_min=0)
-    return max(
-        (gap for gap in gaps if (gap.before, gap.after) == (giver, taker)),
-        key=lambda gap: gap.length_ms,
-    )
-
-
-def _phases(
-    outage: Outage, events: Sequence[ClusterEvent], since_ms: int
-) -> list[dict[str, object]]:
-    """Return the steps between the last good answer and the next: ours and the taker's."""
-    steps = [(outage.began_ms, "last answer from alpha"), (outage.ended_ms, "answer from beta")]
-    for event in events:
-        if event.kind == "takeover" and event.at_ms >= since_ms:
-            steps += [(phase.at_ms, phase.name) for phase in event.phases]
-    steps.sort()
-    return [{"after_ms": round(at_ms - outage.began_ms), "name": name} for at_ms, name in steps]
-
-
-def _now_ms() -> int:
-    return time.monotonic_ns() // 1_000_000
+def _as_json(result: DemoResult) -> str:
+    value = {"outage_ms": result.outage_ms, "phases": result.phases, "ok": result.is_ok}
+    return json.dumps({**value, "problem": result.problem} if result.problem else value)
 
 
 def _take_interrupts() -> None:
@@ -242,16 +106,6 @@ def _reap_until_end(child: int) -> int:
 
 def _show_line(text: str) -> None:
     print(text, flush=True)
-
-
-def _stay(cluster: DemoCluster) -> None:
-    """Give the user a shell on beta; the cluster ends with it."""
-    beta = cluster.nodes[1].space
-    assert beta is not None
-    _show_line("")
-    _show_line("This shell runs on beta, the cluster ends with it. Try: everbeat status")
-    path = f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}"
-    subprocess.run(beta.command("sh", "-i"), env={**os.environ, "PATH": path}, check=False)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -272,20 +126,25 @@ def main(argv: Sequence[str] | None = None) -> int:
         cluster = DemoCluster(chosen.folder)
         result = tell_story(cluster, show)
         if not options.is_json:
-            _show_end(result, show)
-            if options.is_kept:
-                _stay(cluster)
+            _show_outages(result, show)
+        if options.is_kept:
+            bring_back(cluster, show)
+            cluster.stop_asking()
+            stay(cluster)
+        show(_NEXT)
+        if not options.is_kept:
+            show("To try things here first: the same with --keep")
     except (DemoFailedError, NamespaceError, OSError, subprocess.SubprocessError) as error:
-        result.problem = str(error)
+        result.is_ok, result.problem = False, str(error)
         show(f"The demo failed: {error}")
     except KeyboardInterrupt:
-        result.problem = "interrupted"
+        result.is_ok, result.problem = False, "interrupted"
         show("\nInterrupted.")
     finally:
         if cluster is not None:
             cluster.close()
     if options.is_json:
-        print(result.as_json())
+        print(_as_json(result))
     return 0 if result.is_ok else 1
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import shutil
 import sys
-import time
 from typing import TYPE_CHECKING, Final
 
 from everbeat.adapters.namespaces import Space, SpaceConfig, Switch
@@ -15,20 +14,21 @@ from everbeat.adapters.web_probe import Probe
 from everbeat.ipc.client import CoreClient
 from everbeat.ipc.codec import IpcError
 from everbeat.ipc.messages import EventsReply, GetEvents, GetStatus, StatusReply
+from everbeat.model.names import NodeName
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Callable
     from pathlib import Path
 
     from everbeat.model.groups import ClusterEvent
 
 ADDRESS: Final = "10.77.0.50"
-NAMES: Final = ("alpha", "beta")
+NAMES: Final = (NodeName("alpha"), NodeName("beta"))
 
-HA_CF: Final = """\
+DEADTIME_MS: Final = 1_000
+HA_CF: Final = f"""\
 keepalive 200ms
-deadtime 1
+deadtime {DEADTIME_MS // 1_000}
 warntime 500ms
 initdead 5
 auto_failback on
@@ -53,10 +53,27 @@ http {
 }
 """
 _NGINX: Final = "{nginx} -e /run/webpage-error.log -c /etc/ha.d/webpage.conf"
-_PYTHON: Final = (
-    "cd /etc/ha.d/page && setsid {python} -m http.server 80 >/dev/null 2>&1 </dev/null &"
-    " echo $! >/run/webpage.pid"
-)
+_PAGE_SERVER: Final = """\
+# where there is no nginx: says its argument to everybody; is ready when its parent ends
+import os, socket, sys
+server = socket.create_server(("", 80), backlog=1000)
+if child := os.fork():
+    with open("/run/webpage.pid", "w") as file:
+        file.write(str(child))
+    sys.exit()
+os.setsid()
+body = sys.argv[1].encode() + b"\\n"
+while True:
+    line, _ = server.accept()
+    line.settimeout(0.2)
+    try:
+        line.recv(4096)
+        line.sendall(b"HTTP/1.0 200 OK\\r\\nContent-Length: %d\\r\\n\\r\\n" % len(body) + body)
+    except OSError:
+        pass
+    line.close()
+"""
+_PYTHON: Final = "{python} -I -S /etc/ha.d/webpage.py {name} </dev/null >/dev/null 2>&1"
 _SCRIPT: Final = """\
 #!/bin/sh
 # /etc/ha.d/resource.d/webpage: a web server, as Heartbeat V1 wants its resources
@@ -73,7 +90,7 @@ exit 0
 class DemoNode:
     """A machine of the demo. `boot`, `start`, `stop`, `crash` do what they say."""
 
-    def __init__(self, cluster: DemoCluster, name: str, number: int) -> None:
+    def __init__(self, cluster: DemoCluster, name: NodeName, number: int) -> None:
         self.name = name
         self._cluster = cluster
         self._number = number
@@ -155,16 +172,18 @@ class DemoNode:
 
     def _write_files(self) -> None:
         etc = self._folder / "ha.d"
-        for part in ("ha.d/resource.d", "ha.d/page", "lib", "log"):
+        for part in ("ha.d/resource.d", "lib", "log"):
             (self._folder / part).mkdir(parents=True)
         nginx = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
-        start = _NGINX.format(nginx=nginx) if nginx else _PYTHON.format(python=sys.executable)
+        start = _NGINX.format(nginx=nginx)
+        if not nginx:
+            start = _PYTHON.format(python=sys.executable, name=self.name)
         texts = {
             "ha.cf": HA_CF,
             "authkeys": AUTHKEYS,
             "haresources": HARESOURCES,
             "webpage.conf": _NGINX_CONF.replace("NODE", self.name),
-            "page/index.html": f"{self.name}\n",
+            "webpage.py": _PAGE_SERVER,
             "resource.d/webpage": _SCRIPT.format(start=start),
         }
         for name, text in texts.items():
@@ -189,21 +208,16 @@ class DemoCluster:
         self.probe = Probe(self.client, ADDRESS)
         return self.probe
 
-    def close(self) -> None:
-        """Remove everything."""
+    def stop_asking(self) -> None:
+        """End what `ask_from_client` began."""
         if self.probe is not None:
             self.probe.stop()
+        self.probe = None
+
+    def close(self) -> None:
+        """Remove everything."""
+        self.stop_asking()
         for node in self.nodes:
             node.crash()
         self.client.kill()
         self.switch.kill()
-
-
-def wait_until(condition: Callable[[], bool], timeout_s: float) -> bool:
-    """Wait for a condition; False if it does not come true in time."""
-    ends = time.monotonic() + timeout_s
-    while not condition():
-        if time.monotonic() > ends:
-            return False
-        time.sleep(0.02)
-    return True
