@@ -6,6 +6,8 @@
 
 Nothing else in this package knows of quorum. The right is believed until its end as link told it
 last and a moment longer, for link says itself when it is lost; a link process that hangs cannot.
+A configuration without a quorum, taken while it runs, is the right without end: what is held goes
+on, and a node that had lost its right joins as soon as it has given up everything.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ def on_view(desk: Desk, quorum: QuorumView | None, now_ms: int) -> list[ManagerE
     """Take what link says at the start, or a new link process."""
     desk.has_quorum = quorum is not None
     if quorum is None:
-        return []
+        return _on_no_quorum(desk)
     if desk.stage is Stage.RIGHTLESS and not quorum.is_held:
         return [RaiseGeneration()]  # a new link must be told that nothing is held
     if not quorum.is_known:
@@ -47,6 +49,16 @@ def on_view(desk: Desk, quorum: QuorumView | None, now_ms: int) -> list[ManagerE
         return effects + (_say_nothing_is_held(desk) if is_lapsed else [])
     if desk.stage not in {Stage.YIELDING, Stage.RIGHTLESS}:
         desk.has_right, desk.right_until_ms = True, quorum.until_ms
+    return []
+
+
+def _on_no_quorum(desk: Desk) -> list[ManagerEffect]:
+    """Hold without end; what was lost before is given up to the end first, and said."""
+    if desk.stage is Stage.RIGHTLESS:
+        return [RaiseGeneration()]  # the link that was to say so may have gone before it did
+    if desk.stage is Stage.YIELDING and not desk.has_right:
+        return []
+    desk.has_right, desk.right_until_ms = True, None
     return []
 
 
@@ -122,6 +134,8 @@ def settle(desk: Desk, now_ms: int) -> list[ManagerEffect]:
     if desk.stage is Stage.YIELDING and not desk.has_right and not desk.runner.touched():
         desk.stage = Stage.RIGHTLESS
         effects.append(RaiseGeneration())
+    if desk.stage is Stage.RIGHTLESS and not desk.has_quorum:
+        effects += on_gained(desk, "nothing is asked for it any more", None, now_ms)
     return effects
 
 
