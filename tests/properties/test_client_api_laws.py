@@ -13,7 +13,7 @@ from everbeat.model.cluster import ApiAuthorization
 from everbeat.model.membership import Broadcast, MessageReceived
 from everbeat.model.message import Field, FieldType, Message, message_of
 
-ROOT = Credentials(pid=100, uid=0, gid=0, user="root", groups=("root",))
+ROOT = Credentials(pid=100, uid=0, gid=0, groups=(0,))
 OWN_TYPES = {"hbapi-clstat", "query-cstatus", "respond-cstatus"}
 
 words = st.sampled_from([

@@ -3,23 +3,31 @@
 Mode 0777 as 3.0.6 (who may do what is decided at signon); open it only when communication is up,
 as tools take its existence for that. A client that sends garbage or does not read its answers is
 hung up on. Source: measured on 3.0.6; Heartbeat: heartbeat/hb_api.c.
+
+    read ──► paused ── a turn of the loop each: one message of one client ──► all taken: read on
+
+Every local user may connect, so what one of them can make core do is bounded by the turn: whatever
+arrives, a turn of the loop decodes one message of one client, in the order they asked, and all
+else of core has its turn in between. A client's first message is short; it signs on or ends the
+connection. The kernel's word for who is there is numbers, and numbers they stay: a name service
+would be asked from here while the network is dying.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import grp
-import pwd
 import socket
 import stat
 import struct
+from collections import deque
 from typing import TYPE_CHECKING, Final, Protocol
 
 from everbeat.clients.authorization import Credentials
 from everbeat.clients.orders import Disconnect, Reply
 from everbeat.wire.client_frame import FrameSplitter, encode_frame
 from everbeat.wire.errors import WireError
+from everbeat.wire.limits import CLIENT_PARTS_MAX, DATAGRAM_BYTES_MAX, FIRST_FRAME_BYTES_MAX
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,6 +62,7 @@ class ClientSocket:
         self._host = host
         self._server: asyncio.Server | None = None
         self._connections: dict[int, _Connection] = {}
+        self._waiting: deque[tuple[int, _Connection]] = deque()  # each client once, until all taken
         self._last_client = 0
 
     @property
@@ -109,9 +118,24 @@ class ClientSocket:
         self._host.on_client_connected(self._last_client, credentials)
         return self._last_client
 
-    def _received(self, client: int, message: Message) -> None:
-        if client in self._connections:
+    def _received(self, client: int, connection: _Connection) -> None:
+        """Queue a client whose bytes are to be looked at."""
+        self._waiting.append((client, connection))
+        if len(self._waiting) == 1:
+            asyncio.get_running_loop().call_soon(self._take_turn)
+
+    def _take_turn(self) -> None:
+        """Take one message of one client; the rest comes in turns of its own."""
+        client, connection = self._waiting[0]
+        message = connection.next_message() if client in self._connections else None
+        if message is not None:
             self._host.on_client_message(client, message)
+            self._waiting.rotate(-1)
+        else:
+            self._waiting.popleft()
+            connection.read_on()
+        if self._waiting:
+            asyncio.get_running_loop().call_soon(self._take_turn)
 
     def _lost(self, client: int, reason: str) -> None:
         if self._connections.pop(client, None) is not None:
@@ -128,7 +152,7 @@ class _Connection(asyncio.Protocol):
 
     def __init__(self, owner: ClientSocket) -> None:
         self._owner = owner
-        self._splitter = FrameSplitter()
+        self._splitter = FrameSplitter(FIRST_FRAME_BYTES_MAX, CLIENT_PARTS_MAX)
         self._transport: asyncio.Transport | None = None
         self._client = 0
 
@@ -139,13 +163,26 @@ class _Connection(asyncio.Protocol):
         self._client = self._owner._add(self, credentials_of(connected))  # noqa: SLF001 - one class in two
 
     def data_received(self, data: bytes) -> None:
+        assert self._transport is not None
+        self._transport.pause_reading()  # so no more than one read of it is ever kept
+        self._splitter.add(data)
+        self._owner._received(self._client, self)  # noqa: SLF001 - one class in two
+
+    def next_message(self) -> Message | None:
+        """Return the next message among what was read; None: there is none, or only garbage."""
         try:
-            messages = self._splitter.feed(data)
+            message = self._splitter.next_message()
         except WireError as error:
             self._abort(error.reason)
-            return
-        for message in messages:
-            self._owner._received(self._client, message)  # noqa: SLF001 - one class in two
+            return None
+        if message is not None:
+            self._splitter.limit = DATAGRAM_BYTES_MAX
+        return message
+
+    def read_on(self) -> None:
+        """Read again, unless this connection has ended."""
+        assert self._transport is not None
+        self._transport.resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._owner._lost(self._client, "hung-up" if exc is None else "connection-lost")  # noqa: SLF001 - one class in two
@@ -174,17 +211,12 @@ class _Connection(asyncio.Protocol):
 
 
 def credentials_of(connected: socket.socket) -> Credentials:
-    """Return what the kernel knows of the process at the other end."""
-    word = struct.Struct("3i")
+    """Return what the kernel knows of the process at the other end: numbers, no names."""
+    word = struct.Struct("iII")
     raw = connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, word.size)
     pid, uid, gid = word.unpack(raw)
-    return Credentials(
-        pid=pid,
-        uid=uid,
-        gid=gid,
-        user=_user_name(uid),
-        groups=tuple(dict.fromkeys(_group_name(g) for g in (gid, *_groups_of(connected)))),
-    )
+    groups = tuple(dict.fromkeys((gid, *_groups_of(connected))))
+    return Credentials(pid=pid, uid=uid, gid=gid, groups=groups)
 
 
 def _groups_of(connected: socket.socket) -> tuple[int, ...]:
@@ -192,18 +224,4 @@ def _groups_of(connected: socket.socket) -> tuple[int, ...]:
         raw = connected.getsockopt(socket.SOL_SOCKET, _PEER_GROUPS, 4 * _GROUPS_MAX)
     except OSError:  # an old kernel, or more groups than we look at: the main group decides
         return ()
-    return struct.unpack(f"{len(raw) // 4}i", raw)
-
-
-def _user_name(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return f"#{uid}"
-
-
-def _group_name(gid: int) -> str:
-    try:
-        return grp.getgrgid(gid).gr_name
-    except KeyError:
-        return f"#{gid}"
+    return struct.unpack(f"{len(raw) // 4}I", raw)

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from everbeat.clients import answers
-from everbeat.clients.authorization import Gate, Refused, is_client_name
+from everbeat.clients.authorization import Accounts, Gate, Refused, is_client_name
 from everbeat.clients.orders import ApiOrder, Disconnect, Reply
 from everbeat.clients.session import Session, filter_from_text, is_within_rate
 from everbeat.model.members import NodeKind, NodeStatus
@@ -45,10 +45,11 @@ if TYPE_CHECKING:
     from everbeat.model.names import NodeName
 
 SESSIONS_MAX: Final = 128  # beyond it a new connection is hung up on
-SESSIONS_PER_USER_MAX: Final = 32  # nobody but root may fill the table
+SESSIONS_PER_USER_MAX: Final = 32
+STRANGERS_MAX: Final = 32  # sessions of users that no apiauth rule names, who can never sign on
+ROOT_PLACES: Final = 16  # of SESSIONS_MAX, kept for root
 SIGNON_MS_MAX: Final = 10_000  # a connection that does not sign on in time is hung up on
 HELD_MAX: Final = 200  # messages kept while flow control pauses clients; beyond: the sender goes
-FIELDS_MAX: Final = 200  # a client's message with more fields is a fault
 STAMP_DIGITS_MAX: Final = 16
 
 # How nodes speak to each other; a client that uses these would pass for a node.
@@ -79,7 +80,8 @@ class ClientApi:
     def __init__(self, config: HaConfig, own: NodeName) -> None:
         self._config = config
         self._own = own
-        self._gate = Gate(config.apiauth)
+        self._accounts = Accounts()
+        self._gate = Gate(config.apiauth, self._accounts)
         self._sessions: dict[int, Session] = {}
         self._generation = 0
         self._held: deque[Broadcast] = deque()
@@ -91,16 +93,20 @@ class ClientApi:
     def on_configuration(self, config: HaConfig) -> None:
         """Answer by another ha.cf; who is signed on stays so."""
         self._config = config
-        self._gate = Gate(config.apiauth)
+        self._gate = Gate(config.apiauth, self._accounts)
         self._ping_nodes = {str(medium.link) for medium in config.media if medium.kind.is_ping}
+
+    def on_accounts(self, accounts: Accounts) -> None:
+        """Take the numbers of the users and groups that apiauth names; until then root's alone."""
+        self._accounts = accounts
+        self._gate = Gate(self._config.apiauth, accounts)
 
     def on_connect(self, client: int, credentials: Credentials, now_ms: int) -> list[ApiOrder]:
         """Take a new connection."""
-        same_user = sum(s.credentials.uid == credentials.uid for s in self._sessions.values())
-        is_crowded = credentials.uid != 0 and same_user >= SESSIONS_PER_USER_MAX
-        if is_crowded or len(self._sessions) >= SESSIONS_MAX:
+        is_stranger = not self._gate.knows(credentials)
+        if not self._has_place(credentials, is_stranger=is_stranger):
             return [Disconnect(client, "too-many-clients")]
-        self._sessions[client] = Session(credentials, now_ms)
+        self._sessions[client] = Session(credentials, now_ms, is_stranger)
         return []
 
     def on_message(
@@ -115,8 +121,6 @@ class ClientApi:
         session = self._sessions.get(client)
         if session is None:
             return []
-        if len(message.fields) > FIELDS_MAX:
-            return self._drop(client, "too-many-fields")
         if not session.is_signed_on:
             return self._sign_on(client, session, message)
         if message.type != "hbapi-req":
@@ -177,6 +181,19 @@ class ClientApi:
     def names(self) -> tuple[str, ...]:
         """Return the names of the clients signed on, in the order they connected."""
         return tuple(s.name for s in self._sessions.values() if s.is_signed_on)
+
+    def _has_place(self, credentials: Credentials, *, is_stranger: bool) -> bool:
+        """Whether there is room: strangers take it from each other, nobody takes root's."""
+        sessions = self._sessions.values()
+        if credentials.uid == 0:
+            return len(sessions) < SESSIONS_MAX
+        if sum(each.credentials.uid == credentials.uid for each in sessions) >= (
+            SESSIONS_PER_USER_MAX
+        ):
+            return False
+        if is_stranger and sum(each.is_stranger for each in sessions) >= STRANGERS_MAX:
+            return False
+        return len(sessions) < SESSIONS_MAX - ROOT_PLACES
 
     def _sign_on(self, client: int, session: Session, message: Message) -> list[ApiOrder]:
         if message.type != "hbapi-req" or message.text("reqtype") != "signon":

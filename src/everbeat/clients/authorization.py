@@ -4,18 +4,21 @@ A client that names itself by its own pid is casual and comes under the rule `an
 without a rule comes under the rule `default`, which exists only if ha.cf has it. A rule that
 names neither a user nor a group admits nobody.
 
+Rules name users and groups, the kernel numbers them. Numbers are compared: who has which name is
+found out beforehand (Accounts), never while somebody waits at the door.
+
 Source: measured on 3.0.6; Heartbeat: heartbeat/hb_api.c.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from everbeat.model.cluster import ApiAuthorization
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from everbeat.model.message import Message
 
@@ -36,8 +39,15 @@ class Credentials:
     pid: int
     uid: int
     gid: int
-    user: str
-    groups: tuple[str, ...]  # names of its group and supplementary groups
+    groups: tuple[int, ...]  # its group and supplementary groups
+
+
+@dataclass(frozen=True, slots=True)
+class Accounts:
+    """Numbers of users and groups by name. A name that is missing admits nobody."""
+
+    users: Mapping[str, int] = field(default_factory=lambda: {"root": 0})
+    groups: Mapping[str, int] = field(default_factory=lambda: {"root": 0})
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +69,18 @@ class Refused:
 class Gate:
     """Decides on a request to sign on."""
 
-    def __init__(self, configured: Iterable[ApiAuthorization]) -> None:
-        self._rules = {rule.client: rule for rule in DEFAULT_RULES}
-        self._rules.update((rule.client, rule) for rule in configured)
+    def __init__(self, configured: Iterable[ApiAuthorization], accounts: Accounts) -> None:
+        self._rules = {
+            client: _Numbers(
+                frozenset(_numbers(rule.users, accounts.users)),
+                frozenset(_numbers(rule.groups, accounts.groups)),
+            )
+            for client, rule in _rules_by_client(configured).items()
+        }
+
+    def knows(self, credentials: Credentials) -> bool:
+        """Whether any rule names this caller, so that it may have a reason to come."""
+        return any(rule.lists(credentials) for rule in self._rules.values())
 
     def admit(self, message: Message, credentials: Credentials) -> Admitted | Refused:
         """Check what a signon request claims against the kernel's word and the rules."""
@@ -82,9 +101,17 @@ class Gate:
         rule = self._rules.get("anon" if is_casual else name) or self._rules.get("default")
         if rule is None:
             return Refused(name, "no default client auth")
-        if not _is_listed(credentials, rule):
+        if not rule.lists(credentials):
             return Refused(name, "client failed authorization")
         return Admitted(name, is_casual)
+
+
+def names_of_rules(configured: Iterable[ApiAuthorization]) -> tuple[list[str], list[str]]:
+    """Return the names of users and of groups whose numbers the gate must know, sorted."""
+    rules = _rules_by_client(configured).values()
+    users = {name for rule in rules for name in rule.users if not name.isdecimal()}
+    groups = {name for rule in rules for name in rule.groups if not name.isdecimal()}
+    return sorted(users), sorted(groups)
 
 
 def is_client_name(name: str) -> bool:
@@ -97,10 +124,28 @@ def is_client_name(name: str) -> bool:
     )
 
 
-def _is_listed(credentials: Credentials, rule: ApiAuthorization) -> bool:
-    return credentials.user in rule.users or any(
-        group in rule.groups for group in credentials.groups
-    )
+@dataclass(frozen=True, slots=True)
+class _Numbers:
+    """A rule as the kernel would say it."""
+
+    users: frozenset[int]
+    groups: frozenset[int]
+
+    def lists(self, credentials: Credentials) -> bool:
+        return credentials.uid in self.users or not self.groups.isdisjoint(credentials.groups)
+
+
+def _rules_by_client(configured: Iterable[ApiAuthorization]) -> dict[str, ApiAuthorization]:
+    rules = {rule.client: rule for rule in DEFAULT_RULES}
+    rules.update((rule.client, rule) for rule in configured)
+    return rules
+
+
+def _numbers(names: Iterable[str], known: Mapping[str, int]) -> Iterable[int]:
+    for name in names:
+        number = _number(name) if name.isdecimal() else known.get(name)
+        if number is not None:
+            yield number
 
 
 def _number(text: str | None) -> int | None:

@@ -29,6 +29,7 @@ class Session:
 
     credentials: Credentials
     connected_ms: int
+    is_stranger: bool = False  # no apiauth rule named its user when it came
     name: str = ""  # empty until signed on
     is_casual: bool = False
     generation: int = 0

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, get_args
 
 from everbeat import VERSION
+from everbeat.adapters.accounts import ask_accounts, local_accounts
 from everbeat.adapters.cipher import AesSiv, CipherMissingError, cipher_for
 from everbeat.adapters.client_socket import ClientSocket
 from everbeat.adapters.clock import SystemClock
@@ -38,6 +39,7 @@ from everbeat.adapters.power import reboot_now
 from everbeat.adapters.realtime import become_prompt
 from everbeat.adapters.safe_nodes_file import SafeNodesFile
 from everbeat.adapters.unfinished_life import begin_life, end_life, is_unfinished
+from everbeat.clients.authorization import names_of_rules
 from everbeat.clients.orders import Disconnect, Reply
 from everbeat.haresources.effects import EventRecorded, GroupMoved, ResourceActed, StopFinished
 from everbeat.ipc.channel import connect, listen
@@ -88,10 +90,11 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable, Mapping, Sequence
 
     from everbeat.adapters.lease import Lease
-    from everbeat.clients.authorization import Credentials
+    from everbeat.clients.authorization import Accounts, Credentials
     from everbeat.clients.orders import ApiOrder
     from everbeat.config.configuration import Parsed
     from everbeat.ipc.channel import Channel
+    from everbeat.model.cluster import ApiAuthorization
     from everbeat.model.groups import ClusterEvent
     from everbeat.model.keys import AuthKeys
     from everbeat.model.membership import MembershipFact
@@ -140,6 +143,7 @@ class CoreDaemon:
         self._folders = folders
         if parsed.keys is not None:
             self._node.use_keys(parsed.keys, _cipher_or_none(parsed.keys))
+        self._learn_accounts(parsed.config.apiauth)
         self._distributing: dict[str, Channel] = {}  # by offer
         self._reloading = asyncio.Lock()
         self._link: Channel | None = None
@@ -218,6 +222,7 @@ class CoreDaemon:
         if needs_new_link(self._config, config):
             self._link = None  # that process reads no more; what follows is for the next one
         self._config = config
+        self._learn_accounts(config.apiauth)
         return ReloadReply(is_accepted=True, later=later, reports=parsed.reports)
 
     async def _check_files(self, order: CheckFiles) -> None:
@@ -391,6 +396,23 @@ class CoreDaemon:
 
     def _on_fifo(self, message: Message) -> None:
         self._perform(self._node.on_message(message, self._now_ms()))
+
+    def _learn_accounts(self, rules: tuple[ApiAuthorization, ...]) -> None:
+        """Turn the names of apiauth to numbers; what only a name service knows comes later."""
+        users, groups = names_of_rules(rules)
+        known = local_accounts(users, groups)
+        self._node.on_accounts(known)
+
+        def tell(accounts: Accounts) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+                self._loop.call_soon_threadsafe(self._on_accounts, rules, accounts)
+
+        ask_accounts(users, groups, known, tell)
+
+    def _on_accounts(self, rules: tuple[ApiAuthorization, ...], accounts: Accounts) -> None:
+        """Take what a name service said, unless other names are in force by now."""
+        if rules == self._config.apiauth:
+            self._node.on_accounts(accounts)
 
     # --- effects -----------------------------------------------------------------------------
 

@@ -74,7 +74,7 @@ from everbeat.node.fencing_gate import FENCE_ME, FencingGate, Released
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from everbeat.clients.authorization import Credentials
+    from everbeat.clients.authorization import Accounts, Credentials
     from everbeat.clients.orders import ApiOrder
     from everbeat.haresources.effects import ManagerEffect
     from everbeat.model.cluster import HaConfig
@@ -276,6 +276,10 @@ class CoreNode:
     def use_keys(self, keys: AuthKeys, cipher: Cipher | None) -> None:
         """Seal files for the other nodes with these keys, and open theirs."""
         self._distributor.use_keys(keys, cipher)
+
+    def on_accounts(self, accounts: Accounts) -> None:
+        """Take the numbers of the users and groups that apiauth names."""
+        self._api.on_accounts(accounts)
 
     def on_configuration(
         self,

@@ -5,10 +5,13 @@ LEN is decimal and counts the text alone.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from everbeat.wire.errors import WireError
 from everbeat.wire.field_check import checked_text, wire_text
+
+if TYPE_CHECKING:
+    from everbeat.wire.part_count import PartCount
 
 _LENGTH_DIGITS_MAX: Final = 7  # 2 MiB, the longest uncompressed message, has seven
 
@@ -47,13 +50,14 @@ def pack_list(elements: tuple[str, ...]) -> bytes:
     return b"".join(encode_chunk(wire_text(element)) for element in elements)
 
 
-def unpack_list(value: bytes) -> tuple[str, ...]:
+def unpack_list(value: bytes, parts: PartCount) -> tuple[str, ...]:
     """Return the elements of a LIST field's value. Raises WireError."""
     if not value:
         raise WireError("empty-list")
     elements: list[str] = []
     position = 0
     while position < len(value):
+        parts.take()
         begin, end = read_chunk(value, position)
         elements.append(checked_text(value[begin:end]).decode("latin-1"))
         position = end + 1

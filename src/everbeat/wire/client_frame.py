@@ -15,8 +15,9 @@ import struct
 from typing import TYPE_CHECKING, Final, final
 
 from everbeat.wire.errors import WireError
-from everbeat.wire.limits import DATAGRAM_BYTES_MAX
+from everbeat.wire.limits import DATAGRAM_BYTES_MAX, PARTS_MAX
 from everbeat.wire.packing import decode_plain, encode_plain
+from everbeat.wire.part_count import PartCount
 
 if TYPE_CHECKING:
     from everbeat.model.message import Message
@@ -33,25 +34,36 @@ def encode_frame(message: Message) -> bytes:
 
 @final
 class FrameSplitter:
-    """Cuts one connection's bytes into messages. `limit`: the longest payload in bytes.
+    """Cuts one connection's bytes into messages. After a WireError it must be closed.
 
-    After a WireError the connection cannot be read further and must be closed.
+    `limit`: the longest payload in bytes; may be changed between messages. `parts_max`: the parts
+    a message may have.
     """
 
-    def __init__(self, limit: int = DATAGRAM_BYTES_MAX) -> None:
-        self._limit = limit
+    def __init__(self, limit: int = DATAGRAM_BYTES_MAX, parts_max: int = PARTS_MAX) -> None:
+        self.limit = limit
+        self._parts_max = parts_max
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> list[Message]:
-        """Take bytes; return the messages they complete.
+        """Take bytes; return the messages they complete. Raises WireError, see next_message."""
+        self.add(data)
+        messages: list[Message] = []
+        while (message := self.next_message()) is not None:
+            messages.append(message)
+        return messages
+
+    def add(self, data: bytes) -> None:
+        """Take bytes, and look at none of them."""
+        self._buffer += data
+
+    def next_message(self) -> Message | None:
+        """Return the next complete message; None if there is none yet.
 
         Raises WireError: bad-magic, too-large, or why a payload is no message.
         """
-        self._buffer += data
-        messages: list[Message] = []
-        while (payload := self._next_payload()) is not None:
-            messages.append(decode_plain(payload))
-        return messages
+        payload = self._next_payload()
+        return None if payload is None else decode_plain(payload, PartCount(self._parts_max))
 
     def _next_payload(self) -> bytes | None:
         if len(self._buffer) < _HEADER.size:
@@ -59,7 +71,7 @@ class FrameSplitter:
         length, magic = _HEADER.unpack_from(self._buffer)
         if magic != _MAGIC:
             raise WireError("bad-magic", f"{magic:x}")
-        if length > self._limit:
+        if length > self.limit:
             raise WireError("too-large", f"{length} bytes")
         end = _HEADER.size + length
         if len(self._buffer) < end:

@@ -149,7 +149,8 @@ def open_datagram(data: bytes, keys: AuthKeys) -> Opened | Rejected:
             return Rejected(reason)
         message, is_compressed = message_from_text(data[:end])
     except WireError as error:
-        return Rejected("too-large" if error.reason == "too-large" else "malformed")
+        is_much = error.reason in {"too-large", "too-many-parts"}
+        return Rejected("too-large" if is_much else "malformed")
     return Opened(
         message=message,
         key_number=key_number(token_text),

@@ -25,6 +25,7 @@ from everbeat.wire.field_check import (
     wire_text,
 )
 from everbeat.wire.limits import NESTING_MAX
+from everbeat.wire.part_count import PartCount
 
 BEGIN: Final = b"###\n"
 END: Final = b"%%%\n"
@@ -35,9 +36,9 @@ def encode_netstring(message: Message) -> bytes:
     return _encode(message, 0)
 
 
-def decode_netstring(data: bytes) -> tuple[Message, int]:
+def decode_netstring(data: bytes, parts: PartCount | None = None) -> tuple[Message, int]:
     r"""Return the message and the offset behind its `%%%\n`. Raises WireError."""
-    return _decode(data, 0)
+    return _decode(data, 0, parts or PartCount())
 
 
 def _encode(message: Message, depth: int) -> bytes:
@@ -63,19 +64,20 @@ def _encode_field(field: Field, depth: int) -> bytes:
     return b"(%d)%b=%b" % (field.type, name, value)
 
 
-def _decode(data: bytes, depth: int) -> tuple[Message, int]:
+def _decode(data: bytes, depth: int, parts: PartCount) -> tuple[Message, int]:
     if not data.startswith(BEGIN):
         raise WireError("no-marker", repr(data[:20]))
     fields: list[Field] = []
     position = len(BEGIN)
     while not data.startswith(END, position):
+        parts.take()
         begin, end = read_chunk(data, position)
-        fields.append(_decode_field(data[begin:end], depth))
+        fields.append(_decode_field(data[begin:end], depth, parts))
         position = end + 1
     return Message(fields), position + len(END)
 
 
-def _decode_field(text: bytes, depth: int) -> Field:
+def _decode_field(text: bytes, depth: int, parts: PartCount) -> Field:
     kind = KIND_OF_DIGIT.get(text[1]) if len(text) > 2 else None
     if kind is None or text[0] != ord("(") or text[2] != ord(")"):
         raise WireError("bad-type", repr(text[:40]))
@@ -89,15 +91,15 @@ def _decode_field(text: bytes, depth: int) -> Field:
         case FieldType.BINARY | FieldType.COMPRESSED:
             return Field(kind, name, value)
         case FieldType.STRUCT | FieldType.UNCOMPRESSED:
-            return Field(kind, name, _decode_struct(value, depth))
+            return Field(kind, name, _decode_struct(value, depth, parts))
         case FieldType.LIST:
-            return Field(kind, name, unpack_list(value))
+            return Field(kind, name, unpack_list(value, parts))
 
 
-def _decode_struct(value: bytes, depth: int) -> Message:
+def _decode_struct(value: bytes, depth: int, parts: PartCount) -> Message:
     if depth >= NESTING_MAX:
         raise WireError("too-deep")
-    message, end = _decode(value, depth + 1)
+    message, end = _decode(value, depth + 1, parts)
     if end != len(value):
         raise WireError("trailing-bytes")
     return message

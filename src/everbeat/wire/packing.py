@@ -21,6 +21,7 @@ from everbeat.wire.errors import WireError
 from everbeat.wire.limits import UNCOMPRESSED_BYTES_MAX
 from everbeat.wire.netstring import BEGIN as NETSTRING_BEGIN
 from everbeat.wire.netstring import decode_netstring, encode_netstring
+from everbeat.wire.part_count import PartCount
 from everbeat.wire.string_form import decode_string, encode_string
 
 PAYLOAD_FIELD: Final = "_compressed_payload"
@@ -41,11 +42,11 @@ def encode_plain(message: Message, msgfmt: str) -> bytes:
     return encode_string(message) + b"\0"
 
 
-def decode_plain(data: bytes) -> Message:
+def decode_plain(data: bytes, parts: PartCount | None = None) -> Message:
     """Return the message of either form; string form may end in a NUL. Raises WireError."""
     if not data.startswith(NETSTRING_BEGIN):
-        return decode_string(data)
-    message, end = decode_netstring(data)
+        return decode_string(data, parts)
+    message, end = decode_netstring(data, parts)
     if end != len(data):
         raise WireError("trailing-bytes")
     return message
@@ -82,18 +83,18 @@ def with_unpacked_fields(message: Message) -> Message:
     """Return the message with its COMPRESSED fields readable again. Raises WireError.
 
     For whoever reads such a field; a message that is passed on keeps it as it came. All fields
-    together yield at most UNCOMPRESSED_BYTES_MAX.
+    together yield at most UNCOMPRESSED_BYTES_MAX, and PARTS_MAX parts.
     """
     algorithm = message.text(ALGORITHM_FIELD)
     if algorithm is None:
         return message
-    room = UNCOMPRESSED_BYTES_MAX
+    room, parts = UNCOMPRESSED_BYTES_MAX, PartCount()
     fields: list[Field] = []
     for field in message.without(ALGORITHM_FIELD).fields:
         if field.type is FieldType.COMPRESSED and isinstance(field.value, bytes):
             text = decompress(algorithm, field.value, room)
             room -= len(text)
-            fields.append(Field(FieldType.UNCOMPRESSED, field.name, decode_plain(text)))
+            fields.append(Field(FieldType.UNCOMPRESSED, field.name, decode_plain(text, parts)))
         else:
             fields.append(field)
     return Message(fields)

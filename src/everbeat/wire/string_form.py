@@ -31,6 +31,7 @@ from everbeat.wire.field_check import (
     wire_text,
 )
 from everbeat.wire.limits import NESTING_MAX
+from everbeat.wire.part_count import PartCount
 
 BEGIN: Final = b">>>\n"
 END: Final = b"<<<\n"
@@ -51,12 +52,12 @@ def signed_lines(message: Message) -> bytes:
     return b"".join(_encode_line(field, 0) for field in message.fields if field.name != "auth")
 
 
-def decode_string(data: bytes) -> Message:
+def decode_string(data: bytes, parts: PartCount | None = None) -> Message:
     """Return the message; one trailing NUL is tolerated. Raises WireError."""
     text = data.removesuffix(b"\0")
     if not (text.startswith(BEGIN) and text.endswith(b"\n" + END)):
         raise WireError("no-marker", repr(data[:20]))
-    return _decode(text, 0)
+    return _decode(text, 0, parts or PartCount())
 
 
 def _encode(message: Message, depth: int) -> bytes:
@@ -82,12 +83,13 @@ def _encode_line(field: Field, depth: int) -> bytes:
     return b"(%d)%b=%b\n" % (field.type, name, value)
 
 
-def _decode(text: bytes, depth: int) -> Message:
+def _decode(text: bytes, depth: int, parts: PartCount) -> Message:
     body = text[len(BEGIN) : -len(END)]
-    return Message(_decode_line(line, depth) for line in body.split(b"\n") if line)
+    parts.take(body.count(b"\n"))  # before there are as many lines, empty ones as well
+    return Message(_decode_line(line, depth, parts) for line in body.split(b"\n") if line)
 
 
-def _decode_line(line: bytes, depth: int) -> Field:
+def _decode_line(line: bytes, depth: int, parts: PartCount) -> Field:
     kind, rest = _split_type(line)
     name, equals, value = rest.partition(b"=")
     if not equals:
@@ -99,9 +101,9 @@ def _decode_line(line: bytes, depth: int) -> Field:
         case FieldType.BINARY | FieldType.COMPRESSED:
             return Field(kind, text_name, _from_base64(value))
         case FieldType.STRUCT | FieldType.UNCOMPRESSED:
-            return Field(kind, text_name, _decode_struct(value, depth))
+            return Field(kind, text_name, _decode_struct(value, depth, parts))
         case FieldType.LIST:
-            return Field(kind, text_name, unpack_list(_restored(value)))
+            return Field(kind, text_name, unpack_list(_restored(value), parts))
 
 
 def _split_type(line: bytes) -> tuple[FieldType, bytes]:
@@ -124,10 +126,10 @@ def _from_base64(value: bytes) -> bytes:
         raise WireError("bad-base64", repr(value[:40])) from error
 
 
-def _decode_struct(value: bytes, depth: int) -> Message:
+def _decode_struct(value: bytes, depth: int, parts: PartCount) -> Message:
     if depth >= NESTING_MAX:
         raise WireError("too-deep")
     text = value.replace(STRUCT_NEWLINES[depth], b"\n")
     if not (text.startswith(BEGIN) and text.endswith(b"\n" + END)):
         raise WireError("no-marker", repr(value[:20]))
-    return _decode(text, depth + 1)
+    return _decode(text, depth + 1, parts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import stat
@@ -12,12 +13,16 @@ import pytest
 
 from api_daemon import ApiDaemon
 from everbeat.adapters.api_client import ApiClient, ApiError
+from everbeat.adapters.client_socket import ClientSocket
 from everbeat.model.cluster import ApiAuthorization
-from everbeat.model.message import message_of
+from everbeat.model.message import Field, FieldType, Message, message_of
 from everbeat.wire.client_frame import FrameSplitter, encode_frame
+from everbeat.wire.limits import CLIENT_PARTS_MAX, FIRST_FRAME_BYTES_MAX
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from everbeat.clients.authorization import Credentials
 
 
 def wait_until(condition: object) -> None:
@@ -139,3 +144,77 @@ def test_a_farewell_arrives_before_the_hang_up(tmp_path: Path) -> None:
         (farewell,) = FrameSplitter().feed(data)
         assert (farewell.type, farewell.text("st")) == ("hbapi-clstat", "leave")
         mon.close()
+
+
+def test_the_first_message_of_a_client_is_short(tmp_path: Path) -> None:
+    path = tmp_path / "register"
+    long = message_of(t="hbapi-req", reqtype="signon", filling="x" * FIRST_FRAME_BYTES_MAX)
+    with ApiDaemon(path, ApiAuthorization("mon", users=("root",))) as daemon:
+        with socket.socket(socket.AF_UNIX) as hostile:
+            hostile.settimeout(10)
+            hostile.connect(str(path))
+            hostile.sendall(encode_frame(long)[:8])  # the header is enough
+            assert hostile.recv(10) == b""
+        assert daemon.gone == ["too-large"]
+        mon = signed_on(path, "mon")
+        mon.sendall(encode_frame(message_of(t="foo", filling="x" * 100_000)))
+        wait_until(lambda: len(daemon.broadcasts) == 2)
+        mon.close()
+
+
+def test_a_message_of_too_many_parts_ends_the_connection(tmp_path: Path) -> None:
+    path = tmp_path / "register"
+    many = Message(Field(FieldType.STRING, f"f{n}", "") for n in range(CLIENT_PARTS_MAX + 1))
+    with ApiDaemon(path, ApiAuthorization("mon", users=("root",))) as daemon:
+        mon = signed_on(path, "mon")
+        mon.sendall(encode_frame(many))
+        wait_until(lambda: daemon.gone == ["too-many-parts"])
+        mon.close()
+
+
+class _Turns:
+    """Notes which client's message came in which turn of the loop."""
+
+    def __init__(self) -> None:
+        self.turn = 0
+        self.callers = 0
+        self.heard: list[tuple[int, int]] = []
+
+    def on_client_connected(self, client: int, credentials: Credentials) -> None:
+        self.callers = client
+        assert credentials.uid == os.getuid()
+        assert os.getegid() in credentials.groups
+
+    def on_client_message(self, client: int, message: Message) -> None:
+        assert message.type == "hbapi-req"
+        self.heard.append((self.turn, client))
+
+    def on_client_gone(self, client: int, reason: str) -> None:
+        pass
+
+
+async def _turns_of(path: Path, clients: int, messages: int) -> list[tuple[int, int]]:
+    host = _Turns()
+    serving = ClientSocket(path, host)
+    await serving.open()
+    frame = encode_frame(message_of(t="hbapi-req"))
+    callers = [socket.socket(socket.AF_UNIX) for _ in range(clients)]
+    for caller in callers:
+        caller.connect(str(path))
+        caller.sendall(frame * messages)
+    while len(host.heard) < clients * messages:
+        host.turn += 1
+        assert host.turn < 100_000
+        await asyncio.sleep(0)
+    for caller in callers:
+        caller.close()
+    await serving.close()
+    await asyncio.sleep(0)
+    return host.heard
+
+
+def test_a_turn_of_the_loop_takes_one_message_of_one_client_in_turn(tmp_path: Path) -> None:
+    heard = asyncio.run(_turns_of(tmp_path / "register", 5, 40))
+    turns = [turn for turn, _ in heard]
+    assert len(set(turns)) == len(turns), "two messages in one turn"
+    assert {client for _, client in heard[-10:]} == {1, 2, 3, 4, 5}, "who sends much waits"

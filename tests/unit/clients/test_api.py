@@ -10,8 +10,15 @@ from pathlib import Path
 import pytest
 
 from api_daemon import ALPHA, BETA, config_of, manager_of, view_of
-from everbeat.clients.api import HELD_MAX, SESSIONS_MAX, SESSIONS_PER_USER_MAX, ClientApi
-from everbeat.clients.authorization import Credentials
+from everbeat.clients.api import (
+    HELD_MAX,
+    ROOT_PLACES,
+    SESSIONS_MAX,
+    SESSIONS_PER_USER_MAX,
+    STRANGERS_MAX,
+    ClientApi,
+)
+from everbeat.clients.authorization import Accounts, Credentials
 from everbeat.clients.orders import ApiOrder, Disconnect, Reply
 from everbeat.clients.session import SENDS_PER_SECOND_MAX
 from everbeat.model.cluster import ApiAuthorization, HaConfig, Medium, MediumKind, Timing
@@ -30,7 +37,9 @@ from everbeat.wire.client_frame import FrameSplitter
 
 SHARED = Path(os.environ.get("EVERBEAT_SHARED", Path(__file__).parents[3].parent / "shared"))
 RECORDED = SHARED / "heartbeat" / "captures" / "api"
-ROOT = Credentials(pid=100, uid=0, gid=0, user="root", groups=("root",))
+ROOT = Credentials(pid=100, uid=0, gid=0, groups=(0,))
+HACLIENT = 115
+ACCOUNTS = Accounts({"root": 0, "ann": 1000}, {"root": 0, "haclient": HACLIENT})
 IPFAIL_RULE = ApiAuthorization("mon", users=("root",))
 
 
@@ -39,6 +48,7 @@ class Speaker:
 
     def __init__(self, config: HaConfig | None = None) -> None:
         self.api = ClientApi(config or config_of(ALPHA, IPFAIL_RULE), ALPHA)
+        self.api.on_accounts(ACCOUNTS)
         self.view: MembershipView = view_of()
         self.now_ms = 0
 
@@ -134,9 +144,7 @@ def test_a_recorded_conversation_gets_the_recorded_answers(name: str) -> None:
     speaker = Speaker(config)
     first = requests[0]
     uid, gid = int(first.text("uid") or 0), int(first.text("gid") or 0)
-    credentials = Credentials(
-        pid=int(first.text("pid") or 0), uid=uid, gid=gid, user="root", groups=("root",)
-    )
+    credentials = Credentials(pid=int(first.text("pid") or 0), uid=uid, gid=gid, groups=(0,))
     speaker.api.on_connect(1, credentials, 0)
     got: list[Message] = []
     for request in requests:
@@ -196,15 +204,36 @@ def test_a_name_is_given_once() -> None:
 
 
 def test_haclient_as_a_supplementary_group_admits_casual_clients() -> None:
-    user = Credentials(pid=7, uid=1000, gid=1000, user="ann", groups=("ann", "haclient"))
+    user = Credentials(pid=7, uid=1000, gid=1000, groups=(1000, HACLIENT))
     assert replies(Speaker().sign_on(1, credentials=user))[0].text("result") == "OK"
-    stranger = Credentials(pid=7, uid=1001, gid=1001, user="bob", groups=("bob",))
+    stranger = Credentials(pid=7, uid=1001, gid=1001, groups=(1001,))
     assert replies(Speaker().sign_on(1, credentials=stranger))[0].text("result") == "badreq"
 
 
 def test_an_apiauth_line_replaces_the_default_of_its_client() -> None:
     config = config_of(ALPHA, ApiAuthorization("anon", users=("ann",)))
     assert replies(Speaker(config).sign_on(1))[0].text("info") == "client failed authorization"
+    ann = Credentials(pid=7, uid=1000, gid=1000, groups=(1000,))
+    assert replies(Speaker(config).sign_on(1, credentials=ann))[0].text("result") == "OK"
+
+
+def test_an_apiauth_line_may_give_numbers_and_admits_nobody_by_a_name_that_has_none() -> None:
+    ann = Credentials(pid=7, uid=1000, gid=1000, groups=(1000,))
+    for users, groups in ((("1000",), ()), ((), ("1000",))):
+        by_number = config_of(ALPHA, ApiAuthorization("anon", users=users, groups=groups))
+        assert replies(Speaker(by_number).sign_on(1, credentials=ann))[0].text("result") == "OK"
+    nameless = config_of(ALPHA, ApiAuthorization("anon", users=("nosuch",), groups=("nosuch",)))
+    assert replies(Speaker(nameless).sign_on(1, credentials=ann))[0].text("result") == "badreq"
+
+
+def test_until_the_numbers_of_names_are_known_root_alone_is_admitted() -> None:
+    user = Credentials(pid=7, uid=1000, gid=1000, groups=(1000, HACLIENT))
+    early = Speaker()
+    early.api.on_accounts(Accounts())
+    assert replies(early.sign_on(1, credentials=user))[0].text("result") == "badreq"
+    assert replies(early.sign_on(2))[0].text("result") == "OK"
+    early.api.on_accounts(ACCOUNTS)
+    assert replies(early.sign_on(3, credentials=user))[0].text("result") == "OK"
 
 
 # --- requests -----------------------------------------------------------------------------------
@@ -435,22 +464,31 @@ def test_a_client_that_floods_the_cluster_is_hung_up_on() -> None:
     assert speaker.say(1, message_of(t="foo"))[0] == Disconnect(1, "too-fast")
 
 
-def test_a_message_with_too_many_fields_is_a_fault() -> None:
-    speaker = Speaker()
-    speaker.sign_on(1, "mon")
-    many = Message(Field(FieldType.STRING, f"f{n}", "") for n in range(300))
-    assert speaker.say(1, many)[0] == Disconnect(1, "too-many-fields")
-
-
 def test_no_user_but_root_can_fill_the_table() -> None:
     api = ClientApi(config_of(), ALPHA)
-    user = Credentials(pid=7, uid=1000, gid=1000, user="ann", groups=("ann",))
+    user = Credentials(pid=7, uid=1000, gid=1000, groups=(1000,))
     for client in range(SESSIONS_PER_USER_MAX):
         assert api.on_connect(client, user, 0) == []
     assert api.on_connect(1_000, user, 0) == [Disconnect(1_000, "too-many-clients")]
     for client in range(2_000, 2_000 + SESSIONS_MAX - SESSIONS_PER_USER_MAX):
         assert api.on_connect(client, ROOT, 0) == []
     assert api.on_connect(3_000, ROOT, 0) == [Disconnect(3_000, "too-many-clients")]
+
+
+def test_strangers_take_places_from_each_other_alone() -> None:
+    api = ClientApi(config_of(), ALPHA)
+    api.on_accounts(ACCOUNTS)
+    taken = 0
+    for client in range(200):
+        stranger = Credentials(pid=7, uid=2000 + client % 9, gid=2000, groups=(2000,))
+        taken += api.on_connect(client, stranger, 0) == []
+    assert taken == STRANGERS_MAX
+    for client in range(1_000, 1_200):
+        user = Credentials(pid=7, uid=3000 + client, gid=1, groups=(HACLIENT,))
+        taken += api.on_connect(client, user, 0) == []
+    assert taken == SESSIONS_MAX - ROOT_PLACES
+    for client in range(2_000, 2_000 + ROOT_PLACES):
+        assert api.on_connect(client, ROOT, 0) == []
 
 
 def test_a_connection_that_never_signs_on_ends() -> None:
