@@ -69,7 +69,7 @@ def wait_taken(lab: Lab, watch: AddressWatch, former: Node) -> Node:
 def cluster(request: pytest.FixtureRequest) -> Iterator[tuple[Lab, AddressWatch, list[Node]]]:
     with Lab() as lab, AddressWatch(ADDRESS) as watch:
         if request.param == "ping":
-            yield lab, watch, formed(lab, watch, ("alpha", "beta"), f"ping {CLIENT}")
+            yield lab, watch, formed(lab, watch, ("alpha", "beta"), f"ping {CLIENT}\nquorum ping")
         else:
             yield lab, watch, formed(lab, watch, ("alpha", "beta", "gamma"), "")
 

@@ -3,6 +3,7 @@ r"""Who this node is, across restarts: uuid, generation, and how far our numbers
     STATE/hb_uuid         16 raw bytes, made at the first start
     STATE/hb_generation   raised by one at each start of the node (not of the link process)
     STATE/promise         after leaving in order: whom to hear before anything is held
+    STATE/ping_proof      hosts that both nodes have reached: these ping nodes may decide
     RUN/link.state        "GENERATION RESERVED RIGHT\n": a restarted link process goes on above
                           RESERVED; RIGHT: held, none, or lost and until when to stop (clock, ms)
 
@@ -39,6 +40,9 @@ GENERATION_FILE: Final = "hb_generation"
 LINK_STATE_FILE: Final = "link.state"
 PROMISE_FILE: Final = "promise"
 """One node name a line: whom to hear before anything is held (ADR 0010, leaving in order)."""
+
+PING_PROOF_FILE: Final = "ping_proof"
+"""One address a line: ping nodes that both nodes have reached, and that may so decide."""
 
 _HELD: Final = "held"
 _NONE: Final = "none"
@@ -106,6 +110,19 @@ def read_promise(state: Path) -> tuple[NodeName, ...]:
 def keep_promise(state: Path, nodes: tuple[NodeName, ...]) -> None:
     """Write whom we promise to hear; nobody: the promise is kept. Raise DiskIdentityError."""
     replace_file(state / PROMISE_FILE, "".join(f"{node}\n" for node in nodes).encode())
+
+
+def read_ping_proof(state: Path) -> tuple[str, ...]:
+    """Return the ping nodes that both nodes have reached; none if that is unknown."""
+    try:
+        return tuple((state / PING_PROOF_FILE).read_text().split())
+    except (OSError, ValueError):
+        return ()
+
+
+def keep_ping_proof(state: Path, hosts: tuple[str, ...]) -> None:
+    """Write the ping nodes that both nodes have reached. Raise DiskIdentityError."""
+    replace_file(state / PING_PROOF_FILE, "".join(f"{host}\n" for host in hosts).encode())
 
 
 def read_link_state(run: Path) -> LinkState | None:

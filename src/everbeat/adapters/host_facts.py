@@ -74,6 +74,11 @@ class RealHost:
         """Look the name up, if thorough."""
         return not self._is_thorough or bool(self.resolve(name) or self.resolve6(name))
 
+    def node_address(self, name: str) -> str | None:
+        """Look the name up, if thorough; Debian's 127.0.1.1 for the own name is no answer."""
+        found = self.resolve(name) if self._is_thorough else None
+        return None if found is None or found.startswith("127.") else found
+
     def has_user(self, name: str) -> bool:
         """Ask the user database."""
         try:

@@ -146,6 +146,9 @@ def assumptions_of(subject: Subject) -> tuple[str, ...]:
             "not covered: ping nodes are no witness. Two nodes that both reach them, but not each"
             " other, would both hold; `witness HOST` serves one side alone"
         )
+        said.append("both nodes have reached the ping nodes before: until then nothing decides")
+    elif cluster.configs[0].ping_hosts and cluster.quorum is Quorum.NONE:
+        said.append("the ping nodes decide nothing: a ping line alone does not, `quorum ping` does")
     if cluster.quorum is Quorum.FENCING:
         said.append("nothing is taken before the other node is confirmed off, and that is true")
     if not all(config.watchdog for config in cluster.configs):

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 CAN_SPLIT = "can split: nothing decides who holds when the nodes do not hear each other"
 BY_FENCING = "by fencing: nothing is taken over before the other node is confirmed off"
 BY_PING = "ping nodes that both sides reach while they do not hear each other let both hold"
+PING_IDLE = "ping nodes do not decide yet, as not both nodes have reached them: nothing decides"
+PING_SILENT = "the ping nodes are silent: if one node dies now, the other one gives up everything"
 
 
 def quorum_problems(reply: StatusReply) -> list[str]:
@@ -34,6 +36,9 @@ def quorum_problems(reply: StatusReply) -> list[str]:
         found.append(f"this node may not hold resources: {quorum.reason}")
     if quorum.stop_by_ms is not None and reply.now_ms > quorum.stop_by_ms:
         found.append("resources that others may take by now are not stopped here")
+    is_ping_silent = any(v.voter == "ping" and not v.is_leasing for v in quorum.voters)
+    if quorum.is_held and quorum.is_deciding and is_ping_silent:
+        found.append(PING_SILENT)
     return found
 
 
@@ -53,7 +58,10 @@ def render_quorum(reply: StatusReply) -> list[Line]:
         f"  by {quorum.kind}: {leasing} of {len(quorum.voters)} agree, {quorum.majority} needed"
         f"{_until(quorum, reply.now_ms)}"
     )
-    lines = [*head, (state, why), *(_voter(voter, reply) for voter in quorum.voters)]
+    voters = [_voter(voter, reply) for voter in quorum.voters]
+    if not quorum.is_deciding:
+        return [*head, line(f"  {PING_IDLE}", Tone.CARE), *voters]
+    lines = [*head, (state, why), *voters]
     if quorum.kind == "ping":
         lines.append(line(f"  {BY_PING}", Tone.CARE))
     return lines

@@ -45,6 +45,10 @@ class AnyHost:
         """Say yes."""
         return True
 
+    def node_address(self, name: str) -> str | None:  # noqa: ARG002 - HostLookup's signature
+        """Know none."""
+        return None
+
     def has_user(self, name: str) -> bool:  # noqa: ARG002 - HostLookup's signature
         """Say yes."""
         return True

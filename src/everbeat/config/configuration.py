@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from everbeat.config.addresses import check_addresses
 from everbeat.config.authkeys import read_authkeys
 from everbeat.config.codes import report_of
 from everbeat.config.files import ConfigFile, ConfigFiles
@@ -48,6 +49,9 @@ def config_from_files(files: ConfigFiles, host: HostLookup) -> Parsed:
         owners = tuple(dict.fromkeys((*draft.nodes, own))) if draft.nodes else ()
         groups, group_reports = read_haresources(files.haresources, owners, host)
         check_monitored(draft, groups)
+        found = check_addresses(draft, groups, files.haresources.name)
+        group_reports = (*group_reports, *found)
+        config = None if draft.has_errors else config
     elif files.haresources.text is not None:
         summary = "with a cluster resource manager this file is ignored"
         place = Place(files.haresources.name)

@@ -69,11 +69,6 @@ def _check_media(draft: Draft) -> None:
         draft.report("media-too-many", draft.media_lines[MEDIA_MAX], summary, "fewer media lines")
     if not _has_broken_carrier(draft):
         _check_carriers(draft)
-    for medium, line in zip(draft.media, draft.media_lines, strict=True):
-        name = node_name_from_text(medium.link)
-        if medium.kind.is_ping and name in draft.nodes:
-            summary = f"{medium.kind}: {medium.link} is a node of this cluster"
-            draft.report("ping-is-node", line, summary, "a router that both nodes need")
 
 
 def _has_broken_carrier(draft: Draft) -> bool:

@@ -62,6 +62,12 @@ class Draft:
         place = line.place if line else Place(self.file)
         self.reports.append(report_of(code, place, summary, remedy))
 
+    def is_own(self, address: str) -> bool:
+        """Whether this machine has the address."""
+        return address.startswith("127.") or any(
+            address in interface.addresses for interface in self.host.interfaces()
+        )
+
     @property
     def has_errors(self) -> bool:
         """Whether anything found so far forbids to start."""

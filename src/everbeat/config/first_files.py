@@ -35,7 +35,10 @@ auto_failback off
 
 # What decides when two nodes live but do not hear each other. Without one of these both serve.
 #witness HOST
+# Or ping nodes: who reaches neither them nor the other node gives up. Weaker: with them silent the
+# death of one node ends the service.
 #ping ROUTER
+#quorum ping
 
 logfile /var/log/ha-log
 

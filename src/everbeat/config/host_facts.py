@@ -56,6 +56,10 @@ class HostFacts:
         """Whether an address is given, or no node names at all are."""
         return self.known_nodes is None or name in self.known_nodes
 
+    def node_address(self, name: str) -> str | None:
+        """Return the entry of `hosts`."""
+        return self.hosts.get(name)
+
     def has_user(self, name: str) -> bool:
         """Whether the user is given."""
         return self.users is None or name in self.users

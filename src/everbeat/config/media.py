@@ -259,7 +259,7 @@ def _add_ucast(
     draft: Draft, statement: Statement, kind: MediumKind, name: str, address: str
 ) -> None:
     """Add a unicast medium, or note that it leads to ourselves."""
-    if _is_own(draft, address):
+    if draft.is_own(address):
         draft.own_ucast.append(statement.line)
         return
     medium = Medium(
@@ -311,16 +311,10 @@ def _warn_of_loopback(draft: Draft, statement: Statement, name: str) -> None:
 
 
 def _warn_of_own_address(draft: Draft, statement: Statement, address: str) -> None:
-    if _is_own(draft, address):
+    if draft.is_own(address):
         summary = f"{statement.directive}: {address} is this machine itself"
         remedy = "a router that both nodes need"
         draft.report("ping-own-address", statement.line, summary, remedy)
-
-
-def _is_own(draft: Draft, address: str) -> bool:
-    return address.startswith("127.") or any(
-        address in interface.addresses for interface in draft.host.interfaces()
-    )
 
 
 def _is_multicast(text: str) -> bool:

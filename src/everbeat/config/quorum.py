@@ -1,7 +1,10 @@
 """What decides after a split: the directives `quorum`, `witness`, `stoptime`, and their arithmetic.
 
-    two nodes     witness ► ping ► stonith ► nothing: can split     (the first that is configured)
+    two nodes     quorum ping ► witness ► stonith ► nothing: can split     (the first that is there)
     three, more   votes of the nodes
+
+A `ping` line alone decides nothing, as in Heartbeat: most of those that people have are there for
+ipfail, and a router that does not answer must not end a service.
 
 Rates of two clocks differ by DRIFT at most. With D deadtime, S stoptime and L the lease,
 L (1 + r) + S <= D (1 - r); and a lease must outlast two heartbeats, or it lapses without a fault.
@@ -19,9 +22,15 @@ from everbeat.model.names import node_name_from_text
 
 if TYPE_CHECKING:
     from everbeat.config.draft import Draft
+    from everbeat.config.files import Line
+    from everbeat.model.cluster import Medium
 
 STOPTIME_MS_MAX: Final = 10_000  # of the default
 STOPTIME_MS_LEAST: Final = 300  # below this not even an address is given up in time
+BY_PING: Final = (
+    "the ping nodes decide: who reaches neither them nor the other node gives up; two nodes that"
+    " reach them but not each other both hold; their silence plus one node's death ends the service"
+)
 ROUND_TRIP_MS: Final = 200
 """What a heartbeat and its echo may be under way, beside the wait for the next heartbeat."""
 
@@ -91,12 +100,16 @@ def quorum_of(draft: Draft, timing: Timing) -> Quorum:
         draft.report("witness-unused", draft.lines["witness"], summary, "delete this line")
     if kind is Quorum.WITNESS:
         _check_witness(draft)
+    if word == "ping":
+        _check_ping(draft, kind)
     if kind is Quorum.PING:
-        summary = "the ping nodes decide a split: two nodes that reach them but not each other hold"
-        draft.report_file("quorum-by-ping", summary, "witness HOST, which serves one side alone")
-    if kind is Quorum.NONE and len(draft.nodes) == 2:
-        summary = "nothing decides a split: two nodes that do not hear each other both hold"
-        remedy = "witness HOST, ping ROUTER or stonith_host …; or quorum none"
+        draft.report_about(
+            "quorum", "quorum-by-ping", BY_PING, "witness HOST, which serves one side alone"
+        )
+    if kind is Quorum.NONE and len(draft.nodes) == 2 and word != "ping":
+        but = " (ping lines do not, without quorum ping)" if _pings(draft) else ""
+        summary = f"nothing decides a split{but}: two nodes that do not hear each other both hold"
+        remedy = "witness HOST, stonith_host … or quorum ping; or quorum none"
         draft.report_file("quorum-none", summary, remedy)
     if kind in {Quorum.VOTES, Quorum.WITNESS, Quorum.PING}:
         return _checked(draft, timing, kind)
@@ -108,11 +121,33 @@ def _kind(draft: Draft) -> Quorum:
         return Quorum.VOTES
     if len(draft.nodes) < 2:
         return Quorum.NONE
+    if draft.parameters.get("quorum") == "ping":
+        return Quorum.PING if _pings(draft) else Quorum.NONE
     if "witness" in draft.lines:
         return Quorum.WITNESS
-    if any(medium.kind.is_ping for medium in draft.media):
-        return Quorum.PING
     return Quorum.FENCING if draft.devices else Quorum.NONE
+
+
+def _pings(draft: Draft) -> list[tuple[Line, Medium]]:
+    found = zip(draft.media_lines, draft.media, strict=True)
+    return [(line, medium) for line, medium in found if medium.kind.is_ping]
+
+
+def _check_ping(draft: Draft, kind: Quorum) -> None:
+    """Report why ping nodes cannot decide, or not alone."""
+    line = draft.lines["quorum"]
+    if kind is Quorum.VOTES:
+        summary = (
+            f"quorum ping: {len(draft.nodes)} nodes decide by their votes; no ping node is asked"
+        )
+        draft.report("quorum-ping-unused", line, summary, "delete this line")
+    elif not _pings(draft):
+        summary = "quorum ping: no ping line names whom to ask"
+        draft.report("quorum-ping-missing", line, summary, "ping ROUTER, one that both nodes need")
+    elif "witness" in draft.lines:
+        summary = "witness: it is not asked, as quorum ping says"
+        remedy = "delete the line quorum ping: a witness serves one side alone"
+        draft.report("witness-unused", draft.lines["witness"], summary, remedy)
 
 
 def _check_witness(draft: Draft) -> None:
@@ -159,9 +194,9 @@ def stoptime_ms_of(draft: Draft, deadtime_ms: int, keepalive_ms: int) -> int:
 QUORUM: Final = (
     Directive(
         name="quorum",
-        shape="votes|none",
-        meaning="Whether only a side with a majority may hold groups.",
-        kind=one_of(("votes", "none")),
+        shape="votes|ping|none",
+        meaning="Who lets a side hold groups: a majority, ping nodes, or nobody is asked.",
+        kind=one_of(("votes", "ping", "none")),
         is_once=True,
     ),
     Directive(

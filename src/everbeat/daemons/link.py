@@ -41,10 +41,12 @@ from everbeat.adapters.disk_identity import (
     DiskIdentityError,
     LinkState,
     keep_generation,
+    keep_ping_proof,
     keep_promise,
     next_generation,
     node_uuid,
     read_link_state,
+    read_ping_proof,
     read_promise,
     write_link_state,
 )
@@ -74,6 +76,7 @@ from everbeat.model.reports import Severity
 from everbeat.node.link_backlog import LinkBacklog
 from everbeat.node.link_effects import (
     PersistGeneration,
+    PersistPingProof,
     PersistPromise,
     ReserveSequence,
     Transmit,
@@ -320,6 +323,10 @@ class LinkDaemon:
                     self._waiting.extend(effects)
                     self._persist(partial(keep_generation, self._options.state, generation))
                     return
+                case PersistPingProof(hosts):
+                    self._waiting.extend(effects)
+                    self._persist(partial(keep_ping_proof, self._options.state, hosts))
+                    return
                 case PersistPromise(nodes):
                     self._waiting.extend(effects)
                     self._persist(partial(keep_promise, self._options.state, nodes), nodes)
@@ -359,7 +366,11 @@ class LinkDaemon:
             return
         error = writing.exception()
         if error is not None:  # to be silent would be worse than to be taken for a replay one day
-            what = "new generation" if promise is None else "promise of one that leaves"
+            what = (
+                "generation or proof of the ping nodes"
+                if promise is None
+                else "promise of one that leaves"
+            )
             _log.critical("the %s could not be kept: %s", what, error)
         self._persisting = None
         waiting, self._waiting = self._waiting, deque()
@@ -459,6 +470,7 @@ def identity_from_disk(config: HaConfig, options: LinkOptions) -> Identity:
     """Return who we are: as before if we continue, else a new life. Raise DiskIdentityError."""
     uuid = node_uuid(options.state, config.node, config.uuidfrom)
     promised = read_promise(options.state)
+    is_ping_proved = read_ping_proof(options.state) == config.ping_hosts
     # After a kill of everything the others must not take us for one with empty hands.
     is_killed = config.quorum is not Quorum.NONE and is_unfinished(options.run)
     is_continuing = options.is_continuing or is_killed
@@ -468,13 +480,16 @@ def identity_from_disk(config: HaConfig, options: LinkOptions) -> Identity:
         return replace(
             identity,
             promised=promised,
+            is_ping_proved=is_ping_proved,
             had_right=left.had_right,
             until_ms=read_right(options.run, left.generation),
             stop_by_ms=left.stop_by_ms,
         )
     wall_s = SystemClock().wall_ms() // 1000
     generation = next_generation(options.state, config.hbgenmethod, wall_s)
-    return Identity(uuid=uuid, generation=generation, promised=promised)
+    return Identity(
+        uuid=uuid, generation=generation, promised=promised, is_ping_proved=is_ping_proved
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,8 +1,9 @@
-"""What a heartbeat says for quorum: five fields of a status message that Heartbeat 3.0.6 ignores.
+"""What a heartbeat says for quorum: six fields of a status message that Heartbeat 3.0.6 ignores.
 
     eb_stamp   the sender's clock, hexadecimal ms      eb_echo   node:generation:stamp of each node
     eb_dead    its deadtime, hexadecimal ms                      whose newest heartbeat it heard
     eb_right   1, or 0: it holds nothing and may not   eb_votes  node:generation it holds for dead
+    eb_ping    1: it reaches the ping nodes that are to decide
 
 Enters: fields as texts. Leaves: a Beat, or None for a status without them or with broken ones: a
 node that sends none is taken for Heartbeat. Numbers are hexadecimal, lists separated by blanks.
@@ -24,6 +25,7 @@ _DEAD: Final = "eb_dead"
 _RIGHT: Final = "eb_right"
 _ECHO: Final = "eb_echo"
 _VOTES: Final = "eb_votes"
+_PING: Final = "eb_ping"
 ENTRIES_MAX: Final = 100
 """As many as there may be nodes; more are not read."""
 
@@ -54,6 +56,7 @@ class Beat:
     has_right: bool = True
     echoes: tuple[Echo, ...] = ()
     votes: tuple[Vote, ...] = ()
+    has_ping: bool = False
 
     def votes_against(self, node: NodeName) -> int | None:
         """Return the generation in which the sender holds this node for dead, or None."""
@@ -71,6 +74,8 @@ def fields_from_beat(beat: Beat) -> dict[str, str]:
         fields[_ECHO] = " ".join(f"{e.node}:{e.generation:x}:{e.stamp_ms:x}" for e in beat.echoes)
     if beat.votes:
         fields[_VOTES] = " ".join(f"{vote.node}:{vote.generation:x}" for vote in beat.votes)
+    if beat.has_ping:
+        fields[_PING] = "1"
     return fields
 
 
@@ -87,6 +92,7 @@ def beat_from_message(message: Message) -> Beat | None:
         has_right=message.text(_RIGHT) != "0",
         echoes=tuple(Echo(found[0], *found[1]) for found in echoes if found),
         votes=tuple(Vote(found[0], *found[1]) for found in votes if found),
+        has_ping=message.text(_PING) == "1",
     )
 
 

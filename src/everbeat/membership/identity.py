@@ -36,6 +36,8 @@ class Identity:
     is_continuing: bool = False
     promised: tuple[NodeName, ...] = ()
     """Nodes to be heard before anything is held: we left in order while they went on."""
+    is_ping_proved: bool = False
+    """Both nodes have reached the ping nodes of ha.cf once: they may decide."""
     had_right: bool = True
     """Our forerunner had the right to hold, or has not lost it for long; False: nothing is held."""
     until_ms: int | None = None

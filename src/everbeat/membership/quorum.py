@@ -13,6 +13,9 @@ of ours, or be dead now: so whoever holds anything has heard us begin before we 
 LOST: a lapse is final. Whatever is heard later, all is given up first; a new generation says so.
 LEFT: farewell was said. Who goes on nevertheless, after a core died, begins a new generation, too.
 
+Ping nodes decide only when both nodes have reached them once (`is_deciding`); a word for it is on
+disk. Before that nothing decides, as in Heartbeat: the right has no end, and silence is death.
+
 A node is dead, so that its groups may be taken, when we have voted so and with us a majority of
 all voters, it included; or when it was confirmed to be off. Voters are the nodes that have not
 left in order and, for two nodes, the witness or the ping nodes. A node that leaves promises to
@@ -80,6 +83,7 @@ class QuorumCore:
         promised: Iterable[NodeName] = (),
         until_ms: int | None = None,
         stop_by_ms: int | None = None,
+        is_ping_proved: bool = True,
     ) -> None:
         """Begin with empty hands.
 
@@ -91,6 +95,8 @@ class QuorumCore:
         self._dead_ms = config.timing.deadtime_ms
         self._others = tuple(node for node in config.nodes if node != config.node)
         self._third = THIRD.get(config.quorum)
+        self._is_deciding = config.quorum is not Quorum.PING or is_ping_proved
+        self._who_ping: set[NodeName] = set()  # nodes that say so, or cannot say it
         self._leases = Leases(self._dead_ms, config.timing.stoptime_ms)
         self._votes = Votes(self._others)
         self._left: dict[NodeName, int] = {}  # generation in which it left
@@ -124,6 +130,7 @@ class QuorumCore:
             stop_by_ms=self._stop_by_ms if self._state is _State.LOST else None,
             lease_ms=self._leases.length_ms(),
             reason="lost before" if self._state is _State.LOST else "starting",
+            is_deciding=self._is_deciding,
         )
 
     def beat(self, now_ms: int) -> Beat:
@@ -134,7 +141,13 @@ class QuorumCore:
             has_right=self._state is not _State.EMPTY,
             echoes=self._votes.echoes(now_ms),
             votes=self._votes.votes(),
+            has_ping=self._has_ping(now_ms),
         )
+
+    @property
+    def is_deciding(self) -> bool:
+        """Whether anything decides: not ping nodes that one of the nodes has never reached."""
+        return self._is_deciding
 
     def is_dead(self, node: NodeName, now_ms: int) -> bool:
         """Say whether a node's groups may be taken: it holds nothing, whatever it thinks."""
@@ -195,6 +208,8 @@ class QuorumCore:
         if node in self._left and generation <= self._left[node]:
             return []
         self._confirmed.discard(node)
+        if beat.has_ping:
+            self._who_ping.add(node)
         if self._left.pop(node, None) is not None:
             # It cannot vote us dead before it has heard us; the lease is as good as an echo.
             self._leases.on_lease(node, now_ms, self._leases.length_ms(beat.dead_ms))
@@ -217,6 +232,7 @@ class QuorumCore:
         self._left.pop(node, None)
         self._confirmed.discard(node)
         self._votes.on_plain_status(node, generation)
+        self._who_ping.add(node)  # Heartbeat does not say it, and takes over whatever they answer
         self._leases.on_lease(node, now_ms, self._leases.length_ms())
         if node in self._promised:
             self._promised.remove(node)
@@ -292,6 +308,8 @@ class QuorumCore:
     def look(self, now_ms: int) -> list[RightFact]:
         """Return what has become of the right by an input. Time alone takes it away."""
         facts: list[RightFact] = []
+        if not self._is_deciding and self._has_ping(now_ms):
+            self._is_deciding = self._who_ping.issuperset(self._others)
         match self._state:
             case _State.HELD:
                 facts += self._kept(now_ms)
@@ -321,8 +339,14 @@ class QuorumCore:
 
     # -- the right -----------------------------------------------------------------------------
 
+    def _has_ping(self, now_ms: int) -> bool:
+        is_asked = self._config.quorum is Quorum.PING
+        return is_asked and self._leases.is_valid(THIRD[Quorum.PING], now_ms)
+
     def _electorate(self) -> list[str]:
-        """Return the other voters that count now."""
+        """Return the other voters that count now; none while nothing decides."""
+        if not self._is_deciding:
+            return []
         third = [self._third] if self._third is not None else []
         nodes = [node for node in self._others if node not in self._left]
         return [*nodes, *third] if nodes else []
@@ -392,6 +416,8 @@ class QuorumCore:
 
     def _why(self, now_ms: int) -> str:
         voters = [v for v in self._electorate() if self._leases.is_valid(v, now_ms)]
+        if not self._is_deciding:
+            return "the ping nodes were not reached by both nodes yet, so nothing decides"
         if not self._electorate():
             return "every other node has left in order"
         return f"{' and '.join(voters)} agree{'s' if len(voters) == 1 else ''}"
@@ -417,7 +443,9 @@ class QuorumCore:
             is_leasing=True,
             votes_dead=tuple(vote.node for vote in self._votes.votes()),
         )
-        return VotersChanged(self._majority(), (own, *views), self.promised)
+        return VotersChanged(
+            self._majority(), (own, *views), self.promised, is_deciding=self._is_deciding
+        )
 
     # -- the witness ---------------------------------------------------------------------------
 

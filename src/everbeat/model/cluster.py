@@ -232,6 +232,12 @@ class HaConfig:
     """Every recorded parameter as written in ha.cf, defaults included: what `getparm` answers
     and what respawned clients and hooks see as HA_<name>."""
 
+    @property
+    def ping_hosts(self) -> tuple[str, ...]:
+        """Return the addresses of all ping nodes, sorted."""
+        pings = (medium.hosts for medium in self.media if medium.kind.is_ping)
+        return tuple(sorted({host for hosts in pings for host in hosts}))
+
     def parameter(self, name: str) -> str | None:
         """Return a parameter as written, or None."""
         found: Mapping[str, str] = dict(self.parameters)

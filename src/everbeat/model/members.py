@@ -60,6 +60,7 @@ class QuorumView:
     majority: int = 0
     voters: tuple[VoterView, ...] = ()
     waits_for: tuple[NodeName, ...] = ()  # we promised to hold nothing before we hear them
+    is_deciding: bool = True  # False: one of the nodes has not reached the ping nodes yet
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,6 +126,7 @@ class VotersChanged:
     majority: int
     voters: tuple[VoterView, ...]
     waits_for: tuple[NodeName, ...]
+    is_deciding: bool = True  # False: one of the nodes has not reached the ping nodes yet
 
 
 RightFact: TypeAlias = RightGained | RightExtended | RightLost | RightGivenBack | VotersChanged
@@ -158,5 +159,11 @@ def fold_right(view: QuorumView, fact: RightFact) -> QuorumView:
         case RightGivenBack():
             reason = "this node has left"
             return replace(view, is_held=False, is_known=True, has_left=True, reason=reason)
-        case VotersChanged(majority, voters, waits_for):
-            return replace(view, majority=majority, voters=voters, waits_for=waits_for)
+        case VotersChanged(majority, voters, waits_for, is_deciding):
+            return replace(
+                view,
+                majority=majority,
+                voters=voters,
+                waits_for=waits_for,
+                is_deciding=is_deciding,
+            )

@@ -45,7 +45,20 @@ class PersistPromise:
     nodes: tuple[NodeName, ...]  # none: the promise is kept
 
 
+@dataclass(frozen=True, slots=True)
+class PersistPingProof:
+    """Write durably that both nodes have reached these ping nodes: from now on they may decide."""
+
+    hosts: tuple[str, ...]
+
+
 LinkEffect: TypeAlias = (
-    Transmit | PersistGeneration | PersistPromise | ReserveSequence | AskWitness | MembershipFact
+    Transmit
+    | PersistGeneration
+    | PersistPromise
+    | PersistPingProof
+    | ReserveSequence
+    | AskWitness
+    | MembershipFact
 )
 SendEffect: TypeAlias = Transmit | PersistGeneration | ReserveSequence

@@ -55,6 +55,7 @@ from everbeat.model.quorum import AskWitness, ConfirmOff, RightGained
 from everbeat.node.link_effects import (
     LinkEffect,
     PersistGeneration,
+    PersistPingProof,
     PersistPromise,
     ReserveSequence,
     Transmit,
@@ -253,7 +254,7 @@ class LinkNode:
         """Pass on what the quorum has to say; the others hear at once that we have the right."""
         for effect in effects:
             match effect:
-                case AskWitness() | PersistPromise():
+                case AskWitness() | PersistPromise() | PersistPingProof():
                     self._effects.append(effect)
                 case RightGained():
                     self._publish([effect])

@@ -7,6 +7,7 @@
 Without a quorum (`none`, `fencing`) nothing is added to a message and every silence is a death, as
 with Heartbeat. A node that others hold for dead stays dead to us, even when it is heard again,
 until it says that it holds nothing: by a new generation if it had the right, else by its word.
+Not so where ping nodes decide, which may let both hold: who returns says what it holds.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from everbeat.model.members import NodeStatus
 from everbeat.model.membership import NodeRightChanged
 from everbeat.model.message import Field, FieldType
 from everbeat.model.quorum import RightGivenBack
-from everbeat.node.link_effects import PersistPromise
+from everbeat.node.link_effects import PersistPingProof, PersistPromise
 
 if TYPE_CHECKING:
     from everbeat.membership.identity import Identity
@@ -55,7 +56,9 @@ class LinkQuorum:
                 promised=identity.promised,
                 until_ms=identity.until_ms,
                 stop_by_ms=identity.stop_by_ms,
+                is_ping_proved=identity.is_ping_proved,
             )
+        self._is_proof_written = self._core is None or self._core.is_deciding
         self._written = bool(identity.promised)
         self._farewell: tuple[Message, tuple[NodeName, ...]] | None = None  # and its promise
         self._buried: dict[NodeName, int] = {}  # generation in which it was voted dead
@@ -86,7 +89,7 @@ class LinkQuorum:
 
     def leaving(self, message: Message, dead: list[NodeName], now_ms: int) -> list[LinkEffect]:
         """Keep a farewell back until its promise is on disk; nothing: send the message now."""
-        if self._core is None or message.type != "shutdone":
+        if self._core is None or message.type != "shutdone" or not self._core.is_deciding:
             return []
         self._written = True
         nodes = self._core.on_leaving(dead)
@@ -177,7 +180,9 @@ class LinkQuorum:
             self._core.on_silent(node)
         if not self._core.is_dead(node, now_ms):
             return False
-        if generation is not None and self._core.is_outvoted(node, now_ms):
+        # Ping nodes may have let both go on: then each must hear the other one that holds.
+        is_exclusive = self._config.quorum is not Quorum.PING
+        if is_exclusive and generation is not None and self._core.is_outvoted(node, now_ms):
             self._buried[node] = generation
         return True
 
@@ -188,6 +193,9 @@ class LinkQuorum:
         if self._core is None:
             return []
         effects: list[LinkEffect] = [*self._core.look(now_ms)]
+        if self._core.is_deciding and not self._is_proof_written:
+            self._is_proof_written = True
+            effects.append(PersistPingProof(self._config.ping_hosts))
         if self._written and not self._core.promised and not self._core.is_leaving:
             self._written = False
             effects.append(PersistPromise(()))

@@ -55,6 +55,10 @@ class HostLookup(Protocol):
         """Whether a node's name has an address; true as well if nobody wants to wait for that."""
         ...
 
+    def node_address(self, name: str) -> str | None:
+        """Return the IPv4 address of a node's name; None as well if nobody wants to wait for it."""
+        ...
+
     def has_user(self, name: str) -> bool:
         """Whether a user of this name exists."""
         ...

@@ -31,6 +31,7 @@ from everbeat.model.quorum import (
 from everbeat.node.core_node import CoreNode
 from everbeat.node.link_effects import (
     PersistGeneration,
+    PersistPingProof,
     PersistPromise,
     ReserveSequence,
     Transmit,
@@ -108,6 +109,7 @@ class Disk:
     generation: int = 0
     reserved_sequence: int = 0
     promised: tuple[NodeName, ...] = ()
+    ping_proof: tuple[str, ...] = ()
     is_full: bool = False  # no promise can be written
 
 
@@ -304,12 +306,18 @@ class Machine:
             identity = replace(
                 identity,
                 promised=disk.promised,
+                is_ping_proved=disk.ping_proof == self.config.ping_hosts,
                 had_right=self.had_right,
                 until_ms=self.until_ms,
                 stop_by_ms=self.stop_by_ms,
             )
         else:
-            identity = Identity(uuid=disk.uuid, generation=disk.generation, promised=disk.promised)
+            identity = Identity(
+                uuid=disk.uuid,
+                generation=disk.generation,
+                promised=disk.promised,
+                is_ping_proved=disk.ping_proof == self.config.ping_hosts,
+            )
         self.world.observe_generation(self.name, self.disk.generation)
         self.link = self.factory.link(self.config, self.keys, identity, self.random)
         self._surround(is_new=True)
@@ -418,6 +426,8 @@ class Machine:
                     kinds = [m.kind.is_ping for m in self.config.media]
                     all_but_ping = [i for i, is_ping in enumerate(kinds) if not is_ping]
                     self.world.transmit(self.name, media or all_but_ping, data)
+                case PersistPingProof(hosts):
+                    self.disk.ping_proof = hosts
                 case PersistPromise(nodes):
                     self._keep_promise(nodes)
                 case AskWitness(ask):

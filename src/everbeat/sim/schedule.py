@@ -262,6 +262,7 @@ def _booted(cluster: Cluster, seed: int) -> World:
     if any(config.fence_devices for config in cluster.configs):
         world.devices = SimulatedDevices(world)
     for machine in world.machines.values():
+        machine.disk.ping_proof = machine.config.ping_hosts  # of the weeks before
         machine.rate_ppm, machine.has_own_clock = _rate(world), True
         if machine.config.watchdog:
             machine.watchdog_ms = machine.config.timing.stoptime_ms

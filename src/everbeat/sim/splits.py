@@ -3,7 +3,7 @@
     votes     three nodes
     witness   two nodes and a witness, which is cut off, dies, restarts and thinks long as well
     ping      two nodes and a switch that answers pings; what fails is a node's cable to it
-    none      two nodes and nothing: as Heartbeat, so a split makes two holders
+    none      two nodes and a ping line, which decides nothing: a split makes two holders
     fencing   two nodes and devices that fail, hang and lie; nothing else decides
 
 Every fourth of the others has fencing devices as well: votes first, then fencing, then takeover.
@@ -57,7 +57,8 @@ def split_configs(kind: Quorum, mode: AutoFailback, *, has_devices: bool = False
     count = 3 if kind is Quorum.VOTES else 2
     configs = configs_for(count, mode, media_count=1)
     ping = Medium(kind=MediumKind.PING, link=LinkName(SWITCH), hosts=("192.0.2.1",))
-    media = (*configs[0].media, ping) if kind is Quorum.PING else configs[0].media
+    has_ping = kind in {Quorum.PING, Quorum.NONE}
+    media = (*configs[0].media, ping) if has_ping else configs[0].media
     witness = WitnessPlace(WITNESS) if kind is Quorum.WITNESS else None
     device = FenceDevice(name="power", type="fence_power", hosts=configs[0].nodes)
     return [
@@ -88,6 +89,7 @@ def split_history(seed: int, kind: Quorum, factory: Factory | None = None) -> Wo
     if has_devices:
         world.devices = SimulatedDevices(world, is_by_network=seed % 5 == 0)
     for machine in world.machines.values():
+        machine.disk.ping_proof = machine.config.ping_hosts  # of the weeks before
         machine.rate_ppm, machine.has_own_clock = _rate(world), True
         machine.watchdog_ms = TIMING.stoptime_ms
     SplitTrouble(world, kind, is_hard=seed % 3 == 2).run()

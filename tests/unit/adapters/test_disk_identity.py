@@ -10,9 +10,11 @@ from everbeat.adapters.disk_identity import (
     DiskIdentityError,
     LinkState,
     keep_generation,
+    keep_ping_proof,
     next_generation,
     node_uuid,
     read_link_state,
+    read_ping_proof,
     write_link_state,
 )
 from everbeat.adapters.link_snapshot import LinkSnapshot, read_snapshot, write_snapshot
@@ -50,6 +52,14 @@ def test_the_first_generation_is_the_time_and_each_start_adds_one(tmp_path: Path
     assert next_generation(tmp_path, "file", wall_s=5) == 1_002
     keep_generation(tmp_path, 2_000)
     assert next_generation(tmp_path, "file", wall_s=5) == 2_001
+
+
+def test_ping_nodes_that_both_reached_are_remembered_by_address(tmp_path: Path) -> None:
+    assert read_ping_proof(tmp_path) == ()
+    keep_ping_proof(tmp_path, ("192.0.2.1", "192.0.2.2"))
+    assert read_ping_proof(tmp_path) == ("192.0.2.1", "192.0.2.2")
+    (tmp_path / "ping_proof").write_bytes(b"\xff")
+    assert read_ping_proof(tmp_path) == (), "unknown is not proved"
 
 
 def test_a_generation_from_the_time_never_goes_back(tmp_path: Path) -> None:

@@ -268,3 +268,12 @@ def test_an_event_shows_its_details_below() -> None:
     )
     assert "      812 web: D waiting\n      said: bye" in plain(render_event(event))
     assert json.loads(event_json(event))["details"] == ["812 web: D waiting", "said: bye"]
+
+
+def test_status_says_whether_ping_nodes_decide_and_what_their_silence_means() -> None:
+    voters = (VoterView(voter="alpha"), VoterView(voter="ping", is_leasing=False))
+    idle = QuorumView(kind="ping", is_held=True, voters=voters, is_deciding=False)
+    assert "ping nodes do not decide yet" in plain(render_status(with_quorum(idle)))
+    assert not [text for text in problems(with_quorum(idle)) if "ping" in text]
+    deciding = replace(idle, is_deciding=True)
+    assert "the ping nodes are silent" in problems(with_quorum(deciding))[0]

@@ -129,7 +129,8 @@ def test_the_same_seed_gives_the_same_run(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("extra", "words"),
     [
-        ("ping 192.0.2.9\n", "ping nodes are no witness"),
+        ("ping 192.0.2.9\nquorum ping\n", "ping nodes are no witness"),
+        ("ping 192.0.2.9\n", "the ping nodes decide nothing"),
         ("witness 192.0.2.9\n", "without `watchdog DEVICE`"),
         ("witness 192.0.2.9\n", "no longer than stoptime"),
     ],

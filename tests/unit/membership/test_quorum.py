@@ -97,7 +97,14 @@ def test_what_a_beat_says_survives_its_fields(
 ) -> None:
     echoes = tuple(Echo(NodeName(f"n:{n:x}"), n, n + 1) for n in numbers)
     votes = tuple(Vote(NodeName(f"n{n}"), n) for n in numbers)
-    beat = Beat(stamp_ms=stamp, dead_ms=dead, has_right=has_right, echoes=echoes, votes=votes)
+    beat = Beat(
+        stamp_ms=stamp,
+        dead_ms=dead,
+        has_right=has_right,
+        echoes=echoes,
+        votes=votes,
+        has_ping=not has_right,
+    )
     assert beat_from_message(message_of(t="status", **fields_from_beat(beat))) == beat
 
 
@@ -255,6 +262,49 @@ def test_a_ping_node_found_again_proves_nothing_of_the_silence_before() -> None:
     for now_ms in range(31_000, 41_000, 1_000):
         core.on_ping_echo("router", now_ms, now_ms)
     assert core.is_dead(BETA, 40_020)
+
+
+def unproved() -> QuorumCore:
+    ping = (Medium(kind=MediumKind.PING, link=LinkName("router"), hosts=("192.0.2.1",)),)
+    config = HaConfig(
+        node=ALPHA, nodes=(ALPHA, BETA), timing=TIMING, quorum=Quorum.PING, media=ping
+    )
+    core = QuorumCore(config, Random(1), is_ping_proved=False)  # noqa: S311 - not for secrets
+    core.on_start(0)
+    return core
+
+
+def test_ping_nodes_that_one_node_has_not_reached_do_not_decide() -> None:
+    core = unproved()
+    hear(core, BETA, 1_000, echo_ms=1_000)
+    [gained] = [fact for fact in core.look(1_000) if isinstance(fact, RightGained)]
+    assert (gained.until_ms, core.is_deciding) == (None, False)
+    core.on_ping_echo("router", 1_000, 1_010)
+    core.look(1_010)
+    assert not core.is_deciding, "beta has not said that it reaches them"
+    core.on_silent(BETA)
+    assert core.is_dead(BETA, 20_000), "as with Heartbeat"
+
+
+def test_ping_nodes_that_both_have_reached_decide() -> None:
+    core = unproved()
+    beat = Beat(stamp_ms=900, dead_ms=10_000, echoes=(Echo(ALPHA, OWN, 900),), has_ping=True)
+    core.on_beat(BETA, PEER, OWN, beat, 1_000)
+    core.on_ping_echo("router", 1_000, 1_010)
+    facts = core.look(1_010)
+    assert core.is_deciding
+    assert core.beat(1_010).has_ping
+    assert [fact.until_ms for fact in facts if isinstance(fact, RightGained)] != [None]
+    core.on_silent(BETA)
+    assert not core.is_dead(BETA, 20_000)
+
+
+def test_a_heartbeat_partner_need_not_say_that_it_reaches_the_ping_nodes() -> None:
+    core = unproved()
+    core.on_plain_status(BETA, PEER, 1_000)
+    core.on_ping_echo("router", 1_000, 1_010)
+    core.look(1_010)
+    assert core.is_deciding
 
 
 def test_a_new_link_process_has_a_lease_from_its_start_to_learn_of_its_right() -> None:

@@ -1,0 +1,91 @@
+"""Whose address is it: what is pinged, where a peer is, and what haresources moves about.
+
+    ping HOST             a router; not a node, not a service address
+    ucast IFACE HOST      the peer's fixed address; not a service address
+    haresources ADDRESS   of no machine; not the fixed address of a node
+
+Enters: ha.cf as read, the groups. Leaves: reports. What is to decide (`quorum ping`) must be none
+of these: it would answer the side that holds it, or that it is.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from everbeat.config.codes import report_of
+from everbeat.config.files import words_of
+from everbeat.config.resources import service_address
+from everbeat.model.cluster import MediumKind
+from everbeat.model.names import node_name_from_text
+from everbeat.model.reports import Place, Report
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from everbeat.config.draft import Draft
+    from everbeat.config.files import Line
+    from everbeat.model.cluster import Medium
+    from everbeat.model.groups import ResourceGroup
+
+_UCAST = frozenset({MediumKind.UCAST, MediumKind.UCAST6})
+ROUTER = "a router that both nodes need"
+
+
+def check_addresses(
+    draft: Draft, groups: Collection[ResourceGroup], haresources: str
+) -> list[Report]:
+    """Report addresses that are something else than their line takes them for.
+
+    Problems of ha.cf go into the draft; those of the file `haresources` are returned.
+    """
+    services = {a for group in groups for r in group.resources if (a := service_address(r))}
+    nodes = {a: node for node in draft.nodes if (a := draft.host.node_address(node))}
+    peers = {m.address: "a peer of a ucast line" for m in draft.media if m.kind in _UCAST}
+    for line, medium in zip(draft.media_lines, draft.media, strict=True):
+        if medium.kind.is_ping:
+            _check_ping(draft, line, medium, {**peers, **nodes}, services)
+        elif medium.kind in _UCAST:
+            _check_peer(draft, line, medium.address, services)
+    for line in draft.own_ucast:
+        address = draft.host.resolve(words_of(line.text)[2]) or ""
+        _check_peer(draft, line, address, services)
+    return [
+        report_of(
+            "address-is-node",
+            Place(haresources),
+            f"{address} is the address of {nodes[address]} itself: it goes when the group goes",
+            "an address that belongs to no machine",
+        )
+        for address in sorted(services & set(nodes))
+    ]
+
+
+def _check_ping(
+    draft: Draft, line: Line, medium: Medium, nodes: dict[str, str], services: set[str]
+) -> None:
+    whose = nodes.get(next((host for host in medium.hosts if host in nodes), ""), "")
+    if node_name_from_text(medium.link) in draft.nodes:
+        whose = medium.link
+    service = next((host for host in medium.hosts if host in services), "")
+    summary = ""
+    if service:
+        summary = f"{medium.kind}: {service} is a service address; it answers where its group is"
+        draft.report("ping-is-service", line, summary, ROUTER)
+    elif whose:
+        also = "" if whose == medium.link else f": {whose}"
+        summary = f"{medium.kind}: {medium.link} is a node of this cluster{also}"
+        draft.report("ping-is-node", line, summary, ROUTER)
+    elif any(draft.is_own(host) for host in medium.hosts):
+        summary = f"{medium.kind}: {medium.link} is this machine itself"
+    if summary and draft.parameters.get("quorum") == "ping":
+        draft.report(
+            "quorum-ping-unfit", line, f"{summary}, and is to decide", f"ping ROUTER, {ROUTER}"
+        )
+
+
+def _check_peer(draft: Draft, line: Line, address: str, services: set[str]) -> None:
+    if address in services:
+        name, interface, *_ = words_of(line.text)
+        summary = f"{name}: {address} is a service address; it is where its group is, not a peer"
+        remedy = f"{name} {interface} ADDRESS, the fixed one of the peer's interface"
+        draft.report("peer-is-service", line, summary, remedy)
