@@ -1,7 +1,7 @@
 """Run many seeded histories and print what the checkers found.
 
     python tests/sim/many_histories.py --seeds 10000 [--first 0] [--workers 2]
-                                       [--kind usual|votes|witness|ping|fencing|pair]
+                                       [--kind usual|votes|witness|ping|fencing|pair|recordings]
 
 About one and a half times as quick with the busiest packages compiled:
 
@@ -20,13 +20,16 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 
+from everbeat.adapters.cipher import AesSiv
 from everbeat.model.cluster import Quorum
 from everbeat.sim.cluster import history
 from everbeat.sim.fences import fence_history
+from everbeat.sim.recordings import recorded_history
 from everbeat.sim.splits import KINDS, split_history
 
 USUAL = "usual"
 PAIR = "pair"  # with fencing and clocks that agree: sim/fences.py
+RECORDINGS = "recordings"  # an adversary plays them at clusters of all kinds: sim/recordings.py
 
 
 def finding(seed: int, kind: str) -> str:
@@ -36,6 +39,8 @@ def finding(seed: int, kind: str) -> str:
             history(seed)
         elif kind == PAIR:
             fence_history(seed)
+        elif kind == RECORDINGS:
+            recorded_history(seed, AesSiv())
         else:
             split_history(seed, Quorum(kind))
     except AssertionError as error:
@@ -49,7 +54,7 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=10_000)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2)
-    kinds = (USUAL, PAIR, *(kind.value for kind in KINDS))
+    kinds = (USUAL, PAIR, RECORDINGS, *(kind.value for kind in KINDS))
     parser.add_argument("--kind", choices=kinds, default=USUAL)
     chosen = parser.parse_args()
     started = time.monotonic()

@@ -265,6 +265,34 @@ def _begin_text(fault: Fault) -> str:
             return "the witness dies"
         case FaultKind.WITNESS_LATE:
             return f"the witness's answers are late, up to {duration(fault.amount)}"
+        case FaultKind.DEVICES_FAIL:
+            return "the fencing devices fail"
+        case FaultKind.DISTRIBUTE:
+            return f"`everbeat reload --all` on {node}"
+        case _:
+            return _played_text(fault)
+
+
+def _played_text(fault: Fault) -> str:
+    """Return what an adversary does."""
+    node, count, lasts = fault.node, fault.amount, duration(fault.lasts_ms)
+    to = f"to {fault.other or 'all others'} for {lasts}"
+    match fault.kind:
+        case FaultKind.WORDS_PLAYED if count > 0:
+            what = f"the last {count} datagrams of a former life of {node} are"
+            return f"{what} played {to}, in a loop"
+        case FaultKind.WORDS_PLAYED:
+            what = f"datagram {-count} from the end of a former life of {node} is"
+            return f"{what} played {to}, in a loop"
+        case FaultKind.STRETCH_PLAYED:
+            return f"what {node} has said from {duration(count)} ago on is played {to}"
+        case FaultKind.SOME_PLAYED:
+            return f"{count} recorded datagrams are played within {lasts}"
+        case FaultKind.QUESTIONS_PLAYED:
+            what = f"{node}'s recorded questions are played to the witness"
+            return f"{what} for {lasts}, one each {duration(count)}"
+        case _:
+            raise AssertionError("nothing else is played")
 
 
 def _end_text(fault: Fault) -> str:
@@ -281,6 +309,8 @@ def _end_text(fault: Fault) -> str:
             return "the witness is started"
         case FaultKind.WITNESS_LATE:
             return "the witness answers at once again"
+        case FaultKind.DEVICES_FAIL:
+            return "the fencing devices work again"
         case _:
             return ""
 

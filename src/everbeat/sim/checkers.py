@@ -1,9 +1,10 @@
 """What must hold in every history. A checker sees facts and machines, never the cores' insides.
 
 Safety, at every step: no message is handed up twice in one life of a link process; generations
-never go back; where a quorum decides, no two machines that serve hold the same resource. Liveness,
-once the faults have stopped for BOUND_MS: every group is held exactly once, all of it, and every
-machine that runs sees the others active and may hold groups.
+never go back; no files are installed that are older than what any node has; where a quorum
+decides, no two machines that serve hold the same resource. Liveness, once the faults have stopped
+for BOUND_MS: every group is held exactly once, all of it, and every machine that runs sees the
+others active and may hold groups. Promises with a time in them are in sim.promptness.
 """
 
 from __future__ import annotations
@@ -53,6 +54,25 @@ class ForwardOnly:
         if generation < self._last.get(node, 0):
             raise BrokenPromise(f"{node} went back from {self._last[node]} to {generation}")
         self._last[node] = generation
+
+
+class NewestOnly:
+    """No node installs files that are older than the newest that any node has installed."""
+
+    def __init__(self) -> None:
+        self._newest = 0
+        self._count = 0
+
+    def next_version(self) -> int:
+        """Return a number above all before."""
+        self._count += 1
+        return self._count
+
+    def on_installed(self, node: NodeName, version: int) -> None:
+        """Take the version that a node uses from now on."""
+        if version < self._newest:
+            raise BrokenPromise(f"{node} went back from files {self._newest} to {version}")
+        self._newest = version
 
 
 def holders(machines: Iterable[Machine]) -> dict[str, tuple[str, ...]]:

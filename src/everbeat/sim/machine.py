@@ -11,11 +11,19 @@ when all of them were killed and are started again on a machine that went on.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 from everbeat.haresources.effects import EventRecorded, StopFinished
 from everbeat.membership.identity import Identity, continuing_identity
 from everbeat.model.cluster import Quorum
+from everbeat.model.distribution import (
+    HARESOURCES,
+    Bundle,
+    CheckFiles,
+    FileContent,
+    InstallFiles,
+)
 from everbeat.model.failures import Failures
 from everbeat.model.fencing import RunFencing, SafeNode
 from everbeat.model.membership import Broadcast, RaiseGeneration
@@ -55,8 +63,10 @@ if TYPE_CHECKING:
     from everbeat.model.quorum import WitnessAsk, WitnessReply
     from everbeat.node.core_node import CoreEffect
     from everbeat.node.link_effects import LinkEffect
+    from everbeat.ports.cipher import Cipher
 
 IPC_MS: Final = 1
+DISK_MS: Final = 20
 BOOT_MS: Final = 3_000
 MILLION: Final = 1_000_000
 FIRST_WALL_S: Final = 1_700_000_000
@@ -100,6 +110,14 @@ class Surroundings(Protocol):
         """Show a generation in use to the checkers."""
         ...
 
+    def next_version(self) -> int:
+        """Return the number of the next version of the files."""
+        ...
+
+    def observe_installed(self, node: NodeName, version: int) -> None:
+        """Show the files that a node uses from now on to the checkers."""
+        ...
+
 
 @dataclass(slots=True)
 class Disk:
@@ -111,6 +129,7 @@ class Disk:
     promised: tuple[NodeName, ...] = ()
     ping_proof: tuple[str, ...] = ()
     is_full: bool = False  # no promise can be written
+    version: int = 0  # of the files that came from another node last
 
 
 @dataclass(slots=True)
@@ -132,6 +151,7 @@ class Machine:
     random: Random
     disk: Disk
     factory: Factory
+    cipher: Cipher | None = None
     agents: SimulatedAgents = field(init=False)
     link: LinkNode | None = None
     core: CoreNode | None = None
@@ -255,6 +275,18 @@ class Machine:
         if is_for_another:
             self.crash_link()
 
+    def distribute(self) -> None:
+        """Bring the next version of the files to all nodes that are there, as reload --all does."""
+        if self.core is None:
+            return
+        content = str(self.world.next_version()).encode()
+        bundle = Bundle((FileContent(HARESOURCES, content),))
+        reason, offer, effects = self.core.on_distribute(
+            bundle, self.clock_ms(), may_pass_over=True
+        )
+        self.world.note(self.name, f"distributes version {content.decode()}: {reason or offer}")
+        self._core_effects(effects)
+
     def crash_core(self) -> None:
         """Kill the core process; keeper brings it back."""
         if self.core is not None:
@@ -320,6 +352,7 @@ class Machine:
             )
         self.world.observe_generation(self.name, self.disk.generation)
         self.link = self.factory.link(self.config, self.keys, identity, self.random)
+        self.link.on_keys(self.keys, self.cipher)
         self._surround(is_new=True)
         self._link_effects(self.link.on_start(self.clock_ms()))
         if self.stop_by_ms is not None:
@@ -352,6 +385,7 @@ class Machine:
             first_operation_id=self.core_life * 1_000_000,
             safe=self.safe if is_adopting else (),
         )
+        self.core.use_keys(self.keys, self.cipher)
         if self.executor is not None:
             self.executor.on_core(f"core-{self.core_life}")
         if self.link is not None:
@@ -500,6 +534,12 @@ class Machine:
                     self.world.ask_device(self, effect)
                 case ConfirmOff():
                     self._to_link(effect)
+                case CheckFiles(offer):
+                    self._after_disk(
+                        partial(CoreNode.on_checked, offer=offer, reports=(), reason="")
+                    )
+                case InstallFiles(offer, bundle):
+                    self._install(offer, bundle)
                 case EventRecorded(event):
                     state = "" if event.is_finished else " …"
                     self.world.note(self.name, f"[{event.kind}] {event.text}{state}")
@@ -511,6 +551,22 @@ class Machine:
                 case _:
                     pass
         self._arm_core()
+
+    def _install(self, offer: str, bundle: Bundle) -> None:
+        self.disk.version = int(bundle.files[0].content)
+        self.world.note(self.name, f"installs version {self.disk.version}")
+        self.world.observe_installed(self.name, self.disk.version)
+        self._after_disk(partial(CoreNode.on_installed, offer=offer, error="", text=""))
+
+    def _after_disk(self, tell: Callable[[CoreNode], list[CoreEffect]]) -> None:
+        """Tell the core, if it still lives, after as long as the disk takes."""
+        core = self.core
+
+        def done() -> None:
+            if core is not None and core is self.core:
+                self._core_effects(tell(core))
+
+        self._later(DISK_MS, done)
 
     def _to_link(self, order: Broadcast | RaiseGeneration | ConfirmOff) -> None:
         def deliver() -> None:

@@ -8,25 +8,27 @@ not needed for that.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum
+from functools import partial
 from random import Random
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from everbeat.model.cluster import DRIFT_PERMILLE, Medium, MediumKind, Quorum
 from everbeat.model.names import NodeName
 from everbeat.sim.checkers import BrokenPromise, check_each_group_is_held_once
-from everbeat.sim.devices import SimulatedDevices
+from everbeat.sim.devices import DeviceManner, SimulatedDevices
 from everbeat.sim.network import SWITCH, WITNESS
 from everbeat.sim.witness import SimulatedWitness
-from everbeat.sim.world import World
+from everbeat.sim.world import Seals, World
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from everbeat.model.cluster import HaConfig
     from everbeat.model.groups import ResourceGroup, ResourceSpec
-    from everbeat.sim.machine import Machine
+    from everbeat.sim.machine import Factory
 
 _NOBODY: Final = NodeName("")
 
@@ -56,12 +58,39 @@ class FaultKind(Enum):
     TAKEOVER = "takeover"
     WITNESS_DOWN = "witness-down"
     WITNESS_LATE = "witness-late"
+    DEVICES_FAIL = "devices-fail"
+    DISTRIBUTE = "distribute"  # the next version of the files to all nodes
+    WORDS_PLAYED = "words-played"  # an adversary plays recordings: sim/adversary.py
+    STRETCH_PLAYED = "stretch-played"
+    SOME_PLAYED = "some-played"
+    QUESTIONS_PLAYED = "questions-played"
 
 
 MOMENTARY: Final = frozenset(
-    {FaultKind.LINK_DIES, FaultKind.CORE_DIES, FaultKind.STANDBY, FaultKind.TAKEOVER}
+    {
+        FaultKind.LINK_DIES,
+        FaultKind.CORE_DIES,
+        FaultKind.STANDBY,
+        FaultKind.TAKEOVER,
+        FaultKind.DISTRIBUTE,
+    }
 )
 """Faults that have no end of their own."""
+
+PLAYED: Final = frozenset(
+    {
+        FaultKind.WORDS_PLAYED,
+        FaultKind.STRETCH_PLAYED,
+        FaultKind.SOME_PLAYED,
+        FaultKind.QUESTIONS_PLAYED,
+    }
+)
+"""What an adversary does. `node` is whose recording it is, `other` to whom; nobody: to all."""
+
+
+_OF_NETWORK: Final = frozenset(
+    {FaultKind.CUT, FaultKind.ISOLATED, FaultKind.NOISE, FaultKind.WITNESS_LATE}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +103,10 @@ class Fault:
     lasts_ms: int = 0
     other: NodeName = _NOBODY
     is_one_way: bool = False
-    amount: int = 0  # noise: lost datagrams of 1000; late witness: milliseconds
+    amount: int = 0
+    """Noise: lost datagrams of 1000. Late witness: milliseconds. Words: so many from a life's end;
+    below 0 the one alone that stands there. Stretch: how many milliseconds ago it began. Some: how
+    many. Questions: milliseconds from one to the next."""
 
 
 Schedule = tuple[Fault, ...]
@@ -100,13 +132,17 @@ class Cluster:
 
 @dataclass(frozen=True, slots=True)
 class DoubleRun:
-    """Two machines held the same resource."""
+    """Two machines held the same resource; or `what` says which other promise was broken."""
 
     schedule: Schedule
     seed: int
     at_ms: int  # after the cluster had settled
     what: str
     log: tuple[str, ...]
+
+
+Run: TypeAlias = Callable[[Cluster, Schedule, int], DoubleRun | None]
+"""Runs a schedule on a cluster with a seed, and returns what was found."""
 
 
 def simulated_cluster(configs: Iterable[HaConfig], groups: Iterable[ResourceGroup]) -> Cluster:
@@ -166,42 +202,46 @@ def drawn_schedule(cluster: Cluster, seed: int) -> Schedule:
     random = Random(seed)  # noqa: S311 - not for secrets
     kinds = kinds_of(cluster)
     count = 1 + min(random.randrange(FAULTS_MAX), random.randrange(FAULTS_MAX))
-    faults = [_drawn_fault(cluster, kinds, random) for _ in range(count)]
+    faults = [drawn_fault(cluster, kinds, random) for _ in range(count)]
     return tuple(sorted(faults, key=lambda fault: fault.at_ms))
 
 
 def run_schedule(cluster: Cluster, schedule: Schedule, seed: int) -> DoubleRun | None:
     """Boot the cluster, let it settle, let the faults happen; return what was found."""
-    world = _booted(cluster, seed)
+    world = booted_world(cluster, seed)
     began_ms = world.now_ms
     try:
-        _settle(world, cluster)
+        settle(world, cluster)
         began_ms = world.now_ms
-        _bring_about(world, schedule)
-        end_ms = max((fault.at_ms + fault.lasts_ms for fault in schedule), default=0)
-        world.run_until(began_ms + end_ms + 2 * cluster.dead_ms + 2_000)
+        Trouble(world).bring_about(schedule)
+        world.run_until(began_ms + end_of(schedule) + 2 * cluster.dead_ms + 2_000)
     except BrokenPromise as found:
         return DoubleRun(schedule, seed, world.now_ms - began_ms, str(found), tuple(world.log))
     return None
 
 
-def shortened(cluster: Cluster, found: DoubleRun) -> DoubleRun:
+def end_of(schedule: Schedule) -> int:
+    """Return when the last fault has ended, in milliseconds after the cluster has settled."""
+    return max((fault.at_ms + fault.lasts_ms for fault in schedule), default=0)
+
+
+def shortened(cluster: Cluster, found: DoubleRun, run: Run = run_schedule) -> DoubleRun:
     """Return a double run with fewer and rounder faults, the shortest that can be found."""
     best = found
     is_shorter = True
     while is_shorter:
         is_shorter = False
         for schedule in _shorter(best.schedule, cluster):
-            again = _found_again(cluster, schedule, best.seed)
+            again = _found_again(cluster, schedule, best.seed, run)
             if again is not None:
                 best, is_shorter = again, True
                 break
     return best
 
 
-def _found_again(cluster: Cluster, schedule: Schedule, seed: int) -> DoubleRun | None:
+def _found_again(cluster: Cluster, schedule: Schedule, seed: int, run: Run) -> DoubleRun | None:
     for number in range(RERUNS):
-        again = run_schedule(cluster, schedule, seed + number)
+        again = run(cluster, schedule, seed + number)
         if again is not None:
             return again
     return None
@@ -214,7 +254,7 @@ def _shorter(schedule: Schedule, cluster: Cluster) -> Iterator[Schedule]:
     long_ms = 3 * cluster.dead_ms
     for index, fault in enumerate(schedule):
         simpler = [replace(fault, is_one_way=False)] if fault.is_one_way else []
-        if fault.kind not in MOMENTARY and fault.lasts_ms != long_ms:
+        if fault.kind not in MOMENTARY | PLAYED and fault.lasts_ms != long_ms:
             simpler.append(replace(fault, lasts_ms=long_ms))
         if index == 0 and fault.at_ms:
             simpler.append(replace(fault, at_ms=0))
@@ -225,7 +265,8 @@ def _shorter(schedule: Schedule, cluster: Cluster) -> Iterator[Schedule]:
             yield tuple(sorted(changed, key=lambda each: each.at_ms))
 
 
-def _drawn_fault(cluster: Cluster, kinds: tuple[FaultKind, ...], random: Random) -> Fault:
+def drawn_fault(cluster: Cluster, kinds: tuple[FaultKind, ...], random: Random) -> Fault:
+    """Draw one fault of these kinds."""
     names = [config.node for config in cluster.configs]
     kind = kinds[random.randrange(len(kinds))]
     node = names[random.randrange(len(names))]
@@ -254,8 +295,18 @@ def _drawn_fault(cluster: Cluster, kinds: tuple[FaultKind, ...], random: Random)
 # -- the world -------------------------------------------------------------------------------------
 
 
-def _booted(cluster: Cluster, seed: int) -> World:
-    world = World(cluster.configs, cluster.groups, seed, is_exclusive=True)
+def booted_world(
+    cluster: Cluster,
+    seed: int,
+    factory: Factory | None = None,
+    *,
+    seals: Seals = Seals(),  # noqa: B008 - frozen
+    is_exclusive: bool = True,
+) -> World:
+    """Return the cluster's world, all machines about to start; `seals`: of their datagrams."""
+    world = World(
+        cluster.configs, cluster.groups, seed, factory, seals=seals, is_exclusive=is_exclusive
+    )
     if cluster.quorum is Quorum.WITNESS:
         world.witness = SimulatedWitness(rate_ppm=_rate(world))
         world.witness.power_on(world.now_ms)
@@ -274,7 +325,7 @@ def _rate(world: World) -> int:
     return world.random.randrange(2 * RATE_PPM_MAX + 1) - RATE_PPM_MAX
 
 
-def _settle(world: World, cluster: Cluster) -> None:
+def settle(world: World, cluster: Cluster) -> None:
     """Let the cluster start; it has settled when every group is held once."""
     look_ms = max(1_000, cluster.dead_ms // 4)
     for _ in range(SETTLE_LOOKS_MAX):
@@ -287,31 +338,67 @@ def _settle(world: World, cluster: Cluster) -> None:
     raise AssertionError("\n".join(["the simulated cluster did not settle", *world.log]))
 
 
-def _bring_about(world: World, schedule: Schedule) -> None:
-    active: list[Fault] = []
+class Trouble:
+    """The faults of a schedule as they happen to a world."""
 
-    def begin(fault: Fault) -> None:
-        active.append(fault)
-        _begin(world, fault)
-        _set_network(world, active)
+    def __init__(self, world: World, on_change: Callable[[], None] = lambda: None) -> None:
+        self._world = world
+        self._on_change = on_change
+        self._active: list[Fault] = []
 
-    def end(fault: Fault) -> None:
-        active.remove(fault)
-        _end(world, fault)
-        _set_network(world, active)
+    @property
+    def has_faults(self) -> bool:
+        """Whether anything but recordings that are played goes on."""
+        return any(fault.kind not in PLAYED for fault in self._active)
 
-    for fault in schedule:
-        world.after(fault.at_ms, _bound(begin, fault))
+    @property
+    def has_faults_of_network(self) -> bool:
+        """Whether nodes and witness may not all hear each other in time."""
+        return any(fault.kind in _OF_NETWORK for fault in self._active)
+
+    def bring_about(self, schedule: Schedule) -> None:
+        """Let the faults of a schedule begin and end, counted from now."""
+        for fault in schedule:
+            self._world.after(fault.at_ms, partial(self._begin, fault))
+            if fault.kind not in MOMENTARY:
+                self._world.after(fault.at_ms + fault.lasts_ms, partial(self._end, fault))
+
+    def _begin(self, fault: Fault) -> None:
         if fault.kind not in MOMENTARY:
-            world.after(fault.at_ms + fault.lasts_ms, _bound(end, fault))
+            self._active.append(fault)
+        self._on_change()
+        if fault.kind in PLAYED:
+            _play(self._world, fault)
+        else:
+            _begin(self._world, fault)
+        self._set_network()
 
+    def _end(self, fault: Fault) -> None:
+        self._active.remove(fault)
+        if fault.kind not in PLAYED:
+            _end(self._world, fault)
+        self._set_network()
+        self._on_change()
 
-def _bound(act: Callable[[Fault], None], fault: Fault) -> Callable[[], None]:
-    return lambda: act(fault)
+    def _set_network(self) -> None:
+        """Let the network be what the faults that last now make of it."""
+        network = self._world.network
+        network.heal()
+        for fault in self._active:
+            if fault.kind is FaultKind.CUT:
+                network.cut(fault.node, fault.other, is_one_way=fault.is_one_way)
+            elif fault.kind is FaultKind.ISOLATED:
+                for other in (*self._world.machines, WITNESS, SWITCH):
+                    if other != fault.node:
+                        network.cut(fault.node, other, is_one_way=False)
+            elif fault.kind is FaultKind.NOISE:
+                network.loss_permille = max(network.loss_permille, fault.amount)
+                network.duplicate_permille = fault.amount
+                network.delay_ms_max = 2 + fault.amount
 
 
 def _begin(world: World, fault: Fault) -> None:
-    machine = _machine(world, fault)
+    machine = world.machines[fault.node]
     match fault.kind:
         case FaultKind.POWER_CUT:
             machine.power_off()
@@ -331,12 +418,33 @@ def _begin(world: World, fault: Fault) -> None:
             world.witness.power_off()
         case FaultKind.WITNESS_LATE if world.witness is not None:
             world.witness.late_ms_max = fault.amount
+        case FaultKind.DEVICES_FAIL if world.devices is not None:
+            world.devices.manner = DeviceManner.FAILING
+        case FaultKind.DISTRIBUTE:
+            machine.distribute()
         case _:
-            pass  # the network's, see _set_network
+            pass  # the network's, see Trouble
+
+
+def _play(world: World, fault: Fault) -> None:
+    adversary = world.adversary
+    if adversary is None:
+        return
+    match fault.kind:
+        case FaultKind.WORDS_PLAYED:
+            adversary.play_words(fault.node, fault.other, fault.amount, fault.lasts_ms)
+        case FaultKind.STRETCH_PLAYED:
+            adversary.play_stretch(fault.node, fault.other, fault.amount, fault.lasts_ms)
+        case FaultKind.SOME_PLAYED:
+            adversary.play_some(fault.amount, fault.lasts_ms)
+        case FaultKind.QUESTIONS_PLAYED:
+            adversary.play_questions(fault.node, fault.amount, fault.lasts_ms)
+        case _:
+            raise AssertionError("nothing else is played")
 
 
 def _end(world: World, fault: Fault) -> None:
-    machine = _machine(world, fault)
+    machine = world.machines[fault.node]
     match fault.kind:
         case FaultKind.POWER_CUT | FaultKind.STOP:
             machine.power_on()
@@ -344,26 +452,7 @@ def _end(world: World, fault: Fault) -> None:
             world.witness.power_on(world.now_ms)
         case FaultKind.WITNESS_LATE if world.witness is not None:
             world.witness.late_ms_max = 0
+        case FaultKind.DEVICES_FAIL if world.devices is not None:
+            world.devices.manner = DeviceManner.WORKING
         case _:
             pass
-
-
-def _machine(world: World, fault: Fault) -> Machine:
-    return world.machines[fault.node]
-
-
-def _set_network(world: World, active: list[Fault]) -> None:
-    """Let the network be what the faults that last now make of it."""
-    network = world.network
-    network.heal()
-    for fault in active:
-        if fault.kind is FaultKind.CUT:
-            network.cut(fault.node, fault.other, is_one_way=fault.is_one_way)
-        elif fault.kind is FaultKind.ISOLATED:
-            for other in (*world.machines, WITNESS, SWITCH):
-                if other != fault.node:
-                    network.cut(fault.node, other, is_one_way=False)
-        elif fault.kind is FaultKind.NOISE:
-            network.loss_permille = max(network.loss_permille, fault.amount)
-            network.duplicate_permille = fault.amount
-            network.delay_ms_max = 2 + fault.amount

@@ -126,6 +126,28 @@ def test_the_same_seed_gives_the_same_run(tmp_path: Path) -> None:
     assert run_schedule(cluster, (CUT,), 1) == run_schedule(cluster, (CUT,), 1)
 
 
+def test_what_an_adversary_plays_is_told_in_words() -> None:
+    def told(kind: FaultKind, amount: int, other: NodeName = BETA) -> str:
+        play = Fault(kind=kind, at_ms=0, node=ALPHA, other=other, lasts_ms=18_000, amount=amount)
+        return story_of(DoubleRun((play,), 1, 100, "", ()))[1][1]
+
+    assert told(FaultKind.WORDS_PLAYED, 12) == (
+        "the last 12 datagrams of a former life of alpha are played to beta for 18.0 s, in a loop"
+    )
+    assert told(FaultKind.WORDS_PLAYED, -2) == (
+        "datagram 2 from the end of a former life of alpha is played to beta for 18.0 s, in a loop"
+    )
+    assert told(FaultKind.STRETCH_PLAYED, 9_000, NodeName("")) == (
+        "what alpha has said from 9.0 s ago on is played to all others for 18.0 s"
+    )
+    assert told(FaultKind.SOME_PLAYED, 30) == "30 recorded datagrams are played within 18.0 s"
+    assert told(FaultKind.QUESTIONS_PLAYED, 5_000) == (
+        "alpha's recorded questions are played to the witness for 18.0 s, one each 5.0 s"
+    )
+    assert told(FaultKind.DISTRIBUTE, 0) == "`everbeat reload --all` on alpha"
+    assert told(FaultKind.DEVICES_FAIL, 0) == "the fencing devices fail"
+
+
 @pytest.mark.parametrize(
     ("extra", "words"),
     [
