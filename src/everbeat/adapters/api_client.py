@@ -12,6 +12,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
 
+from everbeat.adapters.peer import StrangerError, check_listener
 from everbeat.model.message import Message, message_of
 from everbeat.wire.client_frame import FrameSplitter, encode_frame
 from everbeat.wire.errors import WireError
@@ -65,6 +66,10 @@ class ApiClient:
         self._socket.settimeout(self._timeout_s)
         try:
             self._socket.connect(str(self._path))
+            check_listener(self._socket)
+        except StrangerError as error:
+            self._socket.close()
+            raise ApiError(f"{self._path}: {error}") from error
         except OSError as error:
             self._socket.close()
             raise ApiError(_CANNOT_CONNECT) from error

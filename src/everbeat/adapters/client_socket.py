@@ -23,6 +23,8 @@ import struct
 from collections import deque
 from typing import TYPE_CHECKING, Final, Protocol
 
+from everbeat.adapters.own_files import set_aside, set_mode
+from everbeat.adapters.peer import credentials_of as kernel_word
 from everbeat.clients.authorization import Credentials
 from everbeat.clients.orders import Disconnect, Reply
 from everbeat.wire.client_frame import FrameSplitter, encode_frame
@@ -75,12 +77,11 @@ class ClientSocket:
         if self._server is not None:
             return
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._unlink()
+        listening = self._bound()
         loop = asyncio.get_running_loop()
         self._server = await loop.create_unix_server(
-            lambda: _Connection(self), str(self._path), backlog=BACKLOG
+            lambda: _Connection(self), sock=listening, backlog=BACKLOG
         )
-        self._path.chmod(_MODE)
 
     async def close(self) -> None:
         """Stop listening, hang up on everybody and remove the socket."""
@@ -140,6 +141,20 @@ class ClientSocket:
     def _lost(self, client: int, reason: str) -> None:
         if self._connections.pop(client, None) is not None:
             self._host.on_client_gone(client, reason)
+
+    def _bound(self) -> socket.socket:
+        """Return the socket, bound; what lies in its place and is no socket of ours is kept."""
+        self._unlink()
+        if self._path.is_symlink() or self._path.exists():
+            set_aside(self._path)
+        listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        try:
+            listening.bind(str(self._path))
+            set_mode(self._path, _MODE)  # of the socket, whatever the name leads to by now
+        except OSError:
+            listening.close()
+            raise
+        return listening
 
     def _unlink(self) -> None:
         with contextlib.suppress(FileNotFoundError):
@@ -212,9 +227,7 @@ class _Connection(asyncio.Protocol):
 
 def credentials_of(connected: socket.socket) -> Credentials:
     """Return what the kernel knows of the process at the other end: numbers, no names."""
-    word = struct.Struct("iII")
-    raw = connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, word.size)
-    pid, uid, gid = word.unpack(raw)
+    pid, uid, gid = kernel_word(connected)
     groups = tuple(dict.fromkeys((gid, *_groups_of(connected))))
     return Credentials(pid=pid, uid=uid, gid=gid, groups=groups)
 

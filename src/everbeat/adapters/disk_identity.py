@@ -15,12 +15,11 @@ above what counting from time(2) gave.
 
 from __future__ import annotations
 
-import errno
-import os
 import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from everbeat.adapters.own_files import read_own, replace_own
 from everbeat.model.names import node_name_from_text
 from everbeat.wire.errors import WireError
 from everbeat.wire.identity import (
@@ -68,7 +67,7 @@ def node_uuid(state: Path, node: str, uuidfrom: str) -> bytes:
         return uuid_from_node_name(node)
     path = state / UUID_FILE
     try:
-        return uuid_from_bytes(path.read_bytes())
+        return uuid_from_bytes(read_own(path))
     except FileNotFoundError:
         made = uuid.uuid4().bytes
         replace_file(path, made)
@@ -100,7 +99,7 @@ def read_promise(state: Path) -> tuple[NodeName, ...]:
     """Return whom we promised to hear before we hold anything. Raise DiskIdentityError."""
     path = state / PROMISE_FILE
     try:
-        return tuple(node_name_from_text(word) for word in path.read_text().split())
+        return tuple(node_name_from_text(word) for word in read_own(path).decode().split())
     except FileNotFoundError:
         return ()
     except (OSError, ValueError) as error:
@@ -128,7 +127,7 @@ def keep_ping_proof(state: Path, hosts: tuple[str, ...]) -> None:
 def read_link_state(run: Path) -> LinkState | None:
     """Return where the last link process left off; None if that is unknown."""
     try:
-        generation, reserved_seq, right = (run / LINK_STATE_FILE).read_text().split()
+        generation, reserved_seq, right = read_own(run / LINK_STATE_FILE).decode().split()
         return LinkState(
             generation=int(generation),
             reserved_seq=int(reserved_seq),
@@ -142,40 +141,25 @@ def read_link_state(run: Path) -> LinkState | None:
 def write_link_state(run: Path, link_state: LinkState) -> None:
     """Keep where we are. Not flushed: RUN does not outlive the machine anyway."""
     path = run / LINK_STATE_FILE
-    temporary = path.with_suffix(".new")
+    right: object = _HELD if link_state.had_right else _NONE
+    right = right if link_state.stop_by_ms is None else link_state.stop_by_ms
     try:
-        right: object = _HELD if link_state.had_right else _NONE
-        right = right if link_state.stop_by_ms is None else link_state.stop_by_ms
-        temporary.write_text(f"{link_state.generation} {link_state.reserved_seq} {right}\n")
-        temporary.replace(path)
+        replace_own(path, f"{link_state.generation} {link_state.reserved_seq} {right}\n".encode())
     except OSError as error:
         raise DiskIdentityError(f"{path}: {error.strerror}") from error
 
 
 def replace_file(path: Path, content: bytes) -> None:
     """Replace a file (mode 0600) whole and durably. Raise DiskIdentityError."""
-    temporary = path.with_name(path.name + ".new")
     try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        try:
-            if os.write(descriptor, content) != len(content):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        temporary.replace(path)
-        directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        replace_own(path, content, is_durable=True)
     except OSError as error:
         raise DiskIdentityError(f"{path}: {error.strerror}") from error
 
 
 def _kept_generation(path: Path) -> int | None:
     try:
-        return generation_from_bytes(path.read_bytes())
+        return generation_from_bytes(read_own(path))
     except (FileNotFoundError, WireError):
         return None
     except OSError as error:

@@ -7,11 +7,13 @@ FILE_BYTES_MAX the older half is dropped.
 from __future__ import annotations
 
 import contextlib
+import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from everbeat.adapters.own_files import open_own, read_own, replace_own
 from everbeat.model.groups import ClusterEvent
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 FILE_BYTES_MAX: Final = 4 * 1024 * 1024
 WAITING_MAX: Final = 1_000
 _NAME: Final = "events.jsonl"
+_MODE: Final = 0o644
 
 
 class EventFile:
@@ -38,7 +41,7 @@ class EventFile:
         decoder = msgspec.json.Decoder(ClusterEvent)
         events = []
         with contextlib.suppress(OSError):
-            for line in self._path.read_bytes().splitlines():
+            for line in read_own(self._path).splitlines():
                 with contextlib.suppress(msgspec.MsgspecError):
                     events.append(decoder.decode(line))
         return tuple(events)
@@ -62,11 +65,10 @@ class EventFile:
     def _append(self, line: bytes) -> None:
         self._waiting -= 1
         with contextlib.suppress(OSError):
-            with self._path.open("ab") as file:
+            descriptor = open_own(self._path, os.O_WRONLY | os.O_APPEND, _MODE)
+            with os.fdopen(descriptor, "ab") as file:
                 file.write(line)
                 size = file.tell()
             if size > FILE_BYTES_MAX:
-                kept = self._path.read_bytes()[-FILE_BYTES_MAX // 2 :].partition(b"\n")[2]
-                fresh = self._path.with_suffix(".new")
-                fresh.write_bytes(kept)
-                fresh.replace(self._path)
+                kept = read_own(self._path)[-FILE_BYTES_MAX // 2 :].partition(b"\n")[2]
+                replace_own(self._path, kept, _MODE)

@@ -53,7 +53,8 @@ class Fifo:
             return
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._make()
-        self._descriptor = os.open(self._path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        flags = os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW
+        self._descriptor = os.open(self._path, flags)
         self._loop.add_reader(self._descriptor, self._read)
 
     def close(self) -> None:
@@ -73,7 +74,6 @@ class Fifo:
                 return
             self._path.unlink()
         os.mkfifo(self._path, _MODE)
-        self._path.chmod(_MODE)
 
     def _read(self) -> None:
         assert self._descriptor is not None
@@ -96,7 +96,8 @@ def write_fifo(path: Path, data: bytes) -> None:
     Raises FileNotFoundError, PermissionError, or OSError ENXIO when nobody reads it.
     """
     assert len(data) <= 4_096  # PIPE_BUF: longer writes may mix with those of others
-    descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    flags = os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW
+    descriptor = os.open(path, flags)
     try:
         if not stat.S_ISFIFO(os.fstat(descriptor).st_mode):
             raise FileNotFoundError(f"{path} is no FIFO")

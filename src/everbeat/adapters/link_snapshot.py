@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from everbeat.adapters.disk_identity import replace_file
+from everbeat.adapters.own_files import read_own
 from everbeat.model.cluster import HaConfig  # noqa: TC001 - msgspec reads them
 from everbeat.model.keys import AuthKeys  # noqa: TC001 - msgspec reads them
 
@@ -38,7 +39,7 @@ def write_snapshot(run: Path, snapshot: LinkSnapshot) -> None:
 def read_snapshot(run: Path) -> LinkSnapshot | None:
     """Return what the last link process ran with; None if that is unknown."""
     try:
-        content = (run / SNAPSHOT_FILE).read_bytes()
+        content = read_own(run / SNAPSHOT_FILE)
         return msgspec.msgpack.decode(content, type=LinkSnapshot)
     except (OSError, msgspec.DecodeError):
         return None

@@ -17,6 +17,8 @@ import signal
 from pathlib import Path
 from typing import Final
 
+from everbeat.adapters.own_files import is_ours, open_own, own_folder
+
 FOLDER: Final = "operations"
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 _STARTED: Final = 19  # of the fields behind the name in /proc/PID/stat: proc(5), starttime
@@ -27,7 +29,7 @@ class OperationRecord:
 
     def __init__(self, run: Path) -> None:
         self._folder = run / FOLDER
-        self._folder.mkdir(mode=0o700, exist_ok=True)
+        own_folder(self._folder)
         self._boot = _BOOT_ID.read_text(encoding="ascii").partition("-")[0]
         self._noted: dict[int, Path] = {}
 
@@ -36,7 +38,7 @@ class OperationRecord:
         started = _started(pid)
         if started:
             path = self._folder / f"{self._boot}.{pid}.{started}"
-            os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+            os.close(open_own(path, os.O_WRONLY))
             self._noted[pid] = path
 
     def forget(self, pid: int) -> None:
@@ -52,7 +54,8 @@ class OperationRecord:
         for path in tuple(self._folder.iterdir()):
             boot, _, rest = path.name.partition(".")
             pid, _, started = rest.partition(".")
-            if boot == self._boot and pid.isdecimal() and started == _started(int(pid)):
+            is_note = boot == self._boot and pid.isdecimal() and is_ours(path.lstat())
+            if is_note and started == _started(int(pid)):
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(int(pid), signal.SIGKILL)
                     ended.append(int(pid))

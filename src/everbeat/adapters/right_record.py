@@ -12,6 +12,8 @@ import os
 import struct
 from typing import TYPE_CHECKING, Final
 
+from everbeat.adapters.own_files import open_own, read_own
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -42,13 +44,13 @@ class RightRecord:
 def read_right(run: Path, generation: int) -> int | None:
     """Return when the right of this generation ends; None if that is unknown."""
     with contextlib.suppress(OSError, struct.error):
-        of_generation, until_ms = _FORM.unpack((run / RIGHT_FILE).read_bytes())
+        of_generation, until_ms = _FORM.unpack(read_own(run / RIGHT_FILE))
         return until_ms or None if of_generation == generation else None
     return None
 
 
 def _mapped(path: Path) -> mmap.mmap:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = open_own(path, os.O_RDWR)
     try:
         os.posix_fallocate(descriptor, 0, _FORM.size)  # else a full disk would kill us later
         os.ftruncate(descriptor, _FORM.size)

@@ -11,6 +11,8 @@ import fcntl
 import os
 from typing import TYPE_CHECKING, Final
 
+from everbeat.adapters.own_files import open_own, replace_own
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -19,12 +21,15 @@ _CHILDREN_LOCK: Final = "children.lock"
 
 
 class RunLock:
-    """The two lock files of a RUN directory. `shared` is to be inherited by the children."""
+    """The two lock files of a RUN directory. `shared` is to be inherited by the children.
+
+    Nobody else may open them: who can read a file can lock it, and hold up every start. Making
+    one raises OSError.
+    """
 
     def __init__(self, run: Path) -> None:
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
-        self._own = os.open(run / _KEEPER_LOCK, flags, 0o644)
-        self.shared = os.open(run / _CHILDREN_LOCK, flags, 0o644)
+        self._own = open_own(run / _KEEPER_LOCK, os.O_RDWR)
+        self.shared = open_own(run / _CHILDREN_LOCK, os.O_RDWR)
 
     def take_own(self) -> bool:
         """Become the keeper and write our pid down; False if there is one."""
@@ -53,7 +58,7 @@ def _lock(descriptor: int) -> bool:
 
 def write_pidfile(path: Path) -> None:
     """Write our pid where Heartbeat does: `/run/heartbeat.pid`."""
-    path.write_text(f"{os.getpid()}\n", encoding="ascii")
+    replace_own(path, f"{os.getpid()}\n".encode(), 0o644)
 
 
 def remove_pidfile(path: Path) -> None:

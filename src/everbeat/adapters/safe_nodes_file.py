@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from everbeat.adapters.own_files import read_own, replace_own
 from everbeat.model.fencing import SafeNode
 
 if TYPE_CHECKING:
@@ -29,15 +30,13 @@ class SafeNodesFile:
     def read(self) -> tuple[SafeNode, ...]:
         """Return what was written last; nothing if it cannot be read: then nodes are fenced."""
         with contextlib.suppress(OSError, msgspec.MsgspecError):
-            return msgspec.json.decode(self._path.read_bytes(), type=tuple[SafeNode, ...])
+            return msgspec.json.decode(read_own(self._path), type=tuple[SafeNode, ...])
         return ()
 
     def write(self, nodes: tuple[SafeNode, ...]) -> None:
         """Write what is known now, if it is news."""
         if nodes == self._written:
             return
-        fresh = self._path.with_suffix(".new")
         with contextlib.suppress(OSError):  # then the next core fences more than it must
-            fresh.write_bytes(msgspec.json.encode(nodes))
-            fresh.replace(self._path)
+            replace_own(self._path, msgspec.json.encode(nodes))
             self._written = nodes

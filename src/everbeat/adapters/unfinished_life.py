@@ -9,13 +9,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from everbeat.adapters.own_files import read_own, replace_own
+
 UNFINISHED_FILE: Final = "unfinished"
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 
 
 def begin_life(run: Path) -> None:
     """Note that resources may run here from now on. Raise OSError."""
-    (run / UNFINISHED_FILE).write_bytes(_BOOT_ID.read_bytes())
+    replace_own(run / UNFINISHED_FILE, _BOOT_ID.read_bytes())
 
 
 def end_life(run: Path) -> None:
@@ -26,6 +28,6 @@ def end_life(run: Path) -> None:
 def is_unfinished(run: Path) -> bool:
     """Say whether an earlier life in this boot has left resources behind, as far as is known."""
     try:
-        return (run / UNFINISHED_FILE).read_bytes() == _BOOT_ID.read_bytes()
+        return read_own(run / UNFINISHED_FILE) == _BOOT_ID.read_bytes()
     except OSError:
         return False

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, unquote
 
 from everbeat.adapters.disk_identity import replace_file
+from everbeat.adapters.own_files import read_own
 from everbeat.membership.witness import KeptGrant
 from everbeat.model.names import NodeName
 
@@ -27,7 +28,7 @@ def read_grants(state: Path) -> dict[str, tuple[KeptGrant, ...]]:
     kept: dict[str, tuple[KeptGrant, ...]] = {}
     for path in sorted(state.glob(f"*{SUFFIX}")):
         try:
-            lines = path.read_text(encoding="ascii").splitlines()
+            lines = read_own(path).decode("ascii").splitlines()
             kept[path.name.removesuffix(SUFFIX)] = tuple(_grant(line) for line in lines)
         except (OSError, ValueError):
             continue

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+import os
 import socket
 import struct
 from dataclasses import dataclass
@@ -114,8 +115,8 @@ class StatusSocket:
         path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         path.unlink(missing_ok=True)
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        os.fchmod(self._socket.fileno(), 0o600)  # Linux gives the file the socket's mode
         self._socket.bind(str(path))
-        path.chmod(0o600)
         self._socket.listen(STATUS_BACKLOG)
 
     def fileno(self) -> int:

@@ -9,6 +9,7 @@ import json
 import socket
 from typing import TYPE_CHECKING, Any, Final
 
+from everbeat.adapters.peer import check_listener
 from everbeat.commands.lines import Line, Span, Tone, duration, line
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def fetch_witness_status(run: Path) -> str:
         with socket.socket(socket.AF_UNIX) as asking:
             asking.settimeout(REPLY_TIMEOUT_S)
             asking.connect(str(path))
+            check_listener(asking)
             while data := asking.recv(_RECEIVE_BYTES):
                 received += data
     except (FileNotFoundError, ConnectionRefusedError) as error:

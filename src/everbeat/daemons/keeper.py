@@ -12,6 +12,7 @@ process; the children then stop in order by themselves (daemons.child), the watc
 from __future__ import annotations
 
 import argparse
+import errno
 import logging
 import selectors
 import signal
@@ -26,6 +27,7 @@ from everbeat.adapters.children import ChildProcess, ChildStarter
 from everbeat.adapters.lease import LeaseReport, signs_from_bytes
 from everbeat.adapters.log import LEVELS, LOGGER_NAME, Log, LogTargets
 from everbeat.adapters.notify import notify
+from everbeat.adapters.own_files import is_folder_ours, take_folder
 from everbeat.adapters.realtime import become_realtime, freeze_heap, prefer_session
 from everbeat.adapters.run_lock import RunLock, remove_pidfile, write_pidfile
 from everbeat.adapters.watchdog import Watchdog, WatchdogError
@@ -55,6 +57,13 @@ LEASE_MS: Final = {"link": 100, "executor": 1_000, "core": 1_000}
 """How often children are asked to renew: four times or more within the shortest lease of each."""
 
 EXIT_ALREADY_RUNNING: Final = 1
+EXIT_UNSAFE_PLACE: Final = 6  # LSB: not configured; systemd does not try again
+RUN_CHECK_MS: Final = 1_000
+"""How often RUN is looked at: systemd-tmpfiles gives it back to Heartbeat's user at any time."""
+
+HEARTBEATS_FOLDERS: Final = frozenset({"ccm", "crm", "dopd"})
+"""In RUN, of Heartbeat's user by Heartbeat's package; we use none of them, and leave them."""
+
 _RESTART_WORD: Final = {Child.LINK: "--continuing", Child.CORE: "--adopting"}
 _SIGNALS: Final = {
     ChildSignal.TERM: signal.SIGTERM,
@@ -94,19 +103,38 @@ class Keeper:
         self._signals = _signal_socket()
         self._selector.register(self._signals, selectors.EVENT_READ)
         self._exit_code: int | None = None
+        self._run_checked_ms = _now_ms()
+        self._run_trouble = ""
 
     def run(self) -> int:
         """Run until every child has ended on purpose; return the exit status."""
         self._perform(self._supervisor.on_start(_now_ms()))
         while self._exit_code is None:
             wakeup_ms = self._supervisor.next_wakeup_ms()
-            wait_s = None if wakeup_ms is None else max(0, wakeup_ms - _now_ms()) / 1000
+            due_ms = self._run_checked_ms + RUN_CHECK_MS
+            due_ms = due_ms if wakeup_ms is None else min(due_ms, wakeup_ms)
+            wait_s = max(0, due_ms - _now_ms()) / 1000
             for key, _ in self._selector.select(wait_s):
                 self._on_readable(key)
             if wakeup_ms is not None and _now_ms() >= wakeup_ms:
                 self._perform(self._supervisor.on_tick(_now_ms()))
+            if _now_ms() >= self._run_checked_ms + RUN_CHECK_MS:
+                self._check_run()
         self._end_standby()
         return self._exit_code
+
+    def _check_run(self) -> None:
+        """Keep RUN ours while we run; what stands in the way is told once."""
+        self._run_checked_ms = _now_ms()
+        try:
+            told, trouble = take_folder(self._options.run, kept=HEARTBEATS_FOLDERS), ""
+        except OSError as error:
+            told, trouble = (), f"{self._options.run} may belong to others: {error.strerror}"
+        for line in told:
+            _log.warning("%s", line)
+        if trouble not in {"", self._run_trouble}:
+            _log.error("%s", trouble)
+        self._run_trouble = trouble
 
     def _on_readable(self, key: selectors.SelectorKey) -> None:
         if key.fileobj is self._signals:
@@ -264,14 +292,18 @@ def keep(options: KeeperOptions) -> int:
     """Run everbeat in the foreground until SIGTERM or SIGINT; return the exit status."""
     log = Log(LogTargets(node=socket.gethostname(), program="everbeat"))
     log.start()
-    options.run.mkdir(mode=0o755, parents=True, exist_ok=True)
-    options.state.mkdir(mode=0o755, parents=True, exist_ok=True)
-    lock = RunLock(options.run)
-    if not _take(lock):
-        _log.error("everbeat runs already as process %s (%s)", lock.keeper(), options.run)
+    try:
+        _take_places(options)
+        lock = RunLock(options.run)
+        if not _take(lock):
+            _log.error("everbeat runs already as process %s (%s)", lock.keeper(), options.run)
+            log.close()
+            return EXIT_ALREADY_RUNNING
+        write_pidfile(options.pidfile)
+    except OSError as error:
+        _log.error("%s: %s", error.filename or options.run, error.strerror)
         log.close()
-        return EXIT_ALREADY_RUNNING
-    write_pidfile(options.pidfile)
+        return EXIT_UNSAFE_PLACE
     try:
         return Keeper(options, lock, log).run()
     finally:
@@ -288,6 +320,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     return keep(
         KeeperOptions(etc=chosen.etc, state=chosen.state, run=chosen.run, pidfile=chosen.pidfile)
     )
+
+
+def _take_places(options: KeeperOptions) -> None:
+    """Make RUN and STATE if need be, and see to it that nobody else writes there. Raise OSError.
+
+    RUN we take over: Debian's heartbeat gives it to its user at each boot. Nothing does so with
+    STATE, where the node's identity lies: if others could write there, somebody must look.
+    """
+    options.run.mkdir(mode=0o755, parents=True, exist_ok=True)
+    options.state.mkdir(mode=0o755, parents=True, exist_ok=True)
+    for line in take_folder(options.run, kept=HEARTBEATS_FOLDERS):
+        _log.warning("%s", line)
+    if not is_folder_ours(options.state):
+        mend = "others may write here: see what they did, then chown root, chmod go-w"
+        raise PermissionError(errno.EPERM, mend, str(options.state))
 
 
 def _take(lock: RunLock) -> bool:

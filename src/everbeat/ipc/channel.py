@@ -14,11 +14,14 @@ import asyncio
 import contextlib
 import os
 import socket
+import stat
 import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from everbeat.adapters.own_files import set_aside, set_mode
+from everbeat.adapters.peer import check_listener, credentials_of
 from everbeat.ipc.codec import Codec, Hello, IpcError, NotRunning, check_hello
 from everbeat.ipc.frames import HEADER_BYTES, FrameError, frame, payload_size
 
@@ -258,13 +261,21 @@ async def listen(
 
 
 async def connect(path: Path, codec: Codec, *, program: str = "everbeat") -> Channel:
-    """Connect and exchange Hellos. Raise NotRunning if nobody listens, IpcError otherwise."""
+    """Connect and exchange Hellos. Raise NotRunning if nobody listens, IpcError otherwise.
+
+    Nothing is said to a listener that is neither root nor of our own user.
+    """
     try:
         reader, writer = await asyncio.open_unix_connection(path)
     except (FileNotFoundError, ConnectionRefusedError) as error:
         raise NotRunning(f"nobody listens on {path}") from error
     except OSError as error:
         raise IpcError(f"{path}: {error.strerror}") from error
+    try:
+        check_listener(writer.get_extra_info("socket"))
+    except OSError as error:
+        writer.close()
+        raise IpcError(f"{path}: {error}") from error
     channel = Channel(reader, writer, codec)
     await channel.greet(program)
     return channel
@@ -272,14 +283,15 @@ async def connect(path: Path, codec: Codec, *, program: str = "everbeat") -> Cha
 
 def bound_socket(path: Path, mode: int, group: int | None = None) -> socket.socket:
     """Return a listening unix socket whose file never had wider permissions than `mode`."""
-    _remove_stale(path)
+    try:
+        _remove_stale(path)
+    except OSError as error:
+        raise IpcError(f"{path}: {error.strerror}") from error
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     try:
         os.fchmod(listening.fileno(), mode & 0o700)  # Linux gives the file the socket's mode
         listening.bind(str(path))
-        if group is not None:
-            os.chown(path, -1, group)
-        path.chmod(mode)
+        set_mode(path, mode, group)
         listening.listen()
     except OSError as error:
         listening.close()
@@ -289,9 +301,7 @@ def bound_socket(path: Path, mode: int, group: int | None = None) -> socket.sock
 
 def peer_of(connected: socket.socket) -> Peer:
     """Return the credentials of the process at the other end of a unix socket."""
-    size = struct.calcsize("3i")
-    credentials = connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
-    pid, uid, gid = struct.unpack("3i", credentials)
+    pid, uid, gid = credentials_of(connected)
     try:
         raw = connected.getsockopt(socket.SOL_SOCKET, _SO_PEERGROUPS, _PEER_GROUPS_MAX)
     except OSError:
@@ -301,7 +311,13 @@ def peer_of(connected: socket.socket) -> Peer:
 
 
 def _remove_stale(path: Path) -> None:
-    if not path.is_socket():
+    """Make room for a socket: one of a dead process goes, what is not ours is set aside."""
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(found.st_mode) or found.st_uid != os.geteuid():
+        set_aside(path)
         return
     with socket.socket(socket.AF_UNIX) as probe:
         try:

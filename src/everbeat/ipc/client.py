@@ -9,6 +9,7 @@ import socket
 from collections import deque
 from typing import TYPE_CHECKING, Final, Self
 
+from everbeat.adapters.peer import check_listener
 from everbeat.ipc.codec import Codec, Hello, IpcError, NotRunning, check_hello
 from everbeat.ipc.frames import FrameError, FrameSplitter, frame
 from everbeat.ipc.messages import CORE_TYPES
@@ -81,6 +82,7 @@ class CoreClient:
         connecting.settimeout(timeout_s)
         try:
             connecting.connect(str(self._path))
+            check_listener(connecting)
         except (FileNotFoundError, ConnectionRefusedError) as error:
             connecting.close()
             raise NotRunning(f"everbeat is not running here: nobody listens on {self._path}") from (
