@@ -48,7 +48,8 @@ HOST = HostFacts(
     files=frozenset({"/etc/hostname", "/bin/true", "/usr/libexec/heartbeat/ipfail"}),
     directories=frozenset({"/", "/tmp", "/var/log"}),
     devices=frozenset({"/dev/null", "/dev/tty0", "/dev/tty1"}),
-    scripts=frozenset({"nginx", "postfix", "Filesystem", "MailTo"}),
+    scripts=frozenset({"nginx", "postfix", "Filesystem", "MailTo", "killnfsd"}),
+    scripts_without_status=frozenset({"killnfsd"}),
     stonith_types=frozenset({"null", "ssh", "external/ipmi", "fence_apc"}),
     agents={
         "external/ipmi": StonithParameters(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from pathlib import Path
@@ -93,7 +94,7 @@ def test_a_unit_whose_main_process_is_killed_runs_again_at_once(machine: Systemd
     machine.run("systemctl", "stop", "everbeat")
 
 
-def test_a_unit_without_a_process_that_people_stop_runs_again_at_once(
+def test_a_unit_without_a_process_that_people_stop_runs_again_after_some_seconds(
     machine: SystemdMachine,
 ) -> None:
     unit = "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\n"
@@ -106,6 +107,48 @@ def test_a_unit_without_a_process_that_people_stop_runs_again_at_once(
     machine.run("systemctl", "stop", "page")
     machine.wait("the page again", lambda: is_active(machine, "page"))
     assert "page has failed (unit page.service is inactive)" in machine.run(PROGRAM, "events")
+    machine.run("systemctl", "stop", "everbeat")
+
+
+def write_unit(machine: SystemdMachine, name: str, *lines: str) -> None:
+    text = "\\n".join(("[Service]", *lines, ""))
+    machine.run("sh", "-c", f"printf '{text}' > /etc/systemd/system/{name}.service")
+
+
+@pytest.mark.parametrize("kind", ["Type=oneshot", "Type=simple", "Type=exec"])
+def test_a_task_that_ended_well_is_done_once(machine: SystemdMachine, kind: str) -> None:
+    write_unit(machine, "page", kind, 'ExecStart=/bin/sh -c "echo done >>/var/log/page"')
+    machine.run("sh", "-c", "echo monitor 1s >> /etc/ha.d/ha.cf; systemctl daemon-reload")
+    machine.run("systemctl", "start", "everbeat")
+    machine.wait("the resources", lambda: has_address(machine))
+    machine.run("sleep", "8")  # beyond the grace of a start and several monitors
+    assert machine.run("cat", "/var/log/page") == "done\n"
+    status = json.loads(machine.run(PROGRAM, "status", "--json"))
+    assert status["failures"] == []
+    assert [group["holder"] for group in status["manager"]["groups"]] == ["alpha"]
+    machine.run("systemctl", "stop", "everbeat")
+
+
+def test_a_unit_that_people_restart_has_not_failed_nor_one_that_systemd_restarts(
+    machine: SystemdMachine,
+) -> None:
+    stop = ("ExecStart=/bin/sleep 100000", "ExecStop=/bin/sleep 2", "Restart=on-failure")
+    start = 'ExecStartPre=/bin/sh -c "echo start >>/var/log/page"'
+    write_unit(machine, "page", start, *stop, "RestartSec=2")
+    machine.run("sh", "-c", "echo monitor 1s >> /etc/ha.d/ha.cf; systemctl daemon-reload")
+    machine.run("systemctl", "start", "dbus")
+    machine.run("systemctl", "start", "everbeat")
+    machine.wait("the resources", lambda: is_active(machine, "page") and has_address(machine))
+    machine.run("sleep", "2")
+    machine.run("systemctl", "restart", "page")
+    machine.run("sleep", "2")
+    machine.run("systemctl", "kill", "-s", "KILL", "page")
+    machine.run("sleep", "1")
+    machine.wait("systemd to restart it", lambda: is_active(machine, "page"))
+    machine.run("sleep", "2")
+    assert machine.run("cat", "/var/log/page") == "start\n" * 3
+    status = json.loads(machine.run(PROGRAM, "status", "--json"))
+    assert status["failures"] == []
     machine.run("systemctl", "stop", "everbeat")
 
 

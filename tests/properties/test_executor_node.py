@@ -32,6 +32,9 @@ class Machine:
     def script_path(self, name: str) -> str | None:
         return f"/r/{name}" if name == "Rsc" else None
 
+    def knows_status(self, path: str) -> bool:  # noqa: ARG002 - all of them do
+        return True
+
     def has_unit(self, name: str) -> bool:  # noqa: ARG002 - a machine without systemd
         return False
 

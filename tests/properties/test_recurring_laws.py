@@ -33,6 +33,9 @@ class Scripts:
     def script_path(self, name: str) -> str | None:
         return None if name == "IPaddr" else f"/r/{name}"
 
+    def knows_status(self, path: str) -> bool:  # noqa: ARG002 - all of them do
+        return True
+
     def has_unit(self, name: str) -> bool:  # noqa: ARG002 - a machine without systemd
         return False
 

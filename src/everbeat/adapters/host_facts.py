@@ -14,20 +14,25 @@ import socket
 import stat
 import struct
 import subprocess
-from functools import cache
+from functools import cache, lru_cache
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import Final
 
 from everbeat.config.fence_metadata import parameters_from_metadata, parameters_from_names
+from everbeat.config.script_words import knows_status
 from everbeat.model.fencing import is_fence_agent
+from everbeat.model.units import unit_from_word
 from everbeat.ports.host import PROGRAM_PATH, Interface, StonithParameters
 
 INIT_SCRIPTS: Final = Path("/etc/init.d")
-UNIT_DIRECTORIES: Final = tuple(
-    Path(root, "systemd/system") for root in ("/etc", "/run", "/usr/lib", "/lib")
+UNIT_DIRECTORIES: Final = (
+    *(Path(r, "systemd/system") for r in ("/etc", "/run", "/usr/local/lib", "/usr/lib", "/lib")),
+    Path("/run/systemd/generator"),  # what stands in fstab
+    Path("/run/systemd/generator.late"),
 )
 STONITH_PLUGINS: Final = Path("/usr/lib/stonith/plugins")
+SCRIPT_BYTES_MAX: Final = 262_144
 DESCRIBE_S: Final = 10.0
 """How long an agent may take to describe itself."""
 
@@ -122,13 +127,23 @@ class RealHost:
 
     def has_unit(self, name: str) -> bool:
         """Look into systemd's directories; `name@instance` is served by its template."""
-        plain = name.removesuffix(".service")
-        template = plain.partition("@")[0] + "@" if "@" in plain else plain
-        return any(
-            _mode(f"{directory}/{unit}.service") != 0
+        unit = unit_from_word(name)
+        plain, _, suffix = unit.rpartition(".")
+        template = f"{plain.partition('@')[0]}@.{suffix}" if "@" in plain else unit
+        return bool(plain) and any(
+            _mode(f"{directory}/{file}") != 0
             for directory in UNIT_DIRECTORIES
-            for unit in (plain, template)
+            for file in (unit, template)
         )
+
+    def knows_status(self, path: str) -> bool:
+        """Read the script, unless it is as it was when it was read last."""
+        try:
+            found = os.stat(path)  # noqa: PTH116 - paths may hold bytes pathlib would refuse
+            seen = (path, found.st_mtime_ns, found.st_size, found.st_ino)
+            return _knows_status(*seen)
+        except (OSError, ValueError):
+            return True
 
     def has_stonith_type(self, name: str) -> bool:
         """Look for cluster-glue's plug-ins, TYPE.so or external/NAME, and for fence agents."""
@@ -183,6 +198,15 @@ def _told(*command: str) -> str:
     except (OSError, subprocess.SubprocessError):
         return ""
     return ended.stdout.decode(errors="replace") if ended.returncode == 0 else ""
+
+
+@lru_cache(maxsize=1_000)
+def _knows_status(path: str, *_version: int) -> bool:
+    """Read a script; a program and what is too large to be looked through know every word."""
+    with Path(path).open("rb") as script:
+        data = script.read(SCRIPT_BYTES_MAX + 1)
+    is_script = b"\0" not in data and len(data) <= SCRIPT_BYTES_MAX
+    return not is_script or knows_status(data.decode("latin-1"))
 
 
 def _mode(path: str) -> int:

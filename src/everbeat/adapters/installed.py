@@ -28,8 +28,12 @@ class InstalledFiles:
         return self._host.script_path(name)
 
     def has_unit(self, name: str) -> bool:
-        """Whether systemd runs here and has NAME.service."""
+        """Whether systemd runs here and has a unit of this full name."""
         return SYSTEMD_RUNS.is_dir() and self._host.has_unit(name)
+
+    def knows_status(self, path: str) -> bool:
+        """Whether a script knows the word `status`."""
+        return self._host.knows_status(path)
 
     def hook(self, name: str) -> tuple[str, str] | None:
         """Return path and text of the executable ETC/rc.d/NAME, or None."""

@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Final
 from everbeat.adapters.process_table import process, processes, started_at
 from everbeat.agents.agent import AddressAgent, ScriptAgent, SystemdAgent
 from everbeat.agents.main_process import pid_files, pid_from_text
+from everbeat.model.operations import Action
 
 if TYPE_CHECKING:
     import asyncio
@@ -64,11 +65,20 @@ class Main:
     pid_file: str
 
 
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The main process that was seen to end last: who named it, and whose session we began."""
+
+    pid_file: str = ""
+    session: int = 0
+
+
 @dataclass(slots=True)
 class _Observed:
     agent: Agent
     tries: int = 0
     ends: int = 0
+    ended: Ended = Ended()
     ended_leader: int = 0  # the last main process that ended, if it led its session
     found: Main | None = None
     timer: asyncio.TimerHandle | None = None
@@ -121,6 +131,13 @@ class MainProcesses:
                     killed.append(left.pid)
         return tuple(killed)
 
+    def ended_main(self, watch: int) -> Ended:
+        """Return what is known of the main process of a watch that ended last."""
+        one = self._observed.get(watch)
+        if one is None:
+            return Ended()
+        return Ended(one.ended.pid_file, self._session_of(one.agent))
+
     def close(self) -> None:
         """Let go of all."""
         for watch in tuple(self._observed):
@@ -137,8 +154,8 @@ class MainProcesses:
     def _look(self, watch: int) -> None:
         one = self._observed[watch]
         session = 0
-        if isinstance(one.agent, ScriptAgent) and one.tries > PID_FILE_TRIES:
-            session = self._sessions.get(" ".join((one.agent.path, *one.agent.arguments)), 0)
+        if one.tries > PID_FILE_TRIES:
+            session = self._session_of(one.agent)
         looking = self.loop.run_in_executor(self._thread, find_main, one.agent, session)
         looking.add_done_callback(lambda done: self._on_found(watch, done))
 
@@ -160,6 +177,7 @@ class MainProcesses:
         one = self._observed[watch]
         self._close(one)
         one.ends += 1
+        one.ended = Ended(ended.pid_file)
         one.ended_leader = ended.pid if ended.leads_session else 0
         if one.ends <= RELOOKS_MAX:
             one.tries = 0
@@ -170,6 +188,12 @@ class MainProcesses:
     def _tell(self, watch: int, ended: Main, done: asyncio.Future[bool]) -> None:
         if not done.cancelled():
             self.on_cause(watch, f"process {ended.pid} ended", done.result())
+
+    def _session_of(self, agent: Agent) -> int:
+        """Return the session in which we started what an agent serves; 0 if we did not."""
+        if not isinstance(agent, ScriptAgent):
+            return 0
+        return self._sessions.get(" ".join(agent.command(Action.START)[:-1]), 0)
 
     def _close(self, one: _Observed) -> None:
         if one.found is not None:

@@ -14,12 +14,16 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import time
 from pathlib import Path
 from typing import Final
 
 from everbeat.adapters.own_files import is_ours, open_own, own_folder
+from everbeat.adapters.process_table import process
 
 FOLDER: Final = "operations"
+GONE_S: Final = 2.0
+LOOK_S: Final = 0.01
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 _STARTED: Final = 19  # of the fields behind the name in /proc/PID/stat: proc(5), starttime
 
@@ -49,8 +53,12 @@ class OperationRecord:
                 path.unlink()
 
     def end_leftovers(self) -> list[int]:
-        """Kill the groups of what an earlier executor has left under way; return their leaders."""
+        """Kill the groups of what an earlier executor has left under way; return their leaders.
+
+        Waits GONE_S at most until they are gone: nothing is to run beside them.
+        """
         ended: list[int] = []
+        ends_at = time.monotonic() + GONE_S
         for path in tuple(self._folder.iterdir()):
             boot, _, rest = path.name.partition(".")
             pid, _, started = rest.partition(".")
@@ -60,7 +68,14 @@ class OperationRecord:
                     os.killpg(int(pid), signal.SIGKILL)
                     ended.append(int(pid))
             path.unlink(missing_ok=True)
+        while any(map(_is_alive, ended)) and time.monotonic() < ends_at:
+            time.sleep(LOOK_S)
         return ended
+
+
+def _is_alive(pid: int) -> bool:
+    found = process(pid)
+    return found is not None and found.state != "Z"
 
 
 def _started(pid: int) -> str:

@@ -113,7 +113,7 @@ class Processes:
             ending = Ending(exit_code=NOT_STARTED_EXIT, output=f"{order.command[0]}: {error}")
             self._loop.call_soon(self._on_ended, order.run, ending)
             return
-        if order.is_asked_again and self._record is not None:
+        if order.is_ended_by_next and self._record is not None:
             with contextlib.suppress(OSError):  # a full disk must not keep a service from starting
                 self._record.note(process.pid)
         pidfd = os.pidfd_open(process.pid)

@@ -2,7 +2,7 @@
 
     ScriptAgent    ETC/resource.d/NAME or /etc/init.d/NAME    script arg1 arg2 start|stop|status
     AddressAgent   built in: IPaddr, IPaddr2                  no program at all
-    SystemdAgent   NAME.service                               systemctl start|stop|is-active
+    SystemdAgent   NAME.service, NAME.mount, …                systemctl start|stop|show
 
 Scripts of both folders are called and read alike, as Heartbeat 3.0.6 does; it finds the folders'
 difference only when looking for them.
@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from everbeat.agents.unit import PROPERTIES
 from everbeat.model.operations import Action
 
 
@@ -48,7 +49,7 @@ class AddressAgent:
 
 @dataclass(frozen=True, slots=True)
 class SystemdAgent:
-    """A systemd service; arguments of the resource have no meaning for it."""
+    """A systemd unit; arguments of the resource have no meaning for it."""
 
     unit: str
 
@@ -65,7 +66,7 @@ class SystemdAgent:
             case Action.STOP:
                 return ("systemctl", "stop", self.unit)
             case Action.STATUS:
-                return ("systemctl", "is-active", self.unit)
+                return ("systemctl", "show", f"--property={','.join(PROPERTIES)}", self.unit)
 
 
 Agent: TypeAlias = ScriptAgent | AddressAgent | SystemdAgent

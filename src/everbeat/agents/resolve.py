@@ -10,12 +10,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Protocol
 
 from everbeat.agents.agent import AddressAgent, Agent, ScriptAgent, SystemdAgent
+from everbeat.model.units import unit_from_word
 
 if TYPE_CHECKING:
     from everbeat.model.groups import ResourceSpec
 
 ADDRESS_NAMES: Final = frozenset({"IPaddr", "IPaddr2"})
-_UNIT_SUFFIX: Final = ".service"
 
 
 class Installed(Protocol):
@@ -26,8 +26,17 @@ class Installed(Protocol):
         ...
 
     def has_unit(self, name: str) -> bool:
-        """Whether systemd runs here and has NAME.service (`name` is without the suffix)."""
+        """Whether systemd runs here and has a unit of this full name."""
         ...
+
+    def knows_status(self, path: str) -> bool:
+        """Whether a script knows the word `status`; yes where it is not plain that it does not."""
+        ...
+
+
+def may_be_asked(agent: Agent, installed: Installed) -> bool:
+    """Whether an agent may be asked for a status: a script that does not know the word may not."""
+    return not isinstance(agent, ScriptAgent) or installed.knows_status(agent.path)
 
 
 def resolve(resource: ResourceSpec, installed: Installed) -> Agent | None:
@@ -37,7 +46,5 @@ def resolve(resource: ResourceSpec, installed: Installed) -> Agent | None:
         return ScriptAgent(path, resource.arguments)
     if name in ADDRESS_NAMES:
         return AddressAgent(name, resource.arguments)
-    unit = name.removesuffix(_UNIT_SUFFIX)
-    if installed.has_unit(unit):
-        return SystemdAgent(unit + _UNIT_SUFFIX)
-    return None
+    unit = unit_from_word(name)
+    return SystemdAgent(unit) if installed.has_unit(unit) else None

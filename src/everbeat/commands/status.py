@@ -188,7 +188,8 @@ def _group(view: GroupView, reply: StatusReply) -> list[Line]:
         Span(f"{'   ' if number else '    '}{resource.text}", _resource_tone(view, resource.text))
         for number, resource in enumerate(view.group.resources)
     ]
-    return [head, tuple(words)] if is_here else [head]
+    notes = [line(f"    {text}", Tone.CARE) for text in view.unwatched]
+    return [head, tuple(words), *notes] if is_here else [head]
 
 
 def _resource_tone(view: GroupView, text: str) -> Tone:

@@ -185,7 +185,10 @@ HARESOURCES: Final = (
     Code("address-interface", _W, "The interface named for an address does not exist."),
     Code("address-broadcast", _W, "The broadcast address makes no sense."),
     Code("address-ipv6-bare", _W, "A bare IPv6 address is taken for a script name."),
-    Code("script-missing", _W, "No script, built-in or service unit has this name."),
+    Code("script-missing", _W, "No script, built-in or unit has this name."),
+    Code(
+        "script-without-status", _W, "A script that knows no `status` is never asked, nor watched."
+    ),
     Code("resource-malformed", _W, "A resource word with an empty part or a single colon."),
     Code("comment-after-continuation", _W, "Heartbeat takes this comment for resources."),
     Code("comment-continued", _W, "The backslash ends a comment: the next line is one as well."),

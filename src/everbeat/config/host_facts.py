@@ -31,6 +31,7 @@ class HostFacts:
     directories: frozenset[str] | None = None
     devices: frozenset[str] | None = None
     scripts: frozenset[str] | None = None
+    scripts_without_status: frozenset[str] = frozenset()
     units: frozenset[str] = frozenset()
     stonith_types: frozenset[str] | None = None
     agents: Mapping[str, StonithParameters] = field(default_factory=dict)
@@ -88,6 +89,10 @@ class HostFacts:
         """Return a path for a given script."""
         exists = self.scripts is None or name in self.scripts
         return f"/etc/ha.d/resource.d/{name}" if exists else None
+
+    def knows_status(self, path: str) -> bool:
+        """Whether the script is none of those that do not."""
+        return path.rpartition("/")[2] not in self.scripts_without_status
 
     def has_unit(self, name: str) -> bool:
         """Whether the unit is given."""

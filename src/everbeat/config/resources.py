@@ -75,8 +75,18 @@ def check_resource(resource: ResourceSpec, place: Place, host: HostLookup) -> tu
         return (report_of("resource-malformed", place, summary, remedy),)
     if resource.script in ADDRESS_SCRIPTS:
         return _check_address(resource, place, host)
-    if host.script_path(resource.script) is None and not host.has_unit(resource.script):
-        summary = f"no script, built-in or service unit is called {resource.script}"
+    path = host.script_path(resource.script)
+    if path is not None and not host.knows_status(path):
+        summary = (
+            f"{word} is not watched: {path} does not know the word 'status', and a script may do "
+            "its work whatever it is asked for"
+        )
+        remedy = (
+            "teach it: status) … prints 'running' or 'stopped'; it is started and stopped anyway"
+        )
+        return (report_of("script-without-status", place, summary, remedy),)
+    if path is None and not host.has_unit(resource.script):
+        summary = f"no script, built-in or unit is called {resource.script}"
         remedy = f"an executable /etc/ha.d/resource.d/{resource.script}, on every node"
         return (report_of("script-missing", place, summary, remedy),)
     return ()

@@ -5,6 +5,7 @@
                                                │       ── ProbeAddresses ─► Neighbours
                                                │       ◄─ causes ─── MainProcesses,
                                                │                     AddressEvents, UnitEvents
+                                               │       ── LookForHands ───► Hands
     EVERBEAT_LEASE_FD ◄─ R once ready, then . each EVERBEAT_LEASE_MS
 
 Never realtime, whatever its parent is; before ordinary programs unless ha.cf says `realtime off`,
@@ -31,6 +32,7 @@ from everbeat.adapters.announce import Announcer
 from everbeat.adapters.clock import SystemClock
 from everbeat.adapters.config_files import load_configuration
 from everbeat.adapters.flight_record import flight_record
+from everbeat.adapters.hands import Hands
 from everbeat.adapters.installed import InstalledFiles, make_agents_scratch
 from everbeat.adapters.interfaces import hardware_addresses
 from everbeat.adapters.lease import lease_from_environment
@@ -48,6 +50,7 @@ from everbeat.executor.effects import (
     EndRemains,
     Examine,
     Launch,
+    LookForHands,
     Note,
     Observe,
     Publish,
@@ -118,6 +121,7 @@ class ExecutorDaemon:
             loop, self._on_ended, is_prompt=config.is_realtime, record=record
         )
         self._main_processes = MainProcesses(loop, self._on_cause)
+        self._hands = Hands(loop)
         self._address_events = AddressEvents(loop, self._on_cause, self._on_link)
         self._unit_events = UnitEvents(self._on_cause, _log.warning)
         self._manager: Channel | None = None
@@ -164,6 +168,7 @@ class ExecutorDaemon:
         self._announcer.close()
         self._neighbours.close()
         self._main_processes.close()
+        self._hands.close()
         self._address_events.close()
         self._unit_events.close()
         await self._addresses.close()
@@ -228,6 +233,8 @@ class ExecutorDaemon:
                 case EndRemains(watch):
                     if killed := self._main_processes.end_remains(watch):
                         _log.warning("watch %d: what was left is killed: %s", watch, killed)
+                case LookForHands():
+                    self._tasks.create_task(self._look_for_hands(effect))
                 case Publish(fact):
                     self._publish(fact)
                 case Note(severity, text):
@@ -244,6 +251,19 @@ class ExecutorDaemon:
         pid = self._processes.pid(order.run)
         if pid is not None and order.command[-1] == Action.START.value:
             self._main_processes.on_started(order.command, pid)
+
+    async def _look_for_hands(self, order: LookForHands) -> None:
+        ended = self._main_processes.ended_main(order.watch)
+        seen = await self._hands.look(order.agent, ended, is_orderly=order.is_orderly)
+        if seen.worker:
+            _log.info("watch %d: somebody is at work on it: %s", order.watch, seen.worker)
+        told = self._node.on_hands(
+            order.watch,
+            self._clock.now_ms(),
+            are_at_work=bool(seen.worker),
+            is_orderly=order.is_orderly or seen.is_tidied_up,
+        )
+        self._perform(told)
 
     async def _examine(self, run: int) -> None:
         pid, output = self._processes.pid(run), self._processes.output(run)

@@ -4,6 +4,7 @@
     SetAddress(run)   → netlink, no process     ⎭ on_ended(run, Ending)
     Signal(run)       → TERM or KILL to the process group of a Launch
     Examine(run)      → on_examined(run, lines): how its processes are, for people
+    LookForHands      → on_hands(watch, …): is somebody else at work on it?
     Observe(watch)    → on_cause(watch, text) when what it serves may have ended, until Unobserve
     ProbeAddresses    → on_neighbours(AddressesProbed)
     AnnounceAddress   → on_neighbours(AddressAnnounced) if the address is here
@@ -33,8 +34,9 @@ class Launch:
     `user`: run under this user's ids. `is_read`: standard output is wanted apart, as Ending.words.
     `is_bound`: it must not outlive the executor, and its output is not captured: respawn clients,
     of which a restarted executor starts new ones. `is_urgent`: a service is away until it ends; it
-    goes before other programs for a while. `is_asked_again`: should the executor die, the next one
-    ends what is left of it, for core orders it anew. `input`: its standard input, for secrets.
+    goes before other programs for a while. `is_ended_by_next`: should the executor die, the next
+    one ends what is left of it, for it is asked or ordered anew. `input`: its standard input, for
+    secrets.
     """
 
     run: int
@@ -44,7 +46,7 @@ class Launch:
     is_read: bool = False
     is_bound: bool = False
     is_urgent: bool = False
-    is_asked_again: bool = False
+    is_ended_by_next: bool = False
     input: str = field(default="", repr=False)
 
 
@@ -113,6 +115,19 @@ class EndRemains:
 
 
 @dataclass(frozen=True, slots=True)
+class LookForHands:
+    """Order: find out whether somebody else starts or stops what this agent serves, right now.
+
+    `is_orderly`: it is known to have been stopped in order; then a tool that installs packages
+    counts as well.
+    """
+
+    watch: int
+    agent: Agent
+    is_orderly: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Publish:
     """Order: give this fact to the resource manager now; only ordered while it is connected."""
 
@@ -145,6 +160,7 @@ ExecutorEffect: TypeAlias = (
     | Observe
     | Unobserve
     | EndRemains
+    | LookForHands
     | Publish
     | Note
     | Reboot

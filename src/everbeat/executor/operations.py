@@ -5,7 +5,9 @@
                   └─ no agent ─► answered (NOT_FOUND)    another manager came ─► answered (LOST)
 
 One group has at most one operation running, in the order they came; groups do not wait for each
-other. How one ends that takes too long is in deadline.py; what it looked like is told before.
+other. An operation waits for the end of a monitor of its resource. A script that does not know the
+word `status` is not asked: the answer is that nobody can tell. How one ends that takes too long is
+in deadline.py; what it looked like is told before.
 
 A manager is known by its session. While none is connected what runs goes on, but nothing begins.
 When the same one returns so does the work; another session is a restarted manager, which asks
@@ -21,17 +23,18 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from everbeat.agents.agent import AddressAgent
 from everbeat.agents.environment import accepted
 from everbeat.agents.reading import is_held
-from everbeat.agents.resolve import resolve
+from everbeat.agents.resolve import may_be_asked, resolve
 from everbeat.executor.deadline import NOT_EXAMINED, Deadline, Stage
 from everbeat.executor.effects import Ending, Examine, Launch, SetAddress, Signal
 from everbeat.model.operations import Action, OperationDone, OperationHung, Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from everbeat.agents.agent import Agent
     from everbeat.agents.environment import Environment
     from everbeat.agents.resolve import Installed
+    from everbeat.model.groups import ResourceSpec
     from everbeat.model.names import GroupKey
     from everbeat.model.operations import RunOperation
 
@@ -78,7 +81,14 @@ class Operations:
     Each input returns effects for the shell and the answers that are due.
     """
 
-    def __init__(self, installed: Installed, base: Environment, runs: Iterator[int]) -> None:
+    def __init__(
+        self,
+        installed: Installed,
+        base: Environment,
+        runs: Iterator[int],
+        is_monitored: Callable[[ResourceSpec], bool] = lambda _: False,
+    ) -> None:
+        self._is_monitored = is_monitored
         self._installed = installed
         self._base = base
         self._runs = runs
@@ -98,8 +108,7 @@ class Operations:
             for queue in self._waiting.values():
                 dropped += [_unserved(entry, Outcome.LOST, now_ms) for entry in queue]
             self._waiting.clear()
-        started = [effect for g in tuple(self._waiting) for effect in self._start_next(g, now_ms)]
-        return dropped + started
+        return dropped + self.on_monitors_ended(now_ms)
 
     def on_manager_gone(self) -> None:
         """Begin nothing until a manager is there; what runs goes on."""
@@ -116,6 +125,16 @@ class Operations:
             return [_unserved(entry, Outcome.LOST, now_ms)]
         queue.append(entry)
         return self._start_next(order.group, now_ms)
+
+    def on_monitors_ended(self, now_ms: int) -> list[OperationEffect]:
+        """Begin what has waited for the end of a monitor."""
+        return [effect for g in tuple(self._waiting) for effect in self._start_next(g, now_ms)]
+
+    def is_operated(self, resource: ResourceSpec) -> bool:
+        """Whether an operation of this resource runs or waits."""
+        orders = [one.order for one in self._running.values()]
+        orders += [entry.order for queue in self._waiting.values() for entry in queue]
+        return any(order.resource.text == resource.text for order in orders)
 
     def on_ended(self, run: int, ending: Ending, now_ms: int) -> list[OperationEffect] | None:
         """Answer a finished run and start the group's next operation; None: not one of ours."""
@@ -158,10 +177,15 @@ class Operations:
         effects: list[OperationEffect] = []
         queue = self._waiting.get(group)
         while queue and self._is_managed and group not in self._running:
+            if self._is_monitored(queue[0].order.resource):
+                return effects
             entry = queue.popleft()
             agent = resolve(entry.order.resource, self._installed)
+            is_status = entry.order.action is Action.STATUS
             if agent is None:
                 effects.append(_unserved(entry, Outcome.NOT_FOUND, now_ms))
+            elif is_status and not may_be_asked(agent, self._installed):
+                effects.append(_not_asked(entry, agent, now_ms))
             else:
                 effects.append(self._start(entry, agent, now_ms))
         if not queue:
@@ -182,7 +206,7 @@ class Operations:
             environment=environment,
             is_read=order.action is Action.STATUS,
             is_urgent=True,
-            is_asked_again=True,
+            is_ended_by_next=True,
         )
 
     def _press(self, group: GroupKey, now_ms: int) -> list[OperationEffect]:
@@ -239,6 +263,26 @@ def _answer(running: _Running, ending: Ending, now_ms: int) -> Answer:
         is_counted=order.is_counted,
     )
     return Answer(done, running.session)
+
+
+def _not_asked(entry: _Waiting, agent: Agent, now_ms: int) -> Answer:
+    """Answer for a script that does not know the word."""
+    order = entry.order
+    done = OperationDone(
+        id=order.id,
+        group=order.group,
+        resource=order.resource,
+        action=order.action,
+        outcome=Outcome.DONE,
+        exit_code=0,
+        is_held=None,
+        output="not asked: its script does not know the word status",
+        served_by=agent.served_by,
+        started_ms=now_ms,
+        ended_ms=now_ms,
+        is_counted=order.is_counted,
+    )
+    return Answer(done, entry.session)
 
 
 def _unserved(entry: _Waiting, outcome: Outcome, now_ms: int) -> Answer:

@@ -1,10 +1,13 @@
 """Monitor what is watched: each interval, and at once when the kernel or systemd give cause.
 
-    WatchResources ─► due ─► running ─► held ───────────────────► due after the interval
-                       ^        ├─► not held ────► MonitorFailed ─► due after the interval
+    WatchResources ─► due ─► running ─► held, or a task that is done ─► due after the interval
+                       ^        ├─► not held ─► suspicion ─► MonitorFailed ─► due after the interval
                        │        └─► doubtful (hung, killed, not begun)
                        │                 └─ the first time: asked again at once; then MonitorFailed
                        └── on_cause: due now; while it runs: once more when it has ended
+
+Somebody else may be restarting what does not run (suspicion.py): it is looked at again until it
+runs, or has failed.
 
 At most one monitor of a resource runs, and MONITORS_MAX scripts in all; who is late is asked once,
 not as often as was missed. The first monitor comes at once, the second ones are spread over the
@@ -14,7 +17,9 @@ Only what was seen running can be found dead: a script whose status never says s
 (MonitorUnheard), and nothing follows from it; what kernel and systemd answer is believed from the
 start.
 After a start a service may need GRACE_MS until its status says that it runs. What is not watched
-any more is ended unheard.
+any more is ended unheard, and so is the monitor of a resource for which an operation comes: no two
+of them ever run beside each other. A script that does not know the word `status` is never asked
+(MonitorUnheard says so): it might act on any word.
 """
 
 from __future__ import annotations
@@ -23,20 +28,23 @@ from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from everbeat.agents.agent import AddressAgent, ScriptAgent
-from everbeat.agents.reading import is_held
-from everbeat.agents.resolve import resolve
+from everbeat.agents.agent import AddressAgent, ScriptAgent, SystemdAgent
+from everbeat.agents.reading import NOT_STARTED_EXIT, condition_of
+from everbeat.agents.resolve import may_be_asked, resolve
+from everbeat.agents.unit import Condition
 from everbeat.executor.deadline import NOT_EXAMINED, Deadline, Stage
 from everbeat.executor.effects import (
     Ending,
     EndRemains,
     Examine,
     Launch,
+    LookForHands,
     Observe,
     SetAddress,
     Signal,
     Unobserve,
 )
+from everbeat.executor.suspicion import Next, Suspicion
 from everbeat.model.operations import (
     Action,
     MonitorFailed,
@@ -47,7 +55,7 @@ from everbeat.model.operations import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from everbeat.agents.agent import Agent
     from everbeat.agents.environment import Environment
@@ -70,10 +78,7 @@ CAUSE_GAP_MS: Final = 50
 """From one monitor to the next one that a cause asks for."""
 
 INTERVAL_CAUSE: Final = "interval"
-NOT_STARTED_EXIT: Final = 126
-SIGNALLED_EXIT_MIN: Final = 128
 NOT_RUNNING_EXIT: Final = 3  # LSB: the program is not running
-_ADDRESS_NOT_HELD_EXIT: Final = 3
 _SPREAD_STEP: Final = 618  # of 1000: golden ratio, any number of watches lies evenly spread
 
 RecurringEffect: TypeAlias = (
@@ -84,6 +89,7 @@ RecurringEffect: TypeAlias = (
     | Observe
     | Unobserve
     | EndRemains
+    | LookForHands
     | MonitorFailed
     | MonitorHeard
     | MonitorUnheard
@@ -109,13 +115,33 @@ class _Watched:
     was_seen: bool = False  # running, since it is watched
     is_doubted: bool = False  # the last answer was none
     is_unheard_told: bool = False
+    suspicion: Suspicion | None = None  # it does not run; somebody may be restarting it
+    suspected: Ending | None = None  # what its last status said; while hands are looked for
     deadline: Deadline | None = None
 
 
-class Recurring:
-    """All watches of this machine. `runs` gives run numbers; `base`: every script's environment."""
+@dataclass(frozen=True, slots=True)
+class _Unwanted:
+    """A monitor that is being ended; nobody waits for its answer."""
 
-    def __init__(self, installed: Installed, base: Environment, runs: Iterator[int]) -> None:
+    deadline: Deadline
+    resource: ResourceSpec
+
+
+class Recurring:
+    """All watches of this machine. `runs` gives run numbers; `base`: every script's environment.
+
+    `is_operated`: whether an operation of a resource runs or waits; it is not monitored meanwhile.
+    """
+
+    def __init__(
+        self,
+        installed: Installed,
+        base: Environment,
+        runs: Iterator[int],
+        is_operated: Callable[[ResourceSpec], bool] = lambda _: False,
+    ) -> None:
+        self._is_operated = is_operated
         self._installed = installed
         self._base = base
         self._runs = runs
@@ -123,7 +149,7 @@ class Recurring:
         self._is_managed = False
         self._session = ""
         self._watched: dict[int, _Watched] = {}
-        self._unwanted: dict[int, Deadline] = {}  # runs whose result nobody waits for
+        self._unwanted: dict[int, _Unwanted] = {}  # by run
         # Their status has said "running". Kept beyond their watches: for the next manager.
         self._speaking: dict[tuple[GroupKey, str], ResourceSpec] = {}
 
@@ -143,6 +169,21 @@ class Recurring:
     def on_held(self, group: GroupKey, resource: ResourceSpec) -> None:
         """Take that a status outside of any watch has said that a resource runs."""
         self._speaking[group, resource.text] = resource
+
+    def on_operation(self, resource: ResourceSpec, now_ms: int) -> list[RecurringEffect]:
+        """End the monitor of a resource for which an operation has come."""
+        effects: list[RecurringEffect] = []
+        for one in self._watched.values():
+            if one.watch.resource.text == resource.text and one.deadline is not None:
+                effects += self._let_go(one, one.deadline, now_ms)
+                self._plan_next(one, now_ms)
+        return effects
+
+    def is_monitored(self, resource: ResourceSpec) -> bool:
+        """Whether a monitor of this resource runs, be it one whose answer nobody waits for."""
+        running = (one.watch.resource for one in self._watched.values() if one.deadline is not None)
+        unwanted = (one.resource for one in self._unwanted.values())
+        return any(known.text == resource.text for known in (*running, *unwanted))
 
     def on_watch(self, order: WatchResources, now_ms: int) -> list[RecurringEffect]:
         """Watch exactly these resources of a group from now on."""
@@ -166,13 +207,36 @@ class Recurring:
         if one is None:
             return []
         if is_certain and one.due_ms is not None and one.was_seen and self._is_managed:
-            one.cause, one.noticed_ms = cause, now_ms
             gone = Ending(exit_code=NOT_RUNNING_EXIT, output="its main process is gone")
-            return self._failed(one, gone, now_ms, Outcome.DONE)
+            if one.suspicion is None:
+                one.cause, one.noticed_ms = cause, now_ms
+            return self._suspect(one, gone, now_ms)
         if one.due_ms is None:
             one.next_cause, one.next_noticed_ms = cause, now_ms
             return []
-        one.due_ms, one.cause, one.noticed_ms = now_ms, cause, now_ms
+        if one.suspicion is None:
+            one.cause, one.noticed_ms = cause, now_ms
+        one.due_ms = now_ms
+        return self._begin_due(now_ms)
+
+    def on_hands(
+        self, watch: int, now_ms: int, *, are_at_work: bool, is_orderly: bool
+    ) -> list[RecurringEffect]:
+        """Take whether somebody is at work on a resource that does not run.
+
+        `is_orderly`: whoever stopped it tidied up behind it.
+        """
+        one = self._watched.get(watch)
+        if one is None or one.suspicion is None or one.suspected is None:
+            return []
+        suspicion, ending = one.suspicion, one.suspected
+        one.suspected = None
+        step = suspicion.on_hands(now_ms, are_at_work=are_at_work, is_orderly=is_orderly)
+        if step is Next.FAIL:
+            return self._failed(one, ending, now_ms, Outcome.DONE)
+        if step is Next.ASK_HANDS:
+            one.suspected = ending
+        one.due_ms = suspicion.again_ms
         return self._begin_due(now_ms)
 
     def on_ended(self, run: int, ending: Ending, now_ms: int) -> list[RecurringEffect] | None:
@@ -199,7 +263,8 @@ class Recurring:
     def on_tick(self, now_ms: int) -> list[RecurringEffect]:
         """Begin what is due and end what hangs."""
         effects: list[RecurringEffect] = []
-        for run, deadline in list(self._unwanted.items()):
+        for run, unwanted in list(self._unwanted.items()):
+            deadline = unwanted.deadline
             if deadline.next_step_ms <= now_ms:
                 effects += deadline.press(now_ms)
                 if deadline.stage is Stage.ABANDONED:
@@ -213,7 +278,7 @@ class Recurring:
         """Return when on_tick must be called next."""
         watched = self._watched.values()
         limits = [one.deadline.next_step_ms for one in watched if one.deadline is not None]
-        limits += [deadline.next_step_ms for deadline in self._unwanted.values()]
+        limits += [unwanted.deadline.next_step_ms for unwanted in self._unwanted.values()]
         may_begin = self._is_managed and self._script_count() < MONITORS_MAX
         due = [
             one.due_ms
@@ -253,9 +318,14 @@ class Recurring:
             del self._watched[one.id]
             effects.append(Unobserve(one.id))
             if one.deadline is not None:
-                self._unwanted[one.deadline.run] = one.deadline
-                effects += one.deadline.terminate(now_ms)
+                effects += self._let_go(one, one.deadline, now_ms)
         return effects
+
+    def _let_go(self, one: _Watched, deadline: Deadline, now_ms: int) -> list[RecurringEffect]:
+        """End a monitor whose answer nobody waits for any more."""
+        one.deadline = None
+        self._unwanted[deadline.run] = _Unwanted(deadline, one.watch.resource)
+        return [*deadline.terminate(now_ms)]
 
     # --- monitors ----------------------------------------------------------------------------
 
@@ -272,12 +342,21 @@ class Recurring:
         return effects
 
     def _begin(self, one: _Watched, now_ms: int) -> list[RecurringEffect]:
+        if one.suspected is not None and one.agent is not None:  # hands are still at work
+            one.due_ms = None
+            return [LookForHands(one.id, one.agent, is_orderly=True)]
+        if self._is_operated(one.watch.resource):
+            one.due_ms = now_ms + CAUSE_GAP_MS
+            return []
         one.agent = resolve(one.watch.resource, self._installed)
         if one.agent is None:  # a package is being replaced, or somebody deleted the script
             self._plan_next(one, now_ms)
             return self._unheard(one, "no script, built-in or unit serves it now", now_ms)
+        if not may_be_asked(one.agent, self._installed):
+            self._plan_next(one, now_ms)
+            return self._unheard(one, "", now_ms, is_never_asked=True)
         run = next(self._runs)
-        if one.cause == INTERVAL_CAUSE:
+        if one.cause == INTERVAL_CAUSE and one.suspicion is None:
             one.noticed_ms = now_ms
         one.deadline = Deadline(run, now_ms + one.watch.timeout_ms)
         one.due_ms = None
@@ -285,21 +364,38 @@ class Recurring:
         if isinstance(one.agent, AddressAgent):
             return [SetAddress(run=run, action=Action.STATUS, arguments=one.agent.arguments)]
         command = one.agent.command(Action.STATUS)
-        return [Launch(run=run, command=command, environment=self._base, is_read=True)]
+        return [
+            Launch(
+                run=run,
+                command=command,
+                environment=self._base,
+                is_read=True,
+                is_ended_by_next=True,
+            )
+        ]
 
     def _after(self, one: _Watched, ending: Ending, now_ms: int) -> list[RecurringEffect]:
         assert one.agent is not None
         assert one.deadline is not None
         is_in_time, one.deadline = one.deadline.is_in_time, None
         key = (one.group, one.watch.resource.text)
-        if is_in_time and is_held(one.agent, ending.exit_code, ending.words):
+        condition = Condition.UNKNOWN
+        if is_in_time:
+            condition = condition_of(one.agent, ending.exit_code, ending.words)
+        if condition in {Condition.HELD, Condition.DONE}:
             one.was_seen, one.is_doubted = True, False
+            one.suspicion = None
             self._plan_next(one, now_ms)
-            if key in self._speaking:
+            if key in self._speaking or condition is Condition.DONE:
                 return []
             self.on_held(one.group, one.watch.resource)
             return [MonitorHeard(one.group, one.watch.resource)]
-        is_doubtful = not is_in_time or _is_doubtful(one.agent, ending)
+        if condition is Condition.MOVING:
+            one.suspicion = one.suspicion or Suspicion(now_ms)
+            if one.suspicion.on_moving(now_ms) is Next.LOOK:
+                one.due_ms = one.suspicion.again_ms
+                return []
+        is_doubtful = condition is Condition.UNKNOWN
         if is_doubtful and not one.is_doubted:
             one.is_doubted, one.due_ms = True, now_ms
             return []
@@ -309,14 +405,28 @@ class Recurring:
         if key not in self._speaking and (is_doubtful or isinstance(one.agent, ScriptAgent)):
             self._plan_next(one, now_ms)
             return self._unheard(one, ending.output, now_ms)
-        return self._failed(one, ending, now_ms, Outcome.DONE if is_in_time else Outcome.TIMEOUT)
+        is_certain = is_doubtful or condition is Condition.MOVING or _is_light(one)
+        if is_certain or (condition is Condition.DEAD and isinstance(one.agent, SystemdAgent)):
+            outcome = Outcome.DONE if is_in_time else Outcome.TIMEOUT
+            return self._failed(one, ending, now_ms, outcome)
+        return self._suspect(one, ending, now_ms, is_orderly=condition is Condition.STOPPED)
+
+    def _suspect(
+        self, one: _Watched, ending: Ending, now_ms: int, *, is_orderly: bool = False
+    ) -> list[RecurringEffect]:
+        """Find out whether somebody is restarting what does not run."""
+        assert one.agent is not None
+        one.suspicion = one.suspicion or Suspicion(now_ms)
+        one.suspected, one.due_ms = ending, None
+        is_orderly = is_orderly or one.suspicion.last_work_ms is not None
+        return [LookForHands(one.id, one.agent, is_orderly=is_orderly)]
 
     def _failed(
         self, one: _Watched, ending: Ending, now_ms: int, outcome: Outcome
     ) -> list[RecurringEffect]:
         """Tell that a resource does not run; what is left of it may be in the way of its start."""
         assert one.agent is not None
-        one.is_doubted = False
+        one.is_doubted, one.suspicion = False, None
         failed = MonitorFailed(
             group=one.group,
             resource=one.watch.resource,
@@ -344,7 +454,9 @@ class Recurring:
             interval_ms -= interval_ms * (one.id * _SPREAD_STEP % 1_000) // 2_000
         one.due_ms = now_ms + interval_ms
 
-    def _unheard(self, one: _Watched, output: str, now_ms: int) -> list[RecurringEffect]:
+    def _unheard(
+        self, one: _Watched, output: str, now_ms: int, *, is_never_asked: bool = False
+    ) -> list[RecurringEffect]:
         if one.is_unheard_told:
             return []
         one.is_unheard_told = True
@@ -355,6 +467,7 @@ class Recurring:
                 output=output,
                 served_by=one.agent.served_by if one.agent is not None else "",
                 at_ms=now_ms,
+                is_never_asked=is_never_asked,
             )
         ]
 
@@ -397,10 +510,3 @@ class Recurring:
 
 def _is_light(one: _Watched) -> bool:
     return isinstance(one.agent, AddressAgent)
-
-
-def _is_doubtful(agent: Agent, ending: Ending) -> bool:
-    """Whether an answer says nothing of the resource: it could not begin, or was killed."""
-    if isinstance(agent, AddressAgent):
-        return ending.exit_code != _ADDRESS_NOT_HELD_EXIT
-    return ending.exit_code == NOT_STARTED_EXIT or ending.exit_code >= SIGNALLED_EXIT_MIN

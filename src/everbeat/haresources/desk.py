@@ -67,6 +67,7 @@ class Desk:
     failures: tuple[ResourceFailures, ...] = ()  # of this node
     watched: dict[GroupKey, tuple[Watch, ...]] = field(default_factory=dict)  # as last ordered
     heard: set[tuple[GroupKey, str]] = field(default_factory=set)  # their status has said "running"
+    unheard: dict[tuple[GroupKey, str], str] = field(default_factory=dict)  # not watched, and why
     stage: Stage = Stage.OFFLINE
     is_adopting: bool = False
     handover: Handover | None = None

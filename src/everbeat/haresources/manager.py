@@ -75,7 +75,7 @@ if TYPE_CHECKING:
     from everbeat.model.membership import MembershipFact
     from everbeat.model.message import Message
     from everbeat.model.names import GroupKey
-    from everbeat.model.operations import MonitorFailed, OperationDone
+    from everbeat.model.operations import MonitorFailed, MonitorUnheard, OperationDone
 
 LINGER_MS: Final = 1_000  # after `shutdone`, so that a lost one can still be asked for again
 TICK_MS: Final = 1_000
@@ -162,6 +162,17 @@ class HaresourcesManager:
     def on_monitor_heard(self, group: GroupKey, resource: ResourceSpec) -> None:
         """Take that a status can be believed; an executor that is a new one will be told."""
         self._desk.heard.add((group, resource.text))
+        self._desk.unheard.pop((group, resource.text), None)
+
+    def on_monitor_unheard(
+        self, unheard: MonitorUnheard, why: str, now_ms: int
+    ) -> list[ManagerEffect]:
+        """Take that the death of a resource would not be seen."""
+        key = (unheard.group, unheard.resource.text)
+        self._desk.unheard[key] = why
+        text = f"{unheard.resource.text} is not watched: {why}"
+        severity = Severity.WARNING
+        return [*self._desk.timeline.note("monitor-unheard", text, now_ms, severity=severity)]
 
     def on_failures(
         self, node: NodeName, counts: tuple[ResourceFailures, ...], now_ms: int

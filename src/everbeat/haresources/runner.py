@@ -93,6 +93,7 @@ class _Run:
     position: int = 0
     tries: int = 0
     held_count: int = 0  # while probing
+    untold_count: int = 0  # while probing: nobody can tell whether they are held
     restart: _Restart | None = None  # while a resource that was found dead is brought back
     next_group: ResourceGroup | None = None  # with other resources; taken when nothing moves
     is_changing: bool = False  # from group to next_group, or starting what is new in it
@@ -211,7 +212,8 @@ class GroupRunner:
         effects: list[RunnerEffect] = []
         for run in self._runs.values():
             if run.group.resources:
-                run.step, run.position, run.held_count = _Step.PROBE, 0, 0
+                run.step, run.position = _Step.PROBE, 0
+                run.held_count = run.untold_count = 0
                 why = "looking for what already runs"
                 effects += self._enter(run, GroupState.STARTING, now_ms, why)
         return effects + self._pump(now_ms)
@@ -318,12 +320,18 @@ class GroupRunner:
         if done.is_held:
             run.held_count += 1
             run.running.append(run.resource.text)
+        is_answered = done.outcome is Outcome.DONE
+        run.untold_count += is_answered and done.is_held is None
         run.position += 1
         if run.position < len(run.group.resources):
             return []
         if run.held_count == len(run.group.resources):
             run.is_wanted = True
             return self._enter(run, GroupState.STARTED, now_ms, "found running")
+        if run.held_count and run.held_count + run.untold_count == len(run.group.resources):
+            run.is_wanted = True  # what can be seen runs: start again what cannot
+            run.position, run.step = 0, _Step.STATUS
+            return self._enter(run, GroupState.STARTING, now_ms, "found running")
         # Half a group is nobody's, and a status may be wrong: be sure that it is stopped.
         return self._enter(run, GroupState.STARTED, now_ms, "not found running whole")
 

@@ -59,4 +59,11 @@ def _group_view(desk: Desk, group: ResourceGroup) -> GroupView:
         since_ms=desk.runner.since_ms(group.key),
         why=desk.runner.why(group.key),
         running=desk.runner.running(group.key),
+        unwatched=_unwatched(desk, group) if state is GroupState.STARTED else (),
     )
+
+
+def _unwatched(desk: Desk, group: ResourceGroup) -> tuple[str, ...]:
+    words = dict.fromkeys(resource.text for resource in group.resources)
+    known = ((word, desk.unheard.get((group.key, word), "")) for word in words)
+    return tuple(f"{word} is not watched: {why}" for word, why in known if why)

@@ -179,13 +179,17 @@ class MonitorHeard:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MonitorUnheard:
-    """The status of a started resource has never said that it runs: its death will not be seen."""
+    """The status of a started resource has never said that it runs: its death will not be seen.
+
+    `is_never_asked`: its script does not know the word.
+    """
 
     group: GroupKey
     resource: ResourceSpec
     output: str
     served_by: str
     at_ms: int
+    is_never_asked: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -232,7 +232,7 @@ class CoreNode:
                 self._manager.on_monitor_heard(group, resource)
                 return []
             case MonitorUnheard():
-                return [*self._note_unheard(fact, now_ms)]
+                return [*self._manager.on_monitor_unheard(fact, _why_unheard(fact), now_ms)]
             case OperationHung():
                 return [*self._note_hung(fact, now_ms)]
             case InterfaceChanged(interface=interface, is_up=is_up):
@@ -442,15 +442,6 @@ class CoreNode:
             effects += [ForgetFailures(resource)] if resource is not None else []
         return effects
 
-    def _note_unheard(self, fact: MonitorUnheard, now_ms: int) -> list[EventRecorded]:
-        text = (
-            f"the status of {fact.resource.text} by {fact.served_by or 'nothing'} does not say that"
-            f" it runs ({fact.output.strip()[:100] or 'no output'}): its death would not be seen"
-        )
-        return self._manager.timeline.note(
-            "monitor-unheard", text, now_ms, severity=Severity.WARNING
-        )
-
     def _note_hung(self, fact: OperationHung, now_ms: int) -> list[EventRecorded]:
         word = "monitor" if fact.is_monitor else fact.action.value
         text = (
@@ -496,3 +487,11 @@ class CoreNode:
         if self._config.auto_failback != "legacy":
             strings["HA_NICEFAILBACK"] = "yes"
         return RunHook(name=name, environment=tuple(strings.items()))
+
+
+def _why_unheard(fact: MonitorUnheard) -> str:
+    if fact.is_never_asked:
+        return f"{fact.served_by} does not know the word status, and might act on any word"
+    said = fact.output.strip()[:100] or "no output"
+    served_by = fact.served_by or "nothing"
+    return f"the status by {served_by} does not say that it runs ({said})"

@@ -69,8 +69,13 @@ class ExecutorNode:
         runs = count(1)
         base = script_environment(config, places)
         self._installed = installed
-        self._operations = Operations(installed, base, runs)
-        self._recurring = Recurring(installed, base, runs)
+        self._operations = Operations(
+            installed,
+            base,
+            runs,
+            lambda resource: self._recurring.is_monitored(resource),  # noqa: PLW0108 - made below
+        )
+        self._recurring = Recurring(installed, base, runs, self._operations.is_operated)
         watching = config.monitoring
         self._failures = FailCounts(watching.max_failures, watching.failure_window_ms)
         self._hooks = Hooks(installed, base, runs)
@@ -105,7 +110,8 @@ class ExecutorNode:
         """Take one order of the manager."""
         match order:
             case RunOperation():
-                return self._routed(self._operations.on_run(order, now_ms))
+                ended = self._recurring.on_operation(order.resource, now_ms)
+                return self._routed([*ended, *self._operations.on_run(order, now_ms)])
             case RunFencing():
                 return self._routed(self._fencing.on_run(order, now_ms))
             case RunHook():
@@ -136,6 +142,15 @@ class ExecutorNode:
         told = self._recurring.on_cause(watch, cause, now_ms, is_certain=is_certain)
         return self._routed(told)
 
+    def on_hands(
+        self, watch: int, now_ms: int, *, are_at_work: bool, is_orderly: bool
+    ) -> list[ExecutorEffect]:
+        """Take whether somebody else is at work on a resource that does not run."""
+        told = self._recurring.on_hands(
+            watch, now_ms, are_at_work=are_at_work, is_orderly=is_orderly
+        )
+        return self._routed(told)
+
     def on_interface(self, interface: str, now_ms: int, *, is_up: bool) -> list[ExecutorEffect]:
         """Take that the link of an interface with a watched address has changed."""
         changed = InterfaceChanged(interface=interface, is_up=is_up, at_ms=now_ms)
@@ -159,7 +174,7 @@ class ExecutorNode:
         for core in cores:
             effects = core.on_ended(run, ending, now_ms)
             if effects is not None:
-                return self._routed(effects)
+                return self._routed([*effects, *self._operations.on_monitors_ended(now_ms)])
         return []
 
     def on_stop(self, now_ms: int) -> list[ExecutorEffect]:
@@ -168,7 +183,8 @@ class ExecutorNode:
 
     def on_tick(self, now_ms: int) -> list[ExecutorEffect]:
         """Press on with what is overdue."""
-        return [effect for core in self._cores() for effect in self._routed(core.on_tick(now_ms))]
+        pressed = [e for core in self._cores() for e in self._routed(core.on_tick(now_ms))]
+        return pressed + self._routed(self._operations.on_monitors_ended(now_ms))
 
     def next_wakeup_ms(self) -> int | None:
         """Return when on_tick must be called next."""

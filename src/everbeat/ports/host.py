@@ -87,8 +87,12 @@ class HostLookup(Protocol):
         """Return the resource script of this name in ETC/resource.d or /etc/init.d, or None."""
         ...
 
+    def knows_status(self, path: str) -> bool:
+        """Whether a script knows the word `status`; yes where it is not plain that it does not."""
+        ...
+
     def has_unit(self, name: str) -> bool:
-        """Whether systemd has a service unit of this name (without `.service`)."""
+        """Whether systemd has a unit of this name; a service if the name has no unit's suffix."""
         ...
 
     def has_stonith_type(self, name: str) -> bool:

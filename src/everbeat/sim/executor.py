@@ -18,6 +18,7 @@ from everbeat.executor.effects import (
     Ending,
     Examine,
     Launch,
+    LookForHands,
     Observe,
     Publish,
     SetAddress,
@@ -40,6 +41,10 @@ if TYPE_CHECKING:
 
 EXAMINE_MS: Final = 20
 DYING_MS: Final = 5
+LOOK_MS: Final = 5
+SPEECHLESS: Final = "any-"
+"""Scripts whose name begins so act on any word, whatever it is."""
+
 _FOLDER: Final = "/sim/"
 
 
@@ -53,6 +58,10 @@ class SimulatedScripts:
     def has_unit(self, name: str) -> bool:  # noqa: ARG002 - a machine without systemd
         """There is no systemd."""
         return False
+
+    def knows_status(self, path: str) -> bool:
+        """Whether a script knows the word."""
+        return not path.removeprefix(_FOLDER).startswith(SPEECHLESS)
 
     def hook(self, name: str) -> tuple[str, str] | None:  # noqa: ARG002 - nor hooks
         """There are no hooks."""
@@ -150,6 +159,8 @@ class SimulatedExecutor:
                     self._after(DYING_MS, partial(self._ended, run, Ending(exit_code=143)))
                 case Examine(run):
                     self._after(EXAMINE_MS, partial(self._examined, run))
+                case LookForHands(watch):
+                    self._after(LOOK_MS, partial(self._look_for_hands, watch))
                 case Observe(watch, agent):
                     self._observed[watch] = self._word_of(agent)
                 case Unobserve(watch):
@@ -189,6 +200,11 @@ class SimulatedExecutor:
 
     def _examined(self, run: int) -> None:
         self._perform(self._node.on_examined(run, (), self._machine.clock_ms()))
+
+    def _look_for_hands(self, watch: int) -> None:
+        now_ms = self._machine.clock_ms()
+        told = self._node.on_hands(watch, now_ms, are_at_work=False, is_orderly=False)
+        self._perform(told)
 
     def _after(self, delay_ms: int, act: Callable[[], None]) -> None:
         self._machine.later(delay_ms, lambda: act() if self._is_alive else None)

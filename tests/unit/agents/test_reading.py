@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from everbeat.agents.agent import AddressAgent, ScriptAgent, SystemdAgent
-from everbeat.agents.reading import is_held, is_held_by_words
+from everbeat.agents.reading import condition_of, is_held, is_held_by_words
+from everbeat.agents.unit import TASK_S, Condition
 
 HELD = [
     "running",
@@ -58,11 +59,60 @@ def test_output_of_systemctl_is_read_by_the_exit_code_because_it_quotes_the_jour
     assert is_held(agent, 0, alive)
 
 
-def test_built_ins_and_units_are_read_by_the_exit_code() -> None:
-    for agent in (AddressAgent("IPaddr", ("10.0.0.1",)), SystemdAgent("nginx.service")):
+def test_built_ins_are_read_by_the_exit_code() -> None:
+    for agent in (AddressAgent("IPaddr", ("10.0.0.1",)),):
         assert is_held(agent, 0, "")
         assert not is_held(agent, 3, "running")
 
 
 def test_a_long_output_is_read_in_linear_time() -> None:
     assert not is_held_by_words("not " * 16_000)
+
+
+def unit(**told: str) -> Condition:
+    words = {
+        "Type": "simple",
+        "RemainAfterExit": "no",
+        "Restart": "no",
+        "ActiveState": "inactive",
+        "Result": "success",
+        "ExecMainCode": "0",
+        "ExecMainStatus": "0",
+        "ExecMainStartTimestampMonotonic": "1000000",
+        "ExecMainExitTimestampMonotonic": "2000000",
+    }
+    shown = "".join(f"{name}={value}\n" for name, value in (words | told).items())
+    return condition_of(SystemdAgent("x.service"), 0, shown)
+
+
+def test_a_unit_runs_moves_or_has_failed_as_systemd_says() -> None:
+    assert unit(ActiveState="active") is Condition.HELD
+    assert unit(ActiveState="reloading") is Condition.HELD
+    assert unit(ActiveState="activating") is Condition.MOVING
+    assert unit(ActiveState="deactivating") is Condition.MOVING
+    assert unit(Job="815") is Condition.MOVING
+    assert unit(Job="", ActiveState="failed") is Condition.DEAD
+    assert unit(Result="oom-kill") is Condition.DEAD
+    assert condition_of(SystemdAgent("x.service"), 1, "") is Condition.UNKNOWN
+
+
+def test_a_task_that_ended_well_is_done_and_nobody_can_tell_for_whom() -> None:
+    assert unit(Type="oneshot") is Condition.DONE
+    assert unit(Type="oneshot", RemainAfterExit="yes") is Condition.STOPPED
+    assert unit(Type="oneshot", ExecMainExitTimestampMonotonic="0") is Condition.STOPPED
+    assert unit(Type="oneshot", ActiveState="failed", Result="exit-code") is Condition.DEAD
+    assert is_held(SystemdAgent("x.service"), 0, "ActiveState=active\n")
+    shown = "ActiveState=inactive\nType=oneshot\nExecMainExitTimestampMonotonic=7\n"
+    assert is_held(SystemdAgent("x.service"), 0, shown) is None
+
+
+def test_a_short_script_behind_a_unit_without_a_type_is_a_task_and_a_long_run_is_a_service() -> (
+    None
+):
+    assert unit(ExecMainCode="1") is Condition.DONE
+    assert unit(ExecMainCode="1", ExecMainStatus="1") is Condition.STOPPED
+    assert unit(ExecMainCode="2", ExecMainStatus="15") is Condition.STOPPED  # TERM: systemctl stop
+    assert unit(ExecMainCode="1", Type="notify") is Condition.STOPPED
+    assert unit(ExecMainCode="1", Restart="on-success") is Condition.STOPPED
+    long_us = str((TASK_S + 2) * 1_000_000)
+    assert unit(ExecMainCode="1", ExecMainExitTimestampMonotonic=long_us) is Condition.STOPPED

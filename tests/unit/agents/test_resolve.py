@@ -16,6 +16,9 @@ class Machine:
     def script_path(self, name: str) -> str | None:
         return self.scripts.get(name)
 
+    def knows_status(self, path: str) -> bool:  # noqa: ARG002 - all of them do
+        return True
+
     def has_unit(self, name: str) -> bool:
         return name in self.units
 
@@ -37,7 +40,8 @@ def test_a_bare_machine_serves_addresses_itself() -> None:
 
 
 def test_a_unit_serves_what_no_script_does() -> None:
-    machine = Machine(units={"nginx"})
+    machine = Machine(units={"nginx.service", "srv-data.mount"})
+    assert resolve(word("srv-data.mount"), machine) == SystemdAgent("srv-data.mount")
     assert resolve(word("nginx"), machine) == SystemdAgent("nginx.service")
     assert resolve(word("nginx.service"), machine) == SystemdAgent("nginx.service")
     machine.scripts["nginx"] = "/etc/init.d/nginx"
@@ -54,8 +58,8 @@ def test_a_script_gets_its_arguments_first_and_empty_ones_vanish() -> None:
     assert agent.served_by == "/r/Filesystem"
 
 
-def test_a_unit_is_asked_by_is_active() -> None:
+def test_a_unit_is_asked_by_show() -> None:
     agent = SystemdAgent("nginx.service")
     commands = [agent.command(action)[1] for action in (Action.START, Action.STOP, Action.STATUS)]
-    assert commands == ["start", "stop", "is-active"]
+    assert commands == ["start", "stop", "show"]
     assert agent.served_by == "systemd:nginx.service"

@@ -21,6 +21,9 @@ class Machine:
     def script_path(self, name: str) -> str | None:
         return f"/r/{name}" if name.startswith("Rsc") else None
 
+    def knows_status(self, path: str) -> bool:
+        return path != "/r/RscAnyWord"
+
     def has_unit(self, name: str) -> bool:  # noqa: ARG002 - a machine without systemd
         return False
 
@@ -201,3 +204,24 @@ def test_a_group_has_room_for_so_many_orders() -> None:
 
 def test_agents_are_named_in_answers() -> None:
     assert ScriptAgent("/etc/init.d/nginx").served_by == "/etc/init.d/nginx"
+
+
+def test_a_script_that_does_not_know_the_word_is_not_asked_for_its_status() -> None:
+    core = operations()
+    [done] = answers(core.on_run(order(1, "RscAnyWord", Action.STATUS), 5))
+    assert (done.outcome, done.is_held, done.served_by) == (Outcome.DONE, None, "/r/RscAnyWord")
+    [launch] = core.on_run(order(2, "RscAnyWord"), 5)
+    assert isinstance(launch, Launch)
+
+
+def test_an_operation_waits_for_the_end_of_a_monitor_of_its_resource() -> None:
+    monitored = {"Rsc"}
+    core = Operations(Machine(), (), count(1), lambda resource: resource.text in monitored)
+    core.on_manager("core-1", 0)
+    assert core.on_run(order(1), 0) == []
+    assert core.is_operated(order(1).resource)
+    assert core.on_monitors_ended(10) == []
+    monitored.clear()
+    [launch] = core.on_monitors_ended(20)
+    assert isinstance(launch, Launch)
+    assert core.on_monitors_ended(30) == []

@@ -9,6 +9,7 @@ from everbeat.executor.effects import (
     EndRemains,
     Examine,
     Launch,
+    LookForHands,
     Observe,
     SetAddress,
     Signal,
@@ -22,6 +23,7 @@ from everbeat.executor.recurring import (
     Recurring,
     RecurringEffect,
 )
+from everbeat.executor.suspicion import AT_WORK_LOOK_MS, AT_WORK_MS_MAX, ORDERLY_MS
 from everbeat.model.groups import ResourceSpec
 from everbeat.model.names import GroupKey
 from everbeat.model.operations import (
@@ -49,6 +51,9 @@ class Scripts:
     def script_path(self, name: str) -> str | None:
         is_there = name != "IPaddr" and name not in self.missing
         return f"/r/{name}" if is_there else None
+
+    def knows_status(self, path: str) -> bool:
+        return not path.startswith("/r/any-")
 
     def has_unit(self, name: str) -> bool:  # noqa: ARG002 - a machine without systemd
         return False
@@ -84,9 +89,22 @@ def seen_up(*scripts: str) -> tuple[Recurring, int]:
     return core, 100
 
 
+def alone(
+    core: Recurring, effects: list[RecurringEffect] | None, now_ms: int
+) -> list[RecurringEffect]:
+    """Return what follows where nobody else is at work on what does not run."""
+    told: list[RecurringEffect] = []
+    for effect in effects or []:
+        if isinstance(effect, LookForHands):
+            told += core.on_hands(effect.watch, now_ms, are_at_work=False, is_orderly=False)
+        else:
+            told.append(effect)
+    return told
+
+
 def look(core: Recurring, ending: Ending, now_ms: int) -> list[RecurringEffect]:
     [launch] = launches(core.on_cause(1, "hint", now_ms))
-    return core.on_ended(launch.run, ending, now_ms) or []
+    return alone(core, core.on_ended(launch.run, ending, now_ms), now_ms)
 
 
 def test_what_is_watched_is_observed_and_asked_at_once_then_each_interval() -> None:
@@ -171,7 +189,7 @@ def test_after_a_start_a_service_may_need_a_while_to_say_that_it_runs() -> None:
     assert core.on_ended(launch.run, DOWN, 2_100) == []
     assert core.next_wakeup_ms() == 2_100 + GRACE_RETRY_MS
     [launch] = launches(core.on_tick(2_100 + GRACE_RETRY_MS))
-    effects = core.on_ended(launch.run, DOWN, 2_000 + GRACE_MS)
+    effects = alone(core, core.on_ended(launch.run, DOWN, 2_000 + GRACE_MS), 2_000 + GRACE_MS)
     assert "MonitorFailed" in kinds(effects)
 
 
@@ -209,14 +227,15 @@ def test_a_cause_while_a_monitor_runs_asks_once_more_after_it() -> None:
     assert core.on_ended(launch.run, UP, now_ms + 10) == []
     assert core.next_wakeup_ms() == now_ms + 10 + CAUSE_GAP_MS
     [again] = launches(core.on_tick(now_ms + 10 + CAUSE_GAP_MS))
-    _, failed = core.on_ended(again.run, DOWN, now_ms + 90) or []
+    _, failed = alone(core, core.on_ended(again.run, DOWN, now_ms + 90), now_ms + 90)
     assert isinstance(failed, MonitorFailed)
     assert (failed.cause, failed.noticed_ms) == ("third", now_ms + 2)
 
 
 def test_a_main_process_certainly_gone_needs_no_script() -> None:
     core, now_ms = seen_up("Rsc")
-    assert kinds(core.on_cause(1, "process 8 ended", now_ms, is_certain=True)) == [
+    told = core.on_cause(1, "process 8 ended", now_ms, is_certain=True)
+    assert kinds(alone(core, told, now_ms)) == [
         "EndRemains",
         "MonitorFailed",
     ]
@@ -256,7 +275,8 @@ def test_an_executor_that_is_a_new_one_is_told_whose_status_was_heard() -> None:
     [watch] = watches("Rsc").watches
     heard = WatchResources(G, (replace(watch, is_heard=True),))
     [launch] = launches(core.on_watch(heard, 0))
-    assert "MonitorFailed" in kinds(core.on_ended(launch.run, DOWN, GRACE_MS))
+    told = alone(core, core.on_ended(launch.run, DOWN, GRACE_MS), GRACE_MS)
+    assert "MonitorFailed" in kinds(told)
 
 
 def test_a_script_that_is_being_replaced_is_no_failure() -> None:
@@ -281,3 +301,73 @@ def test_without_a_manager_no_monitor_begins_and_another_one_watches_nothing() -
     core.on_manager_gone()
     assert "Unobserve" in kinds(core.on_manager("core-2", now_ms + 3 * INTERVAL))
     assert core.next_wakeup_ms() is not None  # the run that is being ended
+
+
+def hands(
+    core: Recurring, now_ms: int, *, are_at_work: bool = False, is_orderly: bool = False
+) -> list[RecurringEffect]:
+    return core.on_hands(1, now_ms, are_at_work=are_at_work, is_orderly=is_orderly)
+
+
+def test_while_its_script_restarts_it_a_service_has_not_failed() -> None:
+    core, now_ms = seen_up("Rsc")
+    assert kinds(core.on_cause(1, "process 8 ended", now_ms, is_certain=True)) == ["LookForHands"]
+    for _ in range(6):
+        assert hands(core, now_ms, are_at_work=True) == []
+        now_ms += AT_WORK_LOOK_MS
+        assert core.next_wakeup_ms() == now_ms
+        assert kinds(core.on_tick(now_ms)) == ["LookForHands"]  # and no status beside the restart
+    [launch] = launches(hands(core, now_ms))
+    assert core.on_ended(launch.run, UP, now_ms + 50) == []
+    assert core.next_wakeup_ms() == now_ms + 50 + INTERVAL
+
+
+def test_a_stop_in_order_that_stays_one_is_mended_after_a_while() -> None:
+    core, now_ms = seen_up("Rsc")
+    core.on_cause(1, "process 8 ended", now_ms, is_certain=True)
+    stopped_ms, told = now_ms, hands(core, now_ms, is_orderly=True)
+    while "MonitorFailed" not in kinds(told):
+        assert told == []
+        now_ms = core.next_wakeup_ms() or 0
+        [launch] = launches(core.on_tick(now_ms))
+        assert kinds(core.on_ended(launch.run, DOWN, now_ms)) == ["LookForHands"]
+        told = hands(core, now_ms)
+    assert now_ms - stopped_ms == ORDERLY_MS
+    assert isinstance(told[1], MonitorFailed)
+    assert told[1].cause == "process 8 ended"
+
+
+def test_a_restart_that_does_not_end_has_failed() -> None:
+    core, now_ms = seen_up("Rsc")
+    core.on_cause(1, "process 8 ended", now_ms, is_certain=True)
+    assert hands(core, now_ms + AT_WORK_MS_MAX - 1, are_at_work=True) == []
+    core.on_tick(now_ms + AT_WORK_MS_MAX + AT_WORK_LOOK_MS)
+    told = hands(core, now_ms + AT_WORK_MS_MAX + AT_WORK_LOOK_MS, are_at_work=True)
+    assert "MonitorFailed" in kinds(told)
+
+
+def test_a_script_that_does_not_know_the_word_is_never_asked_and_told_of_once() -> None:
+    core = recurring()
+    told = core.on_watch(watches("any-word"), 0)
+    assert kinds(told) == ["Observe", "MonitorUnheard"]
+    for now_ms in range(0, 5 * INTERVAL, INTERVAL // 2):
+        assert core.on_tick(now_ms) == []
+        assert core.on_cause(1, "process 8 ended", now_ms, is_certain=True) == []
+
+
+def test_an_operation_ends_the_monitor_of_its_resource_and_waits_for_it() -> None:
+    core = recurring()
+    resource = watches("Rsc").watches[0].resource
+    [launch] = launches(core.on_watch(watches("Rsc"), 0))
+    assert core.is_monitored(resource)
+    assert core.on_operation(resource, 10) == [Signal(launch.run, is_hard=False)]
+    assert core.is_monitored(resource)
+    assert core.on_ended(launch.run, KILLED, 20) == []
+    assert not core.is_monitored(resource)
+
+
+def test_what_is_operated_on_is_not_monitored() -> None:
+    core = Recurring(Scripts(), (), count(1), lambda resource: resource.text == "Rsc")
+    core.on_manager("core-1", 0)
+    assert launches(core.on_watch(watches("Rsc"), 0)) == []
+    assert len(launches(core.on_watch(watches("Other", group=GroupKey("h")), 0))) == 1

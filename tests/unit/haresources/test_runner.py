@@ -266,3 +266,21 @@ def test_a_release_while_probing_stops_the_group_whatever_is_found() -> None:
     assert _play(runner, runner.on_done(_done(first, is_held=True), 0)) == ["web stop", "vip stop"]
     assert runner.state(WEB) is GroupState.STOPPED
     assert runner.wanted() == frozenset()
+
+
+def test_adopting_starts_again_what_nobody_can_tell_of_where_all_else_runs() -> None:
+    runner = _runner()
+    first = _operation(runner.adopt(0))
+    second = _operation(runner.on_done(_done(first, is_held=True), 0))
+    status = _operation(runner.on_done(_done(second, is_held=None), 0))
+    status = _operation(runner.on_done(_done(status, is_held=True), 0))
+    start = _operation(runner.on_done(_done(status, is_held=None), 0))
+    assert (start.resource.text, start.action) == ("web", Action.START)
+    runner.on_done(_done(start), 0)
+    assert runner.state(WEB) is GroupState.STARTED
+
+
+def test_adopting_stops_a_group_of_which_nobody_can_tell_anything() -> None:
+    runner = _runner(_group("vip", "web"))
+    asked = _operation(runner.adopt(0))
+    assert _play(runner, runner.on_done(_done(asked, is_held=None), 0)) == ["web stop"]

@@ -1,0 +1,101 @@
+"""Scripts as tutorials and administrators write them, on real nodes.
+
+They act on any word, are restarted by hand, talk for ever, lean on the group of the line before.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cluster.pair_lab import GROUP, events_of, now_ms, script_log, status_of
+from lab import Lab, wait_until
+from lab.node import everbeat
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lab import Node
+
+pytestmark = [pytest.mark.real, pytest.mark.xdist_group("tutorial-scripts")]
+
+ANY_WORD = """#!/bin/sh
+# kills the server and starts it anew, whatever it is asked for
+echo "$(date +%T) killd $*" >>/var/log/calls
+exit 0
+"""
+RESTARTED = """#!/bin/sh
+PIDFILE=/run/svc.pid
+runs() { [ -e $PIDFILE ] && kill -0 "$(cat $PIDFILE)" 2>/dev/null; }
+start() {
+    runs && return 0
+    echo "start" >>/var/log/starts
+    setsid sleep 100000 </dev/null >/dev/null 2>&1 &
+    echo $! >$PIDFILE
+}
+stop() {
+    runs && kill "$(cat $PIDFILE)"
+    sleep 0.3
+    rm -f $PIDFILE
+}
+case $1 in
+    start) start ;;
+    stop) stop ;;
+    restart) stop; sleep 2; start ;;
+    status) if runs; then echo "svc is running"; else echo "svc is stopped"; exit 3; fi ;;
+esac
+exit 0
+"""
+
+
+@pytest.fixture(scope="module")
+def alone() -> Iterator[Node]:
+    """A node whose partner is away, with all scripts of this module."""
+    with Lab() as lab:
+        node = lab.node("alpha", lab.everbeat("beta").product)
+        resources = f"alpha {GROUP} killd svc"
+        lab.configure(
+            resources=resources, keepalive="200ms", deadtime="2", initdead="3", extra="monitor 2s"
+        )
+        node.write("resource.d/killd", ANY_WORD, 0o755)
+        node.write("resource.d/svc", RESTARTED, 0o755)
+        node.start()
+        node.wait_rscstatus("all", timeout_s=30)
+        wait_until(lambda: bool(script_log(node, "starts")), "svc runs")
+        yield node
+
+
+def test_a_script_that_acts_on_any_word_is_only_started_and_the_node_says_so(alone: Node) -> None:
+    time.sleep(5)  # more than two intervals
+    assert [line.split()[-1] for line in script_log(alone, "calls")] == ["start"]
+    assert "killd is not watched: /etc/ha.d/resource.d/killd does not know" in everbeat(
+        alone, "status"
+    )
+    assert "script-without-status" in everbeat(alone, "check", is_checked=False)
+
+
+def test_a_service_that_is_restarted_by_its_script_has_not_failed(alone: Node) -> None:
+    for number in range(2, 5):
+        alone.sh("/etc/ha.d/resource.d/svc restart")
+        wait_until(lambda n=number: len(script_log(alone, "starts")) == n, "it is started")
+        time.sleep(4)
+    assert len(script_log(alone, "starts")) == 4
+    assert alone.sh("pgrep -c -f 'sleep 10000[0]'").strip() == "1"
+    assert status_of(alone)["failures"] == []
+    assert events_of(alone, 0, "recovery") == []
+
+
+def test_a_killed_service_is_started_again_at_once(alone: Node) -> None:
+    began_ms = now_ms()
+    alone.sh("kill -KILL $(cat /run/svc.pid)")
+    wait_until(lambda: bool(events_of(alone, began_ms, "recovery")), "it is recovered", 10)
+    assert events_of(alone, began_ms, "recovery")[-1]["total_ms"] < 1_500
+
+
+def test_a_service_that_stays_stopped_is_started_again_after_some_seconds(alone: Node) -> None:
+    began_ms = now_ms()
+    alone.sh("/etc/ha.d/resource.d/svc stop")
+    wait_until(lambda: bool(events_of(alone, began_ms, "recovery")), "it is recovered", 20)
+    assert events_of(alone, began_ms, "recovery")[-1]["at_ms"] - began_ms > 3_000
