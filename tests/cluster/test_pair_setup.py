@@ -176,6 +176,68 @@ def test_a_second_address_comes_and_goes_while_the_first_one_is_served(
     assert probe.outages(began_ms, GAP_MS) == []
 
 
+def test_what_check_knows_is_refused_on_every_node_and_harms_nothing(
+    bare: Bare, probe: Probe
+) -> None:
+    alpha = bare.nodes[0]
+    began_ms = now_ms()
+    before = {node.name: (node.folder / "ha.d/haresources").read_text() for node in bare.nodes}
+    told = refusal(alpha, "add", "vip", "10.77.0.60/24/eth0", "service", "ngnix", "--yes")
+    assert "alpha says:" in told
+    assert "beta says:" in told
+    assert "is called ngnix" in told
+    assert "--force" in told
+    alpha.write("resource.d/onlyd", SCRIPT.format(start=0), 0o755)
+    told = refusal(alpha, "add", "vip", "10.77.0.60/24/eth0", "service", "onlyd", "--yes")
+    assert "alpha says" not in told
+    assert "beta says:" in told
+    alpha.write("haresources", before["alpha"] + "alpha 10.77.0.60/24/eth0 ngnix\n")
+    for words in (("reload", "--all"), ("reload",), ("keys", "rotate")):
+        assert "is called ngnix" in refusal(alpha, *words)
+    alpha.write("haresources", before["alpha"])
+    for line in ("witness gama", "ucast eth9 10.77.0.2"):
+        ha_cf = (alpha.folder / "ha.d/ha.cf").read_text()
+        alpha.write("ha.cf", f"{ha_cf}{line}\n")
+        assert line.split()[1] in refusal(alpha, "reload", "--all")
+        alpha.write("ha.cf", ha_cf)
+    time.sleep(2)
+    for node in bare.nodes:
+        assert (node.folder / "ha.d/haresources").read_text() == before[node.name]
+    assert probe.outages(began_ms, GAP_MS) == []
+
+
+SCRIPT = """#!/bin/sh
+case $1 in
+status) echo stopped; exit 3;;
+start) echo no space left; exit {start};;
+esac
+"""
+
+
+def test_what_starts_nowhere_is_taken_back_alone(bare: Bare, probe: Probe) -> None:
+    alpha, beta = bare.nodes
+    began_ms = now_ms()
+    before = (alpha.folder / "ha.d/haresources").read_text()
+    for node in bare.nodes:
+        node.write("resource.d/brokend", SCRIPT.format(start=1), 0o755)
+    told = refusal(
+        alpha, "add", "vip", "10.77.0.61/24/eth0", "service", "brokend", "--yes", "--on", "beta"
+    )
+    assert "did not start on" in told
+    assert "nor on" in told
+    assert "taken back" in told
+    for node in bare.nodes:
+        assert (node.folder / "ha.d/haresources").read_text() == before
+        wait_until(lambda n=node: not n.holds("10.77.0.61"), "it is gone", 10)
+    alpha.write("haresources", before.replace("webd", "webd brokend"))
+    told = refusal(alpha, "reload", "--all")
+    assert "exit 1: no space left" in told
+    assert "taken back" in told
+    assert (beta.folder / "ha.d/haresources").read_text() == before
+    wait_until(lambda: probe.wait_answer("alpha") is not None, "it is served again", 20)
+    assert len(probe.outages(began_ms, GAP_MS)) <= 1, "the changed group alone, once"
+
+
 def test_keys_are_rotated_and_no_node_is_ever_late(bare: Bare, probe: Probe) -> None:
     alpha, beta = bare.nodes
     began_ms = now_ms()

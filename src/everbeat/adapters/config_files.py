@@ -20,12 +20,16 @@ FILE_BYTES_MAX: Final = 64 * 1024 * 1024
 
 def load_configuration(etc: Path, host: HostLookup | None = None) -> Parsed:
     """Read and check ETC/{ha.cf,authkeys,haresources}, on this machine unless a host is given."""
-    files = ConfigFiles(
+    return config_from_files(read_configuration(etc), host or RealHost(etc))
+
+
+def read_configuration(etc: Path) -> ConfigFiles:
+    """Read ETC/{ha.cf,authkeys,haresources}."""
+    return ConfigFiles(
         ha_cf=read_config_file(etc / "ha.cf"),
         authkeys=read_config_file(etc / "authkeys"),
         haresources=read_config_file(etc / "haresources"),
     )
-    return config_from_files(files, host or RealHost(etc))
 
 
 def read_config_file(path: Path) -> ConfigFile:

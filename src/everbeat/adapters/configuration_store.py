@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from everbeat.adapters.cipher import CipherMissingError, cipher_for
+from everbeat.adapters.config_files import read_configuration
 from everbeat.adapters.file_store import SECRET_MODE, USUAL_MODE, install_file, read_files
 from everbeat.adapters.host_facts import RealHost
 from everbeat.config.configuration import ConfigFile, ConfigFiles, Parsed, config_from_files
+from everbeat.config.doubts import doubts, news
 from everbeat.config.files import text_from_bytes
 from everbeat.distribution.placing import fitted, refusal
 from everbeat.model.distribution import AUTHKEYS, FILE_NAMES, HA_CF, HARESOURCES, SECRET_NAMES
+from everbeat.model.reports import Severity
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,21 +31,26 @@ def fitted_here(etc: Path, bundle: Bundle, host: HostLookup | None = None) -> Bu
 
 
 def check_bundle(
-    etc: Path, bundle: Bundle, host: HostLookup | None = None
+    etc: Path, bundle: Bundle, host: HostLookup | None = None, in_use: ConfigFiles | None = None
 ) -> tuple[tuple[Report, ...], str]:
-    """Return the reports on this machine's files with those of the bundle, and why not, or ""."""
+    """Return what is new in the reports on this machine's files with those of the bundle.
+
+    And why they cannot be used, or "". `in_use`: the files that everbeat runs with.
+    """
     machine = host or RealHost(etc)
     present = read_files(etc)
     reason = refusal(bundle, present)
     if reason:
         return (), reason
     parsed = parsed_with(etc, fitted_here(etc, bundle, machine), machine)
+    former = config_from_files(in_use or read_configuration(etc), machine)
+    reports = news(former.reports, parsed.reports)
     if parsed.keys is not None:
         try:
             cipher_for(parsed.keys)
         except CipherMissingError as error:
-            return parsed.reports, str(error)
-    return parsed.reports, ""
+            return reports, str(error)
+    return reports, ""
 
 
 def parsed_with(etc: Path, bundle: Bundle, host: HostLookup) -> Parsed:
@@ -49,6 +58,29 @@ def parsed_with(etc: Path, bundle: Bundle, host: HostLookup) -> Parsed:
     contents = {**read_files(etc), **{file.name: file.content for file in bundle.files}}
     shown = {name: _config_file(etc, name, contents[name]) for name in FILE_NAMES}
     return config_from_files(ConfigFiles(shown[HA_CF], shown[AUTHKEYS], shown[HARESOURCES]), host)
+
+
+@dataclass(frozen=True, slots=True)
+class Reread:
+    """The files of a node that runs, read again; `reports`: errors, and warnings that are new."""
+
+    files: ConfigFiles
+    parsed: Parsed
+    reports: tuple[Report, ...]
+
+    @property
+    def is_doubted(self) -> bool:
+        """Whether nothing is wrong, and a person should hear something before they are used."""
+        is_right = all(report.severity is not Severity.ERROR for report in self.reports)
+        return is_right and bool(doubts(self.reports))
+
+
+def read_again(etc: Path, in_use: ConfigFiles) -> Reread:
+    """Read the files of `etc` and check them beside those in use."""
+    files, host = read_configuration(etc), RealHost(etc)
+    parsed = config_from_files(files, host)
+    former = config_from_files(in_use, host)
+    return Reread(files, parsed, news(former.reports, parsed.reports))
 
 
 def install_bundle(etc: Path, bundle: Bundle) -> tuple[str, ...]:

@@ -42,8 +42,9 @@ def new_command(places: Places, *, method: str, etc: Path | None, force: bool) -
 @keys_command.command("rotate")
 @click.option("--method", type=_METHOD, default=None, help="Of the new key; as the present one.")
 @click.option("--allow-missing", is_flag=True, help="Leave nodes out that are down.")
+@click.option("--force", is_flag=True, help="Do it whatever nodes warn of.")
 @click.pass_obj
-def rotate_command(places: Places, *, method: str | None, allow_missing: bool) -> int:
+def rotate_command(places: Places, *, method: str | None, allow_missing: bool, force: bool) -> int:
     """Have all nodes use a new key, without a gap.
 
     First every node accepts it, then every node signs with it, then the old ones are removed;
@@ -53,6 +54,9 @@ def rotate_command(places: Places, *, method: str | None, allow_missing: bool) -
     Exit status: 0 done; 1 not.
     """
     click.echo("a new key for all nodes …")
+    from everbeat.cli.asking import person  # noqa: PLC0415 - help is faster without
+    from everbeat.commands.change import Manner  # noqa: PLC0415 - help is faster without
     from everbeat.commands.keys import rotate  # noqa: PLC0415 - help is faster without
 
-    return rotate(places, method or "", sys.stdout, sys.stderr, may_pass_over=allow_missing)
+    manner = Manner(may_pass_over=allow_missing, is_forced=force, asks=person())
+    return rotate(places, method or "", manner)

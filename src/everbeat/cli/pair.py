@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from everbeat.cli.asking import person
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -21,6 +23,7 @@ _LASTS = click.option(
 )  # fmt: skip
 _REPLACE = click.option("--replace", is_flag=True, help="Replace files; each is kept as NAME.bak.")
 _START = click.option("--start/--no-start", default=True, help="Start the node.")
+_FORCE = click.option("--force", is_flag=True, help="Whatever the machines warn of.")
 _MISSING = click.option("--allow-missing", is_flag=True, help="Leave nodes out that are down.")
 
 
@@ -61,6 +64,7 @@ def init_command(
         lasts_s=lasts_s,
         is_waiting=wait,
         is_replacing=replace,
+        asks=person(),
     )
     return _carry_out("init", lambda: init(places, name, options, sys.stdout))
 
@@ -71,9 +75,17 @@ def init_command(
 @_PORT
 @_LASTS
 @_MISSING
+@_FORCE
 @click.pass_obj
 def invite_command(
-    places: Places, *, address: str, interface: str, port: int, lasts_s: int, allow_missing: bool
+    places: Places,
+    *,
+    address: str,
+    interface: str,
+    port: int,
+    lasts_s: int,
+    allow_missing: bool,
+    force: bool,
 ) -> int:
     """Print a token and wait until one machine has joined with it.
 
@@ -91,6 +103,8 @@ def invite_command(
         port=port,
         lasts_s=lasts_s,
         may_pass_over=allow_missing,
+        is_forced=force,
+        asks=person(),
     )
     return _carry_out("invite", lambda: invite(places, options, sys.stdout))
 
@@ -101,9 +115,17 @@ def invite_command(
 @_ADDRESS
 @_REPLACE
 @_START
+@_FORCE
 @click.pass_obj
 def join_command(
-    places: Places, *, token: str, interface: str, address: str, replace: bool, start: bool
+    places: Places,
+    *,
+    token: str,
+    interface: str,
+    address: str,
+    replace: bool,
+    start: bool,
+    force: bool,
 ) -> int:
     """Join the cluster that has printed TOKEN: get its files, check them here, start.
 
@@ -115,7 +137,12 @@ def join_command(
     from everbeat.commands.pair import PairOptions, join  # noqa: PLC0415 - help is faster without
 
     options = PairOptions(
-        interface=interface, address=address, is_replacing=replace, is_started=start
+        interface=interface,
+        address=address,
+        is_replacing=replace,
+        is_started=start,
+        is_forced=force,
+        asks=person(),
     )
     return _carry_out("join", lambda: join(places, token, options, sys.stdout))
 

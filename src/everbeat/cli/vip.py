@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
+    from everbeat.commands.change import Manner
     from everbeat.commands.places import Places
 
 _YES = click.option("--yes", is_flag=True, help="Do not ask.")
 _DRY = click.option("--dry-run", is_flag=True, help="Only show what would be done.")
 _JSON = click.option("--json", "is_json", is_flag=True, help="One JSON object; implies --yes.")
 _MISSING = click.option("--allow-missing", is_flag=True, help="Leave nodes out that are down.")
+_FORCE = click.option("--force", is_flag=True, help="Do it whatever nodes warn of.")
 
 
 @click.group("add", short_help="Add an address and its services to the cluster.")
@@ -36,28 +38,30 @@ def remove_command() -> None:
 @_DRY
 @_JSON
 @_MISSING
+@_FORCE
 @click.pass_obj
 def add_vip_command(
     places: Places,
+    /,
     *,
     address: str,
     words: tuple[str, ...],
     node: str,
-    yes: bool,
-    dry_run: bool,
-    is_json: bool,
-    allow_missing: bool,
+    **given: bool,
 ) -> int:
     """Serve ADDRESS, and the services started with it, from one of the nodes.
 
     Shows the line for haresources and asks; then writes it on all nodes and uses it. UNIT is a
     systemd unit or a resource script. ADDRESS may name prefix and interface: 192.0.2.80/24/eth0.
 
-    Exit status: 0 done; 1 refused: nothing was changed.
+    Every node says first whether it could serve it. What starts nowhere is taken back.
+
+    Exit status: 0 it is served; 1 refused or taken back, with the reason.
     """
     if words and (words[0] != "service" or len(words) == 1):
-        raise click.UsageError("after ADDRESS write: service UNIT...")
-    if not is_json:
+        units = " ".join(word for word in words if word != "service") or "UNIT..."
+        raise click.UsageError(f"write: everbeat add vip {address} service {units}")
+    if not given["is_json"]:
         click.echo(f"looking whether {address} is free …")
     from everbeat.commands.vip import VipOptions, add_vip  # noqa: PLC0415 - the line goes first
 
@@ -65,11 +69,11 @@ def add_vip_command(
         address=address,
         services=words[1:],
         node=node,
-        is_dry_run=dry_run,
-        is_json=is_json,
-        may_pass_over=allow_missing,
+        is_dry_run=given["dry_run"],
+        is_json=given["is_json"],
+        manner=_manner(given),
     )
-    return add_vip(places, options, _asked(is_certain=yes or is_json), sys.stdout, sys.stderr)
+    return add_vip(places, options, _asked(given), sys.stdout, sys.stderr)
 
 
 @remove_command.command("vip")
@@ -78,23 +82,37 @@ def add_vip_command(
 @_DRY
 @_JSON
 @_MISSING
+@_FORCE
 @click.pass_obj
-def remove_vip_command(
-    places: Places, *, address: str, yes: bool, dry_run: bool, is_json: bool, allow_missing: bool
-) -> int:
+def remove_vip_command(places: Places, /, *, address: str, **given: bool) -> int:
     """Stop serving ADDRESS and the services of its line, and remove the line on all nodes.
 
     Exit status: 0 done; 1 refused: nothing was changed.
     """
-    if not is_json:
+    if not given["is_json"]:
         click.echo(f"looking for {address} …")
     from everbeat.commands.vip import VipOptions, remove_vip  # noqa: PLC0415 - the line goes first
 
     options = VipOptions(
-        address=address, is_dry_run=dry_run, is_json=is_json, may_pass_over=allow_missing
+        address=address,
+        is_dry_run=given["dry_run"],
+        is_json=given["is_json"],
+        manner=_manner(given),
     )
-    return remove_vip(places, options, _asked(is_certain=yes or is_json), sys.stdout, sys.stderr)
+    return remove_vip(places, options, _asked(given), sys.stdout, sys.stderr)
 
 
-def _asked(*, is_certain: bool) -> Callable[[], bool]:
-    return lambda: is_certain or click.confirm("Do it?", default=True)
+def _manner(given: Mapping[str, bool]) -> Manner:
+    from everbeat.cli.asking import person  # noqa: PLC0415 - help is faster without
+    from everbeat.commands.change import Manner  # noqa: PLC0415 - help is faster without
+
+    return Manner(
+        may_pass_over=given["allow_missing"],
+        is_forced=given["force"],
+        is_json=given["is_json"],
+        asks=person(is_json=given["is_json"]),
+    )
+
+
+def _asked(given: Mapping[str, bool]) -> Callable[[], bool]:
+    return lambda: given["yes"] or given["is_json"] or click.confirm("Do it?", default=True)

@@ -5,11 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from everbeat.adapters.file_store import read_files
-from everbeat.commands.lines import Line, Span, Tone, line, show
+from everbeat.commands.lines import Line, Span, Tone, line, printable, show
 from everbeat.commands.render_reports import render_reports
 from everbeat.distribution.placing import digest_of
 from everbeat.ipc.client import CoreClient
-from everbeat.ipc.messages import Distribute, DistributeReply, ReloadReply, RequestReload
+from everbeat.ipc.messages import (
+    Distribute,
+    DistributeReply,
+    GetInUse,
+    InUse,
+    ReloadReply,
+    RequestReload,
+)
 from everbeat.model.distribution import FILE_NAMES, Bundle, Fate, FileContent
 from everbeat.model.reports import Severity
 
@@ -57,10 +64,18 @@ def distribute(places: Places, bundle: Bundle, *, may_pass_over: bool) -> Distri
     return reply
 
 
-def reload(places: Places) -> ReloadReply:
+def haresources_in_use(places: Places) -> str:
+    """Return the haresources this node runs with, whatever is on disk by now. Raises IpcError."""
+    with CoreClient(places.run) as core:
+        reply = core.request(GetInUse(), WAIT_S)
+    assert isinstance(reply, InUse)
+    return reply.haresources or ""
+
+
+def reload(places: Places, *, is_insisted_on: bool) -> ReloadReply:
     """Have this node use its files as they are now. Raises IpcError."""
     with CoreClient(places.run) as core:
-        reply = core.request(RequestReload(), WAIT_S)
+        reply = core.request(RequestReload(is_insisted_on), WAIT_S)
     assert isinstance(reply, ReloadReply)
     return reply
 
@@ -68,19 +83,9 @@ def reload(places: Places) -> ReloadReply:
 def tell(reply: DistributeReply, out: TextIO, err: TextIO) -> int:
     """Show what became of every node; return the exit code."""
     if reply.reason:
-        print(f"nothing was changed: {reply.reason}", file=err)
+        print(f"nothing was changed: {printable(reply.reason)}", file=err)
         return 1
-    lines: list[Line] = []
-    for outcome in reply.outcomes:
-        tone = _TONES.get(outcome.fate, Tone.BAD)
-        why = f": {_why(outcome.fate, outcome.text)}" if outcome.text else ""
-        lines.append((Span(f"  {outcome.node}  "), Span(outcome.fate.value, tone), Span(why)))
-    show(lines, out)
-    for outcome in reply.outcomes:
-        errors = [r for r in outcome.reports if r.severity is Severity.ERROR]
-        if outcome.fate is Fate.REFUSED and errors:
-            print(f"{outcome.node} says:", file=err)
-            err.write(render_reports(errors, outcome.node, color=False))
+    tell_outcomes(reply, out, err)
     if reply.is_done:
         return 0
     is_partly = any(o.fate is Fate.INSTALLED for o in reply.outcomes)
@@ -89,11 +94,28 @@ def tell(reply: DistributeReply, out: TextIO, err: TextIO) -> int:
     return 1
 
 
+def tell_outcomes(reply: DistributeReply, out: TextIO, err: TextIO) -> None:
+    """Show the fate of every node, and what each reports."""
+    lines: list[Line] = []
+    for outcome in reply.outcomes:
+        tone = _TONES.get(outcome.fate, Tone.BAD)
+        why = f": {printable(_why(outcome.fate, outcome.text))}" if outcome.text else ""
+        lines.append((Span(f"  {outcome.node}  "), Span(outcome.fate.value, tone), Span(why)))
+    show(lines, out)
+    for outcome in reply.outcomes:
+        reports = outcome.reports
+        if outcome.fate is Fate.REFUSED:
+            reports = tuple(r for r in reports if r.severity is Severity.ERROR)
+        if reports:
+            print(f"{outcome.node} says:", file=err)
+            err.write(render_reports(reports, outcome.node, color=False))
+
+
 def tell_reload(reply: ReloadReply, out: TextIO, err: TextIO) -> int:
     """Show what came of a reload; return the exit code."""
-    errors = [r for r in reply.reports if r.severity is Severity.ERROR]
+    if reply.reports:
+        err.write(render_reports(reply.reports, "", color=False))
     if not reply.is_accepted:
-        err.write(render_reports(errors, "", color=False) if errors else "")
         print(f"nothing of it is used: {reply.text}", file=err)
         return 1
     print("the configuration is in use", file=out)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import TextIO
 
+    from everbeat.commands.change import Manner
     from everbeat.commands.places import Places
 
 SECRET_BYTES: Final = {"aes-siv": 32, "sha256": 32, "sha1": 20}
@@ -54,7 +55,7 @@ def write_new_keys(etc: Path, method: str, out: TextIO, err: TextIO, *, is_force
     return 0
 
 
-def rotate(places: Places, method: str, out: TextIO, err: TextIO, *, may_pass_over: bool) -> int:
+def rotate(places: Places, method: str, manner: Manner) -> int:
     """Have all nodes sign with a new key, in three steps each confirmed by all.
 
     1 accepted everywhere, 2 signed with everywhere, 3 the old ones removed. At any point every
@@ -62,10 +63,12 @@ def rotate(places: Places, method: str, out: TextIO, err: TextIO, *, may_pass_ov
     rotation begins with what is there.
     """
     from everbeat.adapters.config_files import read_config_file  # noqa: PLC0415 - help is faster without
-    from everbeat.commands.distributing import bundle_of, distribute, tell  # noqa: PLC0415 - same
+    from everbeat.commands.change import distribute_heard  # noqa: PLC0415 - same
+    from everbeat.commands.distributing import bundle_of, tell  # noqa: PLC0415 - same
     from everbeat.config.authkeys import read_authkeys  # noqa: PLC0415 - same
     from everbeat.ipc.codec import IpcError  # noqa: PLC0415 - same
 
+    out, err = manner.out, manner.err
     keys, reports = read_authkeys(read_config_file(places.etc / AUTHKEYS))
     if keys is None:
         print(f"everbeat keys rotate: {reports[0].summary}; everbeat check says more", file=err)
@@ -88,7 +91,7 @@ def rotate(places: Places, method: str, out: TextIO, err: TextIO, *, may_pass_ov
         print(f"{text} …", file=out, flush=True)
         try:
             bundle = bundle_of(places, {AUTHKEYS: key_text(step).encode()})
-            reply = distribute(places, bundle, may_pass_over=may_pass_over)
+            reply = distribute_heard(places, bundle, manner)
         except IpcError as error:
             print(f"everbeat keys rotate: {error}", file=err)
             return 1

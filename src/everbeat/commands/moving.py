@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from everbeat.adapters.api_client import ApiClient, ApiError
 from everbeat.commands.cluster_request import RequestError, ask
-from everbeat.ipc.client import CoreClient
-from everbeat.ipc.codec import IpcError, NotRunning
-from everbeat.ipc.messages import GetStatus, RequestStandby, RequestTakeover, StatusReply
-from everbeat.model.groups import GroupState
+from everbeat.commands.served import SURE_S, ends_now, is_quiet, sentence
+from everbeat.commands.status import fetch_status
+from everbeat.ipc.codec import IpcError
+from everbeat.ipc.messages import RequestStandby, RequestTakeover
 from everbeat.model.holdings import Hold, hold_from_word
 from everbeat.model.message import message_of
 
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from typing import TextIO
 
     from everbeat.commands.places import Places
+    from everbeat.ipc.messages import StatusReply
+    from everbeat.model.groups import ResourceGroup
+    from everbeat.model.names import NodeName
 
 WAIT_SECONDS: Final = 120
 WORDS: Final = ("all", "foreign", "local", "failback")
@@ -65,8 +68,9 @@ class Sight:
 
     held: Hold | None
     is_stable: bool
-    troubles: tuple[str, ...] = ()
+    troubles: tuple[str, ...] = ()  # what failed since it was asked for
     text: str = ""
+    is_served: bool = True  # False: nobody serves one of the groups
 
 
 Look: TypeAlias = Callable[[], Sight]
@@ -113,7 +117,12 @@ def old_tool(
 
 def carry_out(move: Move, places: Places, out: TextIO, err: TextIO) -> int:
     """Bring the request, wait if asked to; return the exit code: 0 taken or done, 1 not."""
+
+    def see_old() -> Sight:
+        return see_heartbeat(places)
+
     request: RequestStandby | RequestTakeover
+    since_ms = _clock_ms(places) if move.is_waited_for else 0
     if move.direction is Direction.STANDBY:
         request = RequestStandby(move.hold.word)
         message = message_of(t="ask_resources", rsc_hold=move.hold.word, info="me")
@@ -131,7 +140,7 @@ def carry_out(move: Move, places: Places, out: TextIO, err: TextIO) -> int:
     if not move.is_waited_for:
         return 0
     is_everbeat = answer is not None
-    look = (lambda: see_everbeat(places)) if is_everbeat else (lambda: see_heartbeat(places))
+    look = (lambda: see_everbeat(places, move, since_ms)) if is_everbeat else see_old
     return wait_moved(move, look, out, err, _SETTLED_S if is_everbeat else _SETTLED_OLD_S)
 
 
@@ -141,6 +150,7 @@ def wait_moved(
     """Look until the move has ended; tell how; return 0 if it did what was asked, else 1."""
     started = time.monotonic()
     unstable_at = started  # when we last saw something in motion
+    missed_at = started  # when we last saw that it was not reached
     sight = Sight(None, is_stable=False)
     while (now := time.monotonic()) - started < move.timeout_s:
         try:
@@ -148,14 +158,20 @@ def wait_moved(
         except (ApiError, IpcError) as error:
             print(f"{move.direction} [{move.word}]: cannot follow: {error}", file=err)
             return 1
-        if not sight.is_stable or sight.held is None:
+        is_still = sight.is_stable and sight.held is not None
+        is_reached = is_still and sight.is_served and move.is_reached(sight.held or Hold.NONE)
+        missed_at = missed_at if is_reached else now
+        if not is_still:
             unstable_at = now
-        elif move.is_reached(sight.held):
+        elif is_reached and now - missed_at < SURE_S:
+            pass
+        elif is_reached:
             seconds = f"after {now - started:.1f} s"
             print(f"{move.direction} [{move.word}] done {seconds}. {sight.text}", file=out)
             return 0
         elif sight.troubles or now - unstable_at >= settled_s:
-            why = "; ".join(sight.troubles) or "refused or cancelled; see everbeat events"
+            idle = "refused or cancelled" if sight.is_served else "not all of it is served"
+            why = "; ".join(sight.troubles) or f"{idle}; see everbeat events"
             print(f"{move.direction} [{move.word}] failed: {why}. {sight.text}", file=err)
             return 1
         time.sleep(_POLL_S)
@@ -164,20 +180,40 @@ def wait_moved(
     return 1
 
 
-def see_everbeat(places: Places) -> Sight:
+def see_everbeat(places: Places, move: Move, since_ms: int) -> Sight:
     """Look at everbeat on this machine. Raises IpcError."""
-    with CoreClient(places.run) as core:
-        reply = core.request(GetStatus())
-    if not isinstance(reply, StatusReply):
-        raise NotRunning("unexpected answer of everbeat")
+    return sight_of(fetch_status(places), move, since_ms)
+
+
+def sight_of(reply: StatusReply, move: Move, since_ms: int) -> Sight:
+    """Return what has come of a move by now; `since_ms`: when it was asked for.
+
+    A node that claims a group need not serve it: only what was started, and has not failed since,
+    counts as held.
+    """
     manager = reply.manager
+    asked = {
+        view.group.key for view in manager.groups if _is_asked(view.group, manager.own, move.hold)
+    }
+    ends = ends_now(reply, asked, since_ms)
+    troubles = tuple(sentence(end) for end in ends.values() if end is not None and end.failed)
+    is_served = all(end is not None and end.node is not None for end in ends.values())
+    is_still = manager.state == "stable" and is_quiet(reply)
     held = hold_from_word(manager.holds)
-    bad = {GroupState.FAILED: "failed to start", GroupState.STUCK: "cannot be stopped"}
-    troubles = tuple(
-        f"{view.group.key} {bad[view.state]}" for view in manager.groups if view.state in bad
-    )
     text = f"{manager.own} holds {manager.holds}."
-    return Sight(held, is_stable=manager.state == "stable", troubles=troubles, text=text)
+    return Sight(held, is_stable=is_still, troubles=troubles, text=text, is_served=is_served)
+
+
+def _is_asked(group: ResourceGroup, own: NodeName, hold: Hold) -> bool:
+    return bool(hold & (Hold.LOCAL if group.owner == own else Hold.FOREIGN))
+
+
+def _clock_ms(places: Places) -> int:
+    """Return this node's clock as everbeat reads it; 0 where a Heartbeat runs."""
+    try:
+        return fetch_status(places).now_ms
+    except IpcError:
+        return 0
 
 
 def see_heartbeat(places: Places) -> Sight:

@@ -28,10 +28,12 @@ from everbeat.adapters.invitation_socket import (
     talk_to_inviter,
     talk_to_joiner,
 )
-from everbeat.commands.distributing import bundle_of, distribute
+from everbeat.commands.change import DOUBT_QUESTION, Manner, distribute_heard, nobody
+from everbeat.commands.distributing import bundle_of
 from everbeat.commands.keys import new_keys
 from everbeat.commands.places import ETC_DEFAULT, RUN_DEFAULT
 from everbeat.commands.render_reports import render_reports
+from everbeat.config.doubts import doubts
 from everbeat.config.edits import NewNode, key_text, with_node
 from everbeat.config.files import words_of
 from everbeat.config.first_files import FirstNode, first_ha_cf, first_haresources
@@ -60,11 +62,13 @@ from everbeat.wire.invitation import (
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable
     from ipaddress import IPv4Address, IPv6Address
     from typing import TextIO
 
     from everbeat.adapters.invitation_socket import Talk
     from everbeat.commands.places import Places
+    from everbeat.model.reports import Report
     from everbeat.ports.host import Interface
 
 JOIN_PORT: Final = 6941
@@ -92,6 +96,8 @@ class PairOptions:
     is_replacing: bool = False
     is_started: bool = True
     may_pass_over: bool = False
+    is_forced: bool = False
+    asks: Callable[[str], bool] = nobody
 
 
 def init(places: Places, name: str, options: PairOptions, out: TextIO) -> None:
@@ -219,9 +225,13 @@ def _admit(
     talk.say({"files": {n: content.decode("latin-1") for n, content in files.items()}})
     talk.hear()  # it agrees
     if is_new:
-        reply = distribute(
-            places, bundle_of(places, {HA_CF: files[HA_CF]}), may_pass_over=options.may_pass_over
+        manner = Manner(
+            may_pass_over=options.may_pass_over,
+            is_forced=options.is_forced,
+            asks=options.asks,
+            out=out,
         )
+        reply = distribute_heard(places, bundle_of(places, {HA_CF: files[HA_CF]}), manner)
         if not reply.is_done:
             fates = ", ".join(f"{o.node}: {o.fate.value} {o.text}" for o in reply.outcomes)
             raise PairError(f"the members do not agree: {reply.reason or fates}")
@@ -268,13 +278,7 @@ def _join(places: Places, talk: Talk, token: Token, options: PairOptions, out: T
     names = [entry.name for entry in interfaces]
     files[HA_CF] = localized(files[HA_CF], names, interface)
     bundle = Bundle(tuple(FileContent(n, files[n]) for n in FILE_NAMES if n in files))
-    errors = [
-        r for r in parsed_with(places.etc, bundle, host).reports if r.severity is Severity.ERROR
-    ]
-    if errors:
-        text = render_reports(errors, str(places.etc), color=False)
-        talk.say({"error": f"its files do not fit there:\n{text}"})
-        raise PairError(f"the cluster's files do not fit this machine:\n{text}")
+    _agree(parsed_with(places.etc, bundle, host).reports, talk, options, out)
     talk.say({"ok": True})
     talk.hear()
     _install(places, files, out)
@@ -283,6 +287,23 @@ def _join(places: Places, talk: Talk, token: Token, options: PairOptions, out: T
         return
     _start(places, out)
     _wait_seen(places, out)
+
+
+def _agree(reports: tuple[Report, ...], talk: Talk, options: PairOptions, out: TextIO) -> None:
+    """Refuse files that this machine cannot use; ask about what would not work here."""
+    wrong = tuple(report for report in reports if report.severity is Severity.ERROR)
+    doubted = () if wrong or options.is_forced else doubts(reports)
+    if not wrong and not doubted:
+        return
+    text = render_reports(wrong or doubted, "", color=False)
+    if doubted:
+        print(f"not all of it would work on this machine:\n{text}", file=out, flush=True)
+        if options.asks(DOUBT_QUESTION):
+            return
+    talk.say({"error": f"its files do not fit there:\n{text}"})
+    if wrong:
+        raise PairError(f"the cluster's files do not fit this machine:\n{text}")
+    raise PairError("this machine has not joined; to join all the same: --force")
 
 
 # --- this machine --------------------------------------------------------------------------------

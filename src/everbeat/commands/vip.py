@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, ip_address
 from typing import TYPE_CHECKING, Final
 
@@ -12,7 +12,8 @@ from everbeat.adapters.file_store import read_files
 from everbeat.adapters.host_facts import RealHost
 from everbeat.adapters.neighbour_table import mac_of, network_of
 from everbeat.commands import as_json
-from everbeat.commands.distributing import bundle_of, distribute, tell
+from everbeat.commands.change import Manner, change_all
+from everbeat.commands.distributing import bundle_of
 from everbeat.config.edits import address_of, group_line, group_with, with_line, without_group
 from everbeat.ipc.codec import IpcError
 from everbeat.model.distribution import HARESOURCES, Bundle
@@ -41,7 +42,7 @@ class VipOptions:
     node: str = ""
     is_dry_run: bool = False
     is_json: bool = False
-    may_pass_over: bool = False
+    manner: Manner = field(default_factory=Manner)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,13 +135,9 @@ def _carry_out(
         return 1
     try:
         bundle = bundle_of(places, {HARESOURCES: plan.haresources})
-        reply = distribute(places, bundle, may_pass_over=options.may_pass_over)
+        return change_all(places, bundle, replace(options.manner, out=out, err=err))
     except IpcError as error:
         return _refuse(what[0], VipError(f"{error}"), options, err)
-    if options.is_json:
-        print(as_json.dumps(reply), file=out)
-        return 0 if reply.is_done else 1
-    return tell(reply, out, err)
 
 
 def _present(places: Places) -> tuple[Parsed, str]:

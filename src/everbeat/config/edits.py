@@ -44,19 +44,58 @@ def without_group(text: str, key: str) -> str | None:
 
     A line that goes on behind a backslash is one line.
     """
+    parts = _logical_lines(text)
+    kept = [line for known, lines in parts if known != key for line in lines]
+    return "\n".join(kept) if any(known == key for known, _ in parts) else None
+
+
+def changed_groups(
+    before: Iterable[ResourceGroup], after: Iterable[ResourceGroup]
+) -> tuple[ResourceGroup, ...]:
+    """Return the groups of `after` that are new, or have other resources."""
+    former = {group.key: group.resources for group in before}
+    return tuple(group for group in after if former.get(group.key) != group.resources)
+
+
+def taken_back(
+    before: str, after: str, failed: Iterable[ResourceGroup], gone: Iterable[ResourceGroup]
+) -> str:
+    """Return haresources without what failed: each such line is as before, or not there.
+
+    `gone`: the groups of `before` that `after` has not. One that shares a resource with a group
+    that failed was renamed, and comes back.
+    """
+    failures = list(failed)
+    keys = {group.key for group in failures}
+    words = {resource.text for group in failures for resource in group.resources}
+    renamed = {g.key for g in gone if words & {resource.text for resource in g.resources}}
+    former = {key: lines for key, lines in _logical_lines(before) if key}
     kept: list[str] = []
+    for key, lines in _logical_lines(after):
+        kept += former.get(key, []) if key in keys else lines
+    text = "\n".join(kept)
+    for key, lines in former.items():
+        if key in renamed:
+            text = with_line(text, "\n".join(lines))
+    return text
+
+
+def _logical_lines(text: str) -> list[tuple[str, list[str]]]:
+    """Return the lines of haresources, each with those it goes on in, by group; "": no group."""
+    parts: list[tuple[str, list[str]]] = []
     logical: list[str] = []
-    found = False
     for line in text.split("\n"):
         logical.append(line)
         if line.endswith("\\"):
             continue
-        words = words_of(" ".join(part.removesuffix("\\") for part in logical))
-        is_it = len(words) > 1 and words[1] == key and not words[0].startswith("#")
-        found |= is_it
-        kept += [] if is_it else logical
+        parts.append((_key_of(logical), logical))
         logical = []
-    return "\n".join(kept + logical) if found else None
+    return [*parts, ("", logical)] if logical else parts
+
+
+def _key_of(lines: list[str]) -> str:
+    words = words_of(" ".join(part.removesuffix("\\") for part in lines))
+    return words[1] if len(words) > 1 and not words[0].startswith("#") else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,11 +28,12 @@ from everbeat.adapters.accounts import ask_accounts, local_accounts
 from everbeat.adapters.cipher import AesSiv, CipherMissingError, cipher_for
 from everbeat.adapters.client_socket import ClientSocket
 from everbeat.adapters.clock import SystemClock
-from everbeat.adapters.config_files import load_configuration
-from everbeat.adapters.configuration_store import check_bundle, install_bundle
+from everbeat.adapters.config_files import read_configuration
+from everbeat.adapters.configuration_store import check_bundle, install_bundle, read_again
 from everbeat.adapters.event_file import EventFile
 from everbeat.adapters.fifo import Fifo
 from everbeat.adapters.file_store import StoreError
+from everbeat.adapters.host_facts import RealHost
 from everbeat.adapters.lease import lease_from_environment
 from everbeat.adapters.log import LOGGER_NAME, Log, targets_of, wait_written
 from everbeat.adapters.power import reboot_now
@@ -41,6 +42,7 @@ from everbeat.adapters.safe_nodes_file import SafeNodesFile
 from everbeat.adapters.unfinished_life import begin_life, end_life, is_unfinished
 from everbeat.clients.authorization import names_of_rules
 from everbeat.clients.orders import Disconnect, Reply
+from everbeat.config.configuration import config_from_files
 from everbeat.haresources.effects import EventRecorded, GroupMoved, ResourceActed, StopFinished
 from everbeat.ipc.channel import connect, listen
 from everbeat.ipc.codec import Codec, IpcError
@@ -52,7 +54,9 @@ from everbeat.ipc.messages import (
     DistributeReply,
     EventsReply,
     GetEvents,
+    GetInUse,
     GetStatus,
+    InUse,
     ReloadReply,
     RequestCleanup,
     RequestFence,
@@ -92,13 +96,14 @@ if TYPE_CHECKING:
     from everbeat.adapters.lease import Lease
     from everbeat.clients.authorization import Accounts, Credentials
     from everbeat.clients.orders import ApiOrder
-    from everbeat.config.configuration import Parsed
+    from everbeat.config.configuration import ConfigFiles, Parsed
     from everbeat.ipc.channel import Channel
     from everbeat.model.cluster import ApiAuthorization
     from everbeat.model.groups import ClusterEvent
     from everbeat.model.keys import AuthKeys
     from everbeat.model.membership import MembershipFact
     from everbeat.model.message import Message
+    from everbeat.model.reports import Report
     from everbeat.node.core_node import CoreEffect
 
 EXIT_NOT_CONFIGURED: Final = 6  # LSB, as Heartbeat's
@@ -121,9 +126,12 @@ class Folders:
 class CoreDaemon:
     """Moves facts, orders and time between a CoreNode and the other processes."""
 
-    def __init__(self, parsed: Parsed, folders: Folders, *, is_adopting: bool) -> None:
+    def __init__(
+        self, parsed: Parsed, files: ConfigFiles, folders: Folders, *, is_adopting: bool
+    ) -> None:
         assert parsed.config is not None
         self._config = parsed.config  # as it is used now
+        self._files = files  # as they were read for it
         self._clock = SystemClock()
         self._loop = asyncio.get_running_loop()
         self._event_file = EventFile(folders.state)
@@ -184,16 +192,24 @@ class CoreDaemon:
         """Use the files as they are now; the log tells what came of it."""
         self._spawn(self._reload())
 
-    async def _reload(self) -> ReloadReply:
+    async def _reload(self, *, is_insisted_on: bool = False) -> ReloadReply:
         async with self._reloading:
-            parsed = await asyncio.to_thread(load_configuration, self._folders.etc)
-            reply = self._use(parsed)
+            read = await asyncio.to_thread(read_again, self._folders.etc, self._files)
+            if read.is_doubted and not is_insisted_on:
+                text = "not all of it would work; all the same: everbeat reload --force"
+                reply = ReloadReply(
+                    is_accepted=False, text=text, reports=read.reports, is_doubted=True
+                )
+            else:
+                reply = self._use(read.parsed, read.reports)
+            if reply.is_accepted:
+                self._files = read.files
         if reply.is_accepted:
             later = f"; at the next start: {', '.join(reply.later)}" if reply.later else ""
             _log.info("the configuration was read again%s", later)
             return reply
         for report in reply.reports:
-            if report.severity is Severity.ERROR:
+            if report.severity is Severity.ERROR or reply.is_doubted:
                 place = report.place
                 _log.error("%s:%d: %s", place.file, place.line, report.summary)
                 if Path(place.file).name == AUTHKEYS:
@@ -201,11 +217,11 @@ class CoreDaemon:
         _log.error("nothing of it is used: %s", reply.text)
         return reply
 
-    def _use(self, parsed: Parsed) -> ReloadReply:
-        is_wrong = any(report.severity is Severity.ERROR for report in parsed.reports)
+    def _use(self, parsed: Parsed, reports: tuple[Report, ...]) -> ReloadReply:
+        is_wrong = any(report.severity is Severity.ERROR for report in reports)
         if is_wrong or parsed.config is None or parsed.keys is None:
             return ReloadReply(
-                is_accepted=False, text="the configuration is wrong", reports=parsed.reports
+                is_accepted=False, text="the configuration is wrong", reports=reports
             )
         try:
             cipher = cipher_for(parsed.keys)
@@ -223,10 +239,12 @@ class CoreDaemon:
             self._link = None  # that process reads no more; what follows is for the next one
         self._config = config
         self._learn_accounts(config.apiauth)
-        return ReloadReply(is_accepted=True, later=later, reports=parsed.reports)
+        return ReloadReply(is_accepted=True, later=later, reports=reports)
 
     async def _check_files(self, order: CheckFiles) -> None:
-        reports, reason = await asyncio.to_thread(check_bundle, self._folders.etc, order.bundle)
+        reports, reason = await asyncio.to_thread(
+            check_bundle, self._folders.etc, order.bundle, None, self._files
+        )
         self._perform(self._node.on_checked(order.offer, reports, reason))
 
     async def _install_files(self, order: InstallFiles) -> None:
@@ -236,7 +254,7 @@ class CoreDaemon:
         except StoreError as failure:
             error = str(failure)
         else:
-            reply = await self._reload()
+            reply = await self._reload(is_insisted_on=True)  # asked when it was offered
             error = "" if reply.is_accepted else reply.text
             later = ", ".join(reply.later)
         self._perform(self._node.on_installed(order.offer, error, later))
@@ -252,8 +270,8 @@ class CoreDaemon:
         if not task.cancelled() and (bug := task.exception()) is not None:
             _fail(self.finished, {"exception": bug})
 
-    async def _answer_reload(self, channel: Channel) -> None:
-        channel.send_nowait(await self._reload())
+    async def _answer_reload(self, channel: Channel, request: RequestReload) -> None:
+        channel.send_nowait(await self._reload(is_insisted_on=request.is_insisted_on))
 
     def _distribute(self, channel: Channel, request: Distribute) -> None:
         reason, offer, effects = self._node.on_distribute(
@@ -353,8 +371,11 @@ class CoreDaemon:
                 self._decide(channel, *self._node.on_fence_confirm(node, self._now_ms()))
             case TestFencing(node):
                 self._decide(channel, *self._node.on_fence_test(node, self._now_ms()))
+            case GetInUse():
+                files = self._files
+                channel.send_nowait(InUse(files.ha_cf.text, files.haresources.text))
             case RequestReload():
-                self._spawn(self._answer_reload(channel))
+                self._spawn(self._answer_reload(channel, request))
             case Distribute():
                 self._distribute(channel, request)
             case SendMessage(message):
@@ -510,10 +531,12 @@ async def _connected(path: Path, codec: Codec) -> Channel:
         await asyncio.sleep(RECONNECT_S)
 
 
-async def serve(parsed: Parsed, folders: Folders, lease: Lease, *, is_adopting: bool) -> None:
+async def serve(
+    parsed: Parsed, files: ConfigFiles, folders: Folders, lease: Lease, *, is_adopting: bool
+) -> None:
     """Serve until SIGTERM and all is given up. A bug in any callback ends it as that exception."""
     loop = asyncio.get_running_loop()
-    daemon = CoreDaemon(parsed, folders, is_adopting=is_adopting)
+    daemon = CoreDaemon(parsed, files, folders, is_adopting=is_adopting)
     if parsed.config is not None and parsed.config.is_realtime:
         for refusal in become_prompt():
             _log.warning("decisions wait behind busy programs: %s", refusal)
@@ -564,7 +587,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--run", type=Path, default=Path("/run/heartbeat"))
     parser.add_argument("--adopting", action="store_true", help="keep what already runs")
     chosen = parser.parse_args(argv)
-    parsed = load_configuration(chosen.etc)
+    files = read_configuration(chosen.etc)
+    parsed = config_from_files(files, RealHost(chosen.etc))
     if parsed.config is None:
         sys.stderr.write(f"everbeat-core: the configuration in {chosen.etc} cannot be used\n")
         return EXIT_NOT_CONFIGURED
@@ -573,7 +597,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         folders = Folders(chosen.etc, chosen.state, chosen.run)
         lease = lease_from_environment()
-        asyncio.run(serve(parsed, folders, lease, is_adopting=chosen.adopting))
+        asyncio.run(serve(parsed, files, folders, lease, is_adopting=chosen.adopting))
     except BaseException:  # the top level: told in the log as well, then the process dies of it
         _log.critical("a bug ends this process", exc_info=True)
         raise

@@ -144,7 +144,8 @@ def _inflated(data: bytes) -> bytes:
 def _json_of(bundle: Bundle) -> bytes:
     """Latin-1 brings every byte through JSON."""
     files = {file.name: file.content.decode("latin-1") for file in bundle.files}
-    return json.dumps({"files": files, "base": dict(bundle.base)}).encode()
+    value = {"files": files, "base": dict(bundle.base), "insisted": bundle.is_insisted_on}
+    return json.dumps(value).encode()
 
 
 def _bundle_of(text: bytes) -> Bundle:
@@ -160,4 +161,5 @@ def _bundle_of(text: bytes) -> Bundle:
     return Bundle(
         tuple(FileContent(name, files[name]) for name in FILE_NAMES if name in files),
         tuple(sorted(base.items())),
+        is_insisted_on=value.get("insisted") is True,
     )

@@ -21,6 +21,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from everbeat.config.doubts import doubts
 from everbeat.distribution.bundle import (
     BundleError,
     opened,
@@ -37,7 +38,7 @@ from everbeat.model.distribution import (
     NodeOutcome,
 )
 from everbeat.model.membership import Broadcast
-from everbeat.model.message import message_of
+from everbeat.model.message import Field, FieldType, message_of
 from everbeat.model.names import NodeName, node_name_from_text
 from everbeat.model.reports import Severity
 
@@ -72,6 +73,9 @@ _BUNDLE: Final = "eb_bundle"
 _IS_OK: Final = "eb_ok"
 _TEXT: Final = "eb_text"
 _REPORTS: Final = "eb_reports"
+_IS_DOUBT: Final = "eb_doubt"
+_DOUBT_MARK: Final = Field(FieldType.STRING, _IS_DOUBT, "1")
+_NO: Final = frozenset({Fate.REFUSED, Fate.DOUBTED})
 
 DistributionEffect: TypeAlias = Broadcast | CheckFiles | InstallFiles | Distributed
 
@@ -178,16 +182,21 @@ class Distributor:
     def on_checked(
         self, offer: str, reports: tuple[Report, ...], reason: str
     ) -> list[DistributionEffect]:
-        """Take this machine's verdict on an offer: `reason` or an error among `reports`: no."""
+        """Take this machine's verdict on an offer: `reason` or an error among `reports`: no.
+
+        A doubt among them is a no as well, unless a person insists.
+        """
         kept = self._kept
         if kept is None or kept.offer != offer:
             return []
-        is_ok = not reason and all(report.severity is not Severity.ERROR for report in reports)
-        kept.is_agreed = is_ok
-        source = kept.source
+        is_right = not reason and all(report.severity is not Severity.ERROR for report in reports)
+        is_doubted = is_right and not kept.bundle.is_insisted_on and bool(doubts(reports))
+        kept.is_agreed = is_right and not is_doubted
+        source, is_ok = kept.source, kept.is_agreed
         if not is_ok:
             self._kept = None
-        return [_answer(_ANSWER, offer, source, reason, reports, is_ok=is_ok)]
+        answer = _answer(_ANSWER, offer, source, reason, reports, is_ok=is_ok)
+        return [Broadcast(answer.message.with_fields(_DOUBT_MARK)) if is_doubted else answer]
 
     def on_installed(self, offer: str, error: str, text: str) -> list[DistributionEffect]:
         """Take that the files are in use (`text`: what takes effect later), or why not."""
@@ -268,11 +277,11 @@ class Distributor:
         if source not in asked.waiting:
             return []
         asked.waiting.discard(source)
-        fate = Fate.UNTOUCHED if message.text(_IS_OK) == "1" else Fate.REFUSED
+        fate = Fate.UNTOUCHED if message.text(_IS_OK) == "1" else _fate_of_no(message)
         asked.outcomes[source] = _outcome(source, fate, message)
         if asked.waiting:
             return []
-        if any(outcome.fate is Fate.REFUSED for outcome in asked.outcomes.values()):
+        if any(outcome.fate in _NO for outcome in asked.outcomes.values()):
             return self._finish(asked)
         agreed = [o.node for o in asked.outcomes.values() if o.fate is Fate.UNTOUCHED]
         asked.is_committed, asked.waiting = True, set(agreed)
@@ -318,6 +327,10 @@ def _answer(
     if reports:
         fields[_REPORTS] = packed_reports(reports)
     return Broadcast(message_of(**fields))
+
+
+def _fate_of_no(message: Message) -> Fate:
+    return Fate.DOUBTED if message.text(_IS_DOUBT) == "1" else Fate.REFUSED
 
 
 def _one_line(text: str) -> str:

@@ -7,6 +7,7 @@ which this machine has not gets the one this machine speaks through.
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from everbeat.config.files import bytes_from_text, text_from_bytes, words_of
@@ -40,16 +41,15 @@ def fitted(
     bundle: Bundle, present: Mapping[str, bytes | None], interfaces: Collection[str]
 ) -> Bundle:
     """Return the bundle as it is to be installed here."""
-    usual = usual_interface(present.get(HA_CF) or b"", interfaces)
-    return Bundle(
-        tuple(
-            FileContent(file.name, localized(file.content, interfaces, usual))
-            if file.name == HA_CF
-            else file
-            for file in bundle.files
-        ),
-        bundle.base,
+    here = present.get(HA_CF) or b""
+    usual = usual_interface(here, interfaces)
+    fitting = tuple(
+        FileContent(file.name, localized(file.content, interfaces, usual))
+        if file.name == HA_CF and file.content != here  # a person wrote this one here
+        else file
+        for file in bundle.files
     )
+    return replace(bundle, files=fitting)
 
 
 def usual_interface(ha_cf: bytes, interfaces: Collection[str]) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from everbeat.model.membership import Broadcast, RaiseGeneration
 from everbeat.model.operations import (
     AnnounceAddresses,
+    ForgetFailures,
     OperationDone,
     RunOperation,
     WatchResources,
@@ -53,6 +54,7 @@ ManagerEffect: TypeAlias = (
     RunnerEffect
     | AnnounceAddresses
     | WatchResources
+    | ForgetFailures
     | Broadcast
     | RaiseGeneration
     | EventRecorded

@@ -20,8 +20,11 @@ from everbeat.haresources.desk import Stage
 from everbeat.haresources.peers import NOTHING, Holdings, shown, with_empty_groups
 from everbeat.model.cluster import Quorum
 from everbeat.model.groups import AutoFailback
+from everbeat.model.operations import ForgetFailures
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from everbeat.haresources.desk import Desk
     from everbeat.haresources.effects import ManagerEffect
     from everbeat.model.cluster import HaConfig
@@ -63,6 +66,7 @@ def apply(desk: Desk, wanted: Reconfiguration, now_ms: int) -> list[ManagerEffec
     desk.requests = {key: due_ms for key, due_ms in desk.requests.items() if key in now}
     desk.grants = {key: node for key, node in desk.grants.items() if key in now}
     effects: list[ManagerEffect] = [*desk.runner.use(groups, config.monitoring, now_ms)]
+    effects += _forgotten(desk, groups)
     added, gone = now - former, former - now
     changed = added | gone | (desk.runner.moving() & now)
     if shown(changed) != NOTHING:
@@ -78,6 +82,13 @@ def apply(desk: Desk, wanted: Reconfiguration, now_ms: int) -> list[ManagerEffec
         if desk.live_peers() and not desk.is_legacy:
             effects.append(desk.announcement(desk.claims(), "returned"))  # the others answer
     return effects
+
+
+def _forgotten(desk: Desk, groups: Iterable[ResourceGroup]) -> list[ManagerEffect]:
+    """Forget the failures of what is in its group no more: the group is tried again at once."""
+    present = {(group.key, resource.text) for group in groups for resource in group.resources}
+    gone = (c.resource for c in desk.failures if (c.group, c.resource) not in present)
+    return [ForgetFailures(resource) for resource in dict.fromkeys(gone)]
 
 
 def _use(desk: Desk, config: HaConfig) -> None:

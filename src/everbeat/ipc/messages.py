@@ -93,17 +93,38 @@ class TestFencing(Struct, frozen=True):
     node: NodeName
 
 
+class GetInUse(Struct, frozen=True):
+    """Ask for the ha.cf and haresources this node runs with. Answered by InUse."""
+
+
+class InUse(Struct, frozen=True):
+    """The files as they were read, whatever is on disk by now; None: there was none."""
+
+    ha_cf: str | None
+    haresources: str | None
+
+
 class RequestReload(Struct, frozen=True):
-    """Use the files of this node as they are now. Answered by ReloadReply."""
+    """Use the files of this node as they are now. Answered by ReloadReply.
+
+    `is_insisted_on`: whatever is doubted (`config.doubts`).
+    """
+
+    is_insisted_on: bool = False
 
 
 class ReloadReply(Struct, frozen=True):
-    """Whether they are used; `later`: directives that wait for the next start of the node."""
+    """Whether they are used; `later`: directives that wait for the next start of the node.
+
+    `reports`: errors, and warnings that the files before did not bring. `is_doubted`: they are not
+    used because of warnings, and would be if a person insisted.
+    """
 
     is_accepted: bool
     text: str = ""
     later: tuple[str, ...] = ()
     reports: tuple[Report, ...] = ()
+    is_doubted: bool = False
 
 
 class Distribute(Struct, frozen=True):
@@ -147,10 +168,11 @@ CoreRequest: TypeAlias = (
     | ConfirmFenced
     | TestFencing
     | SendMessage
+    | GetInUse
     | RequestReload
     | Distribute
 )
-CoreReply: TypeAlias = StatusReply | EventsReply | Answer | ReloadReply | DistributeReply
+CoreReply: TypeAlias = StatusReply | EventsReply | Answer | InUse | ReloadReply | DistributeReply
 
 CORE_TYPES: Final[tuple[type, ...]] = (*get_args(CoreRequest), *get_args(CoreReply))
 """What core.sock speaks: requests in, replies out."""

@@ -30,10 +30,12 @@ class Bundle:
 
     `base`: name and SHA-256 (hex) of what the sender had before; a node that has something else
     refuses to have it replaced. A name that is missing here is replaced whatever it holds.
+    `is_insisted_on`: a person wants it whatever nodes doubt (`config.doubts`).
     """
 
     files: tuple[FileContent, ...]
     base: tuple[tuple[str, str], ...] = ()
+    is_insisted_on: bool = False
 
     @property
     def has_secret(self) -> bool:
@@ -46,6 +48,7 @@ class Fate(StrEnum):
 
     INSTALLED = "installed"
     REFUSED = "refused"  # it says why; nothing was changed anywhere
+    DOUBTED = "doubts it"  # as refused, but a person may insist
     SILENT = "silent"  # alive, but gave no answer in time
     UNTOUCHED = "untouched"  # it would have taken them, another node did not
     FAILED = "failed"  # it had agreed, and could not install or use them

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from everbeat.adapters.configuration_store import check_bundle, install_bundle
+from everbeat.adapters.config_files import read_configuration
+from everbeat.adapters.configuration_store import check_bundle, fitted_here, install_bundle
 from everbeat.adapters.file_store import StoreError, install_file, read_files
 from everbeat.config.any_host import AnyHost
 from everbeat.distribution.placing import digest_of
@@ -60,3 +61,42 @@ def test_a_bundle_is_checked_with_the_files_that_stay(tmp_path: Path) -> None:
     assert "haresources-node-unknown" in {report.code for report in reports}, reports
     stale = Bundle(bad.files, (("haresources", digest_of(b"something else")),))
     assert "haresources differs here" in check_bundle(tmp_path, stale, host)[1]
+
+
+class Scripts(AnyHost):
+    """A machine that has these resource scripts alone."""
+
+    def script_path(self, name: str) -> str | None:
+        return f"/scripts/{name}" if name == "web" else None
+
+    def has_unit(self, name: str) -> bool:
+        return name == "web"
+
+
+def test_only_what_a_change_brings_is_reported(tmp_path: Path) -> None:
+    (tmp_path / "ha.cf").write_bytes(HA_CF)
+    (tmp_path / "authkeys").write_bytes(KEYS)
+    (tmp_path / "haresources").write_bytes(b"alpha 10.0.0.1 old\n")
+    host = Scripts("alpha", ("eth0",))
+    in_use = read_configuration(tmp_path)
+    same = Bundle((FileContent("haresources", b"alpha 10.0.0.2 web\nalpha 10.0.0.1 old\n"),))
+    assert check_bundle(tmp_path, same, host, in_use) == ((), "")
+    more = Bundle((FileContent("haresources", b"alpha 10.0.0.1 old ngnix\n"),))
+    reports, _ = check_bundle(tmp_path, more, host, in_use)
+    assert [report.summary for report in reports] == [
+        "no script, built-in or service unit is called ngnix"
+    ]
+    (tmp_path / "haresources").write_bytes(b"alpha 10.0.0.1 old ngnix\n")
+    keys = Bundle((FileContent("authkeys", KEYS),))
+    reports, _ = check_bundle(tmp_path, keys, host, in_use)
+    assert [report.code for report in reports] == ["script-missing"], "edited, and not in use yet"
+
+
+def test_an_interface_that_a_person_wrote_here_is_not_exchanged(tmp_path: Path) -> None:
+    text = HA_CF + b"ucast eth9 10.0.0.2\n"
+    (tmp_path / "ha.cf").write_bytes(text)
+    here = fitted_here(tmp_path, Bundle((FileContent("ha.cf", text),)), AnyHost("a", ("eth0",)))
+    assert here.files[0].content == text
+    (tmp_path / "ha.cf").write_bytes(HA_CF)
+    there = fitted_here(tmp_path, Bundle((FileContent("ha.cf", text),)), AnyHost("a", ("eth0",)))
+    assert b"ucast eth0 10.0.0.2" in there.files[0].content

@@ -5,18 +5,22 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from everbeat.config.any_host import AnyHost
 from everbeat.config.authkeys import read_authkeys
 from everbeat.config.edits import (
     NewNode,
+    changed_groups,
     free_number,
     group_line,
     group_with,
     key_text,
+    taken_back,
     with_line,
     with_node,
     without_group,
 )
 from everbeat.config.files import ConfigFile
+from everbeat.config.haresources import read_haresources
 from everbeat.model.groups import ResourceGroup, ResourceSpec
 from everbeat.model.keys import AuthKey, AuthKeys
 from everbeat.model.names import GroupKey, NodeName
@@ -68,3 +72,47 @@ def test_keys_are_read_back_as_they_were_written(secrets: dict[int, bytes], choi
     assert set(read.keys) == set(keys.keys)
     number = free_number(keys)
     assert number is None or (number not in secrets and 1 <= number <= 15)
+
+
+def groups_of(text: str) -> tuple[ResourceGroup, ...]:
+    return read_haresources(ConfigFile("haresources", text), (), AnyHost("", ()))[0]
+
+
+def without(before: str, after: str, *keys: str) -> str:
+    """Return haresources when these groups of `after` have failed."""
+    former, new = groups_of(before), groups_of(after)
+    present = {group.key for group in new}
+    failed = [group for group in new if group.key in keys]
+    return taken_back(before, after, failed, [g for g in former if g.key not in present])
+
+
+BEFORE = "# ours\nalpha 10.0.0.1 web\nbeta 10.0.0.2 \\\n  mail\n"
+
+
+def test_new_and_changed_groups_are_those_with_other_resources() -> None:
+    after = BEFORE.replace("web", "web more").replace("beta", "alpha") + "alpha 10.0.0.3 news\n"
+    changed = changed_groups(groups_of(BEFORE), groups_of(after))
+    assert [group.key for group in changed] == ["10.0.0.1", "10.0.0.3"]
+
+
+def test_a_new_group_that_failed_is_taken_back_alone() -> None:
+    after = BEFORE + "alpha 10.0.0.3 ngnix\nalpha 10.0.0.4 news\n"
+    assert without(BEFORE, after, "10.0.0.3") == BEFORE + "alpha 10.0.0.4 news\n"
+
+
+def test_a_changed_group_that_failed_is_as_it_was_backslashes_and_all() -> None:
+    after = "# ours\nalpha 10.0.0.1 web\nbeta 10.0.0.2 mail ngnix\n"
+    assert without(BEFORE, after, "10.0.0.2") == BEFORE
+
+
+def test_a_group_that_was_renamed_and_failed_comes_back_under_its_name() -> None:
+    after = "# ours\nalpha 10.0.0.9 web ngnix\nbeta 10.0.0.2 \\\n  mail\n"
+    text = without(BEFORE, after, "10.0.0.9")
+    assert {g.key: g.resources for g in groups_of(text)} == {
+        g.key: g.resources for g in groups_of(BEFORE)
+    }
+
+
+def test_a_group_that_was_removed_stays_removed_when_another_one_fails() -> None:
+    after = "# ours\nbeta 10.0.0.2 \\\n  mail\nalpha 10.0.0.3 ngnix\n"
+    assert without(BEFORE, after, "10.0.0.3") == "# ours\nbeta 10.0.0.2 \\\n  mail\n"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -25,6 +25,7 @@ from everbeat.model.reports import Place, Report, Severity
 KEYS = AuthKeys(1, (AuthKey(1, "sha1", b"a secret word"),))
 FILES = Bundle((FileContent("haresources", b"alpha 10.0.0.1\n"),))
 NAMES = ("alpha", "beta", "gamma")
+DOUBT = Report(code="script-missing", severity=Severity.WARNING, summary="no unit ngnix")
 WRONG = Report(code="x", severity=Severity.ERROR, summary="no", place=Place("haresources", 1))
 
 
@@ -35,6 +36,7 @@ class Node:
     name: str
     distributor: Distributor
     is_refusing: bool = False
+    is_doubting: bool = False
     is_broken: bool = False
     installed: int = 0
 
@@ -55,13 +57,15 @@ class Cluster:
             distributor.use_keys(KEYS, None)
             self.nodes[name] = Node(name, distributor)
 
-    def ask(self, name: str, *others: Member, may_pass_over: bool = False) -> str:
+    def ask(
+        self, name: str, *others: Member, may_pass_over: bool = False, files: Bundle = FILES
+    ) -> str:
         """Ask a node to distribute; return why not."""
         members = others or tuple(
             Member(NodeName(n), is_live=True, dialect=1) for n in NAMES if n != name
         )
         reason, _, effects = self.nodes[name].distributor.on_request(
-            FILES, members, self.now_ms, may_pass_over=may_pass_over
+            files, members, self.now_ms, may_pass_over=may_pass_over
         )
         self.take(name, effects)
         return reason
@@ -77,7 +81,8 @@ class Cluster:
                     said = Message((*message.fields, *message_of(src=name).fields))
                     self.waiting += [(target, said) for target in targets if target]
                 case CheckFiles(offer):
-                    reports = (WRONG,) if node.is_refusing else ()
+                    reports = (DOUBT,) if node.is_doubting else ()
+                    reports += (WRONG,) if node.is_refusing else ()
                     self.take(name, node.distributor.on_checked(offer, reports, ""))
                 case InstallFiles(offer):
                     node.installed += not node.is_broken
@@ -136,6 +141,32 @@ def test_one_refuses_and_nobody_installs_and_its_reports_are_told() -> None:
     assert cluster.ask("beta") == ""
     cluster.settle()
     assert cluster.results[1].is_done
+
+
+def test_a_doubt_is_a_no_until_somebody_insists() -> None:
+    cluster = Cluster()
+    cluster.nodes["beta"].is_doubting = True
+    cluster.ask("alpha")
+    cluster.settle()
+    assert cluster.fates() == {
+        "alpha": Fate.UNTOUCHED,
+        "beta": Fate.DOUBTED,
+        "gamma": Fate.UNTOUCHED,
+    }
+    assert cluster.results[0].outcomes[1].reports == (DOUBT,)
+    assert not any(node.installed for node in cluster.nodes.values())
+    assert cluster.ask("alpha", files=replace(FILES, is_insisted_on=True)) == ""
+    cluster.settle()
+    assert cluster.results[1].is_done
+    assert cluster.results[1].outcomes[1].reports == (DOUBT,), "and it is shown"
+
+
+def test_nobody_can_insist_on_what_is_wrong() -> None:
+    cluster = Cluster()
+    cluster.nodes["beta"].is_doubting = cluster.nodes["beta"].is_refusing = True
+    cluster.ask("alpha", files=replace(FILES, is_insisted_on=True))
+    cluster.settle()
+    assert cluster.fates()["beta"] is Fate.REFUSED
 
 
 def test_one_is_silent_and_nobody_installs() -> None:

@@ -23,6 +23,7 @@ from everbeat.model.message import Message, message_of
 from everbeat.model.names import GroupKey, NodeName
 from everbeat.model.operations import (
     Action,
+    ForgetFailures,
     MonitorFailed,
     OperationDone,
     Outcome,
@@ -289,3 +290,17 @@ def test_a_monitor_that_fails_while_its_group_moves_is_late_news() -> None:
     beta.ran.clear()
     beta.fails("web")
     assert beta.ran == []
+
+
+def test_the_failures_of_what_left_its_group_are_forgotten() -> None:
+    beta = Beta()
+    count = ResourceFailures(
+        group=VIP, resource="web", count=1, is_barred=True, last_ms=1_000, clears_ms=9_000_000
+    )
+    beta.take(beta.manager.on_failures(BETA, (count,), beta.now_ms))
+    fewer = ResourceGroup(BETA, VIP, GROUP.resources[:2])
+    config = HaConfig(node=BETA, nodes=(ALPHA, BETA), auto_failback=AutoFailback.OFF)
+    _, effects = beta.manager.on_configuration(config, (fewer,), beta.now_ms)
+    assert ForgetFailures("web") in effects
+    _, effects = beta.manager.on_configuration(config, (GROUP,), beta.now_ms)
+    assert not [effect for effect in effects if isinstance(effect, ForgetFailures)]
