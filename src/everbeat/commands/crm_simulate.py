@@ -22,7 +22,7 @@ from everbeat.policy.emit.dot import render_dot
 from everbeat.policy.emit.execute import execute
 from everbeat.policy.emit.graph import build_graph
 from everbeat.policy.emit.graph_xml import render_graph
-from everbeat.policy.emit.summary import head_lines, revised_lines
+from everbeat.policy.emit.summary import head_lines, revised_block
 from everbeat.policy.emit.transition import NOT_VALIDATED
 from everbeat.policy.schedule import STAGES
 from everbeat.policy.simulation.inject import inject
@@ -295,7 +295,7 @@ class _Run:
             self._show(["", "Executing Cluster Transition:", *execution.lines])
             self._show(self._when.lines)
             if not options.is_quiet:
-                self._show(["", "Revised Cluster Status:", *revised_lines(plan, execution)])
+                self._show(revised_block(plan, execution))
             self._cib = execution.cib
         self._save("-O", lambda: render_tree(self._cib))
         if options.is_in_place and options.source not in (None, STDIN):

@@ -156,11 +156,8 @@ class _Evaluation:
     def _attribute_holds(self, condition: AttributeCondition) -> bool:
         facts = self._facts
         attributes = facts.node_attributes
-        if attributes is None:
-            if condition.needs_node:
-                return False
-            actual = None
-        else:
+        actual = None
+        if attributes is not None:
             actual = attributes.get(with_submatches(condition.attribute, facts.submatches))
         reference = condition.reference
         if reference is not None and condition.source != "literal":

@@ -47,7 +47,6 @@ class AttributeCondition:
         self.type_name: Final = type_name
         self.source: Final = source
         self.reference: Final = reference
-        self.needs_node: Final = attribute in {"#uname", "#id", "#kind"}
 
 
 @final

@@ -70,9 +70,11 @@ def test_a_reference_may_be_a_parameter_or_a_meta_of_the_resource() -> None:
     assert not judge(expression("load", "eq", value="limit"), facts).is_satisfied
 
 
-def test_without_a_node_its_name_is_nothing_and_other_attributes_are_missing() -> None:
+def test_without_a_node_all_attributes_are_missing_its_name_too() -> None:
     nowhere = RuleFacts()
-    assert not judge(expression("#uname", "ne", value="n1"), nowhere).is_satisfied
+    assert judge(expression("#uname", "ne", value="n1"), nowhere).is_satisfied
+    assert judge(expression("#id", "not_defined"), nowhere).is_satisfied
+    assert not judge(expression("#uname", "eq", value="n1"), nowhere).is_satisfied
     assert judge(expression("load", "not_defined"), nowhere).is_satisfied
 
 

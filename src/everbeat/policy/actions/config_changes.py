@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 
 from everbeat.policy.actions.create import change_task, new_action, task_action
 from everbeat.policy.actions.digests import (
+    MATCH,
     MISMATCH,
     RESTART,
     UNKNOWN,
     compare_digest,
+    only_secrets_differ,
     waits_for_address,
 )
 from everbeat.policy.actions.operations import find_operation
@@ -161,7 +163,7 @@ def cancel_operation(
 def make_cancel(plan: Plan, resource: Resource, task: str, interval: int, node: Node) -> Action:
     """Turn a recurring operation's action into its cancellation."""
     key = operation_key(resource.id, task, interval)
-    action = new_action(plan, resource, key, task, node, optional=False)
+    action = new_action(plan, resource, key, "cancel", node, optional=False)
     action.cancelled_task = task
     change_task(action, "cancel")
     action.meta["operation"] = task
@@ -177,6 +179,8 @@ def check_operation(plan: Plan, resource: Resource, node: Node, entry: Element) 
             cancel_operation(plan, resource, entry, node, "removed")
         return True
     result = compare_digest(plan, resource, node, entry)
+    if result != MATCH and only_secrets_differ(plan, resource, node, entry):
+        return False
     effective_task = task
     if interval == 0 and task in ("monitor", "migrate_from", "promote"):
         effective_task = "start"

@@ -144,6 +144,8 @@ def _make(
 
 def change_task(action: Action, task: str) -> None:
     """Turn an action into one of another task; its key stays."""
+    if action.task == task:
+        return
     action.task = task
     if action.resource is not None:
         known = action.resource.actions_by_task.setdefault(task, [])

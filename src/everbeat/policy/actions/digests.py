@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, final
 
 from everbeat.cib.tree import render_attribute
 from everbeat.policy.actions.operations import find_operation, operation_meta
+from everbeat.policy.score import integer_prefix
 from everbeat.policy.unpack.attributes import parameters_on, take_blocks
 from everbeat.policy.unpack.operation_order import interval_of
 from everbeat.policy.unpack.rules_seam import RuleFacts
@@ -28,7 +29,22 @@ RESTART: Final = 3
 _LEFT_OUT: Final = frozenset(
     ("id", "crm_feature_set", "op-digest", "on_node", "on_node_uuid", "pcmk_external_ip")
 )
-_DEVICE_SECRETS: Final = ("passwd", "password")
+_DEVICE_SECRETS: Final = ("passwd", "password", "user")
+_WHOLE_SINCE: Final = (3, 16, 0)  # shareable digests are made of all parameters but secrets
+_DEVICE_WORDS: Final = frozenset(
+    (
+        "provides",
+        "stonith-timeout",
+        "pcmk_action_limit",
+        "pcmk_delay_base",
+        "pcmk_delay_max",
+        "pcmk_host_argument",
+        "pcmk_host_check",
+        "pcmk_host_list",
+        "pcmk_host_map",
+    )
+)
+_DEVICE_ENDS: Final = ("_action", "_timeout", "_retries")
 
 
 @final
@@ -108,18 +124,19 @@ def compare_digest(plan: Plan, resource: Resource, node: Node, entry: Element) -
     """Compare the parameters of now with those an operation was run with."""
     digests = _digests_for(plan, resource, node, entry)
     recorded = entry.get("op-digest")
-    result = MATCH
     if digests.restart is not None and digests.restart != _restart_digest(resource, node, entry):
-        result = RESTART
-    elif recorded is None:
+        return RESTART
+    if recorded is None:
         return UNKNOWN
-    elif recorded != digests.every:
-        alters_start = interval_of(entry) == 0 and digests.has_extra
-        result = RESTART if alters_start else MISMATCH
-    if result != MATCH and entry.get("op-secure-digest") == digests.secure:
-        # The parameters that differ are secrets, which a copy of a configuration does not show.
+    if recorded == digests.every:
         return MATCH
-    return result
+    alters_start = interval_of(entry) == 0 and digests.has_extra
+    return RESTART if alters_start else MISMATCH
+
+
+def only_secrets_differ(plan: Plan, resource: Resource, node: Node, entry: Element) -> bool:
+    """Say whether all but secrets is as it was: a copy of a configuration does not show those."""
+    return entry.get("op-secure-digest") == _digests_for(plan, resource, node, entry).secure
 
 
 def _restart_digest(resource: Resource, node: Node, entry: Element) -> str | None:
@@ -145,23 +162,47 @@ def _digests_for(plan: Plan, resource: Resource, node: Node, entry: Element) -> 
         else:
             wanted = names.split()
             restart = digest_of({n: v for n, v in filtered.items() if n in wanted})
+    version = entry.get("crm_feature_set") or plan.cib.get("crm_feature_set")
     secrets = entry.text("op-secure-params").split()
-    secure = _shareable(resource, filtered, secrets)
+    secure = _shareable(plan, resource, node, filtered, secrets, version)
     digests = Digests(digest_of(filtered), digest_of(secure), restart, has_extra=has_extra)
     node.digests[key] = digests
     return digests
 
 
 def _shareable(
-    resource: Resource, parameters: dict[str, str], secrets: Sequence[str]
+    plan: Plan,
+    resource: Resource,
+    node: Node,
+    filtered: dict[str, str],
+    secrets: Sequence[str],
+    version: str | None,
 ) -> dict[str, str]:
+    """Leave out secrets, and what older versions did not know of: the version is the maker's."""
+    is_old = version is not None and _version(version) < _WHOLE_SINCE
+    own = parameters_on(plan, resource, node) if is_old else filtered
     return {
         name: value
-        for name, value in parameters.items()
+        for name, value in filtered.items()
         if name not in secrets
         and not name.startswith("CRM_meta_")
-        and not (resource.is_fence_device and name.startswith("pcmk_"))
+        and (not is_old or name in own)
+        and not (is_old and resource.is_fence_device and _is_of_devices(name))
     }
+
+
+def _version(text: str) -> tuple[int, ...]:
+    return tuple(integer_prefix(part) or 0 for part in text.split(".")[:3])
+
+
+def _is_of_devices(name: str) -> bool:
+    """Say whether a parameter is read by the cluster itself, whatever the agent of a device."""
+    if name in _DEVICE_WORDS:
+        return True
+    if not name.startswith("pcmk_"):
+        return False
+    _, line, end = name[5:].partition("_")
+    return line + end in _DEVICE_ENDS
 
 
 def digest_of_operation(
@@ -174,4 +215,6 @@ def digest_of_operation(
 def digest_for_unfencing(plan: Plan, device: Resource, node: Node) -> tuple[str, str]:
     """Return the whole and the shareable digest of an unfencing device on a node."""
     filtered, _ = _filtered(plan, device, node, "stonith-on", 0)
-    return digest_of(filtered), digest_of(_shareable(device, filtered, _DEVICE_SECRETS))
+    version = plan.cib.get("crm_feature_set")
+    secure = _shareable(plan, device, node, filtered, _DEVICE_SECRETS, version)
+    return digest_of(filtered), digest_of(secure)

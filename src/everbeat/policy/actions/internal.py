@@ -81,7 +81,7 @@ def _order_primitive(plan: Plan, resource: Resource) -> None:
         _order_with_launcher(plan, resource, resource.launcher)
     if resource.is_fence_device or resource.is_remote_connection():
         for node in allowed:
-            if node.is_remote:
+            if node.connection is not None:
                 resource.table.ban(node.index, _NOT_NESTED)
 
 

@@ -111,7 +111,7 @@ def create_notifications(plan: Plan, clone: Resource) -> None:
         data = _data(clone, task)
         if data is None:
             continue
-        _collect(plan, clone, data, with_activity=True)
+        _collect(clone, data)
         _fill_keys(plan, clone, data)
         _require_points(data)
         for primitive in clone.primitives():
@@ -122,8 +122,6 @@ def notify_implied_stop(plan: Plan, resource: Resource, node: Node, fence: Actio
     """Tell the other instances of a clone that one stopped because its node was fenced."""
     data = make_notify_data(plan, resource, "stop", None, fence)
     clone = resource.uber_parent()
-    _collect(plan, clone, data, with_activity=False)
-    _fill_keys(plan, clone, data)
     data.keys["notify_stop_resource"] = resource.id
     data.keys["notify_stop_uname"] = node.name
     for primitive in clone.primitives():
@@ -142,8 +140,7 @@ _LISTS: Final = (
 )
 
 
-def _collect(plan: Plan, clone: Resource, data: NotifyData, *, with_activity: bool) -> None:
-    del plan
+def _collect(clone: Resource, data: NotifyData) -> None:
     data.entries = {name: [] for name in _LISTS}
     for primitive in clone.primitives():
         node = primitive.active_on[0] if primitive.active_on else None
@@ -156,8 +153,6 @@ def _collect(plan: Plan, clone: Resource, data: NotifyData, *, with_activity: bo
             data.entries["unpromoted"].append(entry)
         elif primitive.role == PROMOTED:
             data.entries["promoted"].append(entry)
-        if not with_activity:
-            continue
         for action in primitive.actions:
             if action.is_optional or action.node is None or action.task not in _LISTS[:4]:
                 continue

@@ -41,8 +41,14 @@ def _compare(
     if known is None or entry.rstrip(",") in known:
         return
     if secure.rstrip(",") in (node.attributes.get("#digests-secure") or ""):
+        plan.notices.append(
+            f"Only 'private' parameters to {device.id} for unfencing {node.name} changed"
+        )
         return
     action.require()
+    plan.notices.append(
+        f"Parameters to {device.id} for unfencing {node.name} changed, try '{secure.rstrip(',')}'"
+    )
     plan.notices.append(
         f"notice: Unfencing node {node.name} because the definition of {device.id} changed"
     )

@@ -42,14 +42,13 @@ def change_lines(plan: Plan) -> list[str]:
     for action in reversed(plan.actions):
         if action.resource is not None or action.is_optional or action.node is None:
             continue
-        reason = f" '{action.reason}'" if action.reason else ""
-        if action.task == "stonith":
+        if action.task == "stonith" and action.reason:  # without a reason it is not told
             name = action.node.name
             connection = action.node.connection
             if connection is not None and connection.launcher is not None:
                 name = f"{name} (resource: {connection.launcher.id})"
             operation = action.meta.get("stonith_action", "")
-            lines.append(f"  * Fence ({operation}) {name}{reason}")
+            lines.append(f"  * Fence ({operation}) {name} '{action.reason}'")
     found: list[_Line] = []
     for resource in plan.resources:
         _collect(resource, found)

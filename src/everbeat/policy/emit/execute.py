@@ -109,15 +109,21 @@ def _history_name(plan: Plan, resource: Resource) -> str:
     xml_id = resource.xml_id if not resource.unique else resource.id
     if resource.removed and resource.history_id is not None:
         xml_id = resource.history_id
-    if xml_id in plan.resources_by_id or xml_id in plan.resources_by_history_id:
+    if _is_known(plan, xml_id):
         return xml_id
     if not resource.unique:
         long_id = resource.id
         if resource.history_id is not None and resource.history_id != resource.xml_id:
             long_id = resource.history_id
-        if long_id in plan.resources_by_id:
+        if _is_known(plan, long_id):
             return long_id
     return xml_id
+
+
+def _is_known(plan: Plan, name: str) -> bool:
+    """Say whether a resource has this id, or has it in history still."""
+    named = plan.resources_by_history_id.get(name, ())
+    return name in plan.resources_by_id or any(found.history_id == name for found in named)
 
 
 def _fire(plan: Plan, state: _Status, action: Action) -> str:

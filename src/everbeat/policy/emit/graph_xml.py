@@ -110,8 +110,7 @@ def _add_lock(action: Action, attributes: dict[str, str]) -> None:
     node, resource = action.node, action.resource
     if resource is None or resource.lock_node is None or node is not resource.lock_node:
         return
-    tasks = ("stop",) if node.shutdown else ("start", "stop", "monitor")
-    if action.task in tasks and action.interval_ms == 0 and not action.is_pseudo:
+    if not action.is_pseudo and (action.task == "stop" or not node.shutdown):
         attributes["shutdown-lock"] = str(resource.lock_time)
 
 
@@ -329,6 +328,6 @@ def _render_maintenance(plan: Plan, lines: list[str]) -> None:
         if node.is_remote and node.maintenance != node.remote_maintenance:
             state = "1" if node.maintenance else "0"
             lines.append(
-                f'          <node id="{render_attribute(node.id)}" node-in-maintenance="{state}"/>'
+                f'          <node id="{render_attribute(node.id)}" node_in_maintenance="{state}"/>'
             )
     lines.append("        </maintenance>")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from everbeat.policy.actions.create import is_active
 from everbeat.policy.plan import words
+from everbeat.policy.plan.placing import current_node
 from everbeat.policy.plan.words import (
     PRIMITIVE,
     PROMOTED,
@@ -53,7 +54,8 @@ _PENDING = {
 
 def status_lines(plan: Plan) -> list[str]:
     """Return the lists of nodes and resources."""
-    lines = ["  * Node List:", *_node_lines(plan), "", "  * Full List of Resources:"]
+    lines = ["  * Node List:", *_node_lines(plan), ""] if plan.nodes else []
+    lines.append("  * Full List of Resources:")
     found = len(lines)
     for resource in plan.resources:
         if resource.removed and not resource.active_on:
@@ -134,52 +136,47 @@ def printable_id(resource: Resource) -> str:
     return resource.id if resource.unique else resource.xml_id
 
 
+def _shown_node(resource: Resource) -> Node | None:
+    """Return the node a resource is shown on: where it runs, else where something is under way."""
+    return current_node(resource) or resource.pending_node
+
+
 def primitive_text(plan: Plan, resource: Resource, name: str, node: Node | None) -> str:
-    """Return one resource's line without its bullet."""
-    active = resource.active_on
-    shows_other = node is not None
-    if node is None and len(active) == 1:
-        node = active[0]
-    elif node is None and not active and resource.pending_node is not None:
-        node = resource.pending_node
-        shows_other = True
-    locked = resource.lock_node is not None and not active
-    if locked:
-        node = resource.lock_node
+    """Return one resource's line without its bullet; `node` is where its container or it is."""
+    is_multiple = len(resource.active_on) > 1
+    node = None if is_multiple else node or resource.lock_node
     words: list[str] = []
     if resource.removed:
         words.append(" ORPHANED")
     role = resource.role
     if role == STARTED and resource.is_promotable_part():
         role = UNPROMOTED
-    if resource.failed and role > STOPPED:
+    if resource.failed:
         words.append(" FAILED" + (" Promoted" if role == PROMOTED else ""))
-    elif resource.failed:
-        words.append(" FAILED")
     else:
         words.append(" " + _PENDING.get(resource.pending_task or "", ROLE_NAMES[role]))
-    if node is not None and (active or locked or shows_other):
+    if node is not None:
         words.append(" " + node.name)
     if role == STOPPED:
         rc = _probe_failure(plan, resource.id, node)
         if rc is not None:
             words.append(f" ({_EXIT_TEXTS.get(rc, 'error')})")
-    flags = _flags(resource, node, locked=locked)
+    flags = _flags(resource, node)
     if flags:
         words.append(f" ({', '.join(flags)})")
-    if len(active) > 1 and not shows_other:
-        words.append(f" [ {' '.join(n.name for n in active)} ]")
+    if is_multiple:
+        words.append(f" [ {' '.join(n.name for n in resource.active_on)} ]")
     return f"{name}\t({_agent(resource)}):\t{''.join(words)}"
 
 
-def _flags(resource: Resource, node: Node | None, *, locked: bool) -> list[str]:
+def _flags(resource: Resource, node: Node | None) -> list[str]:
     flags: list[str] = []
-    if resource.pending_task == "monitor":
-        flags.append("Monitoring")
     if node is not None and not node.online and node.unclean:
         flags.append("UNCLEAN")
-    if locked:
+    if node is not None and node is resource.lock_node:
         flags.append("LOCKED")
+    if resource.pending_task == "monitor":
+        flags.append("Monitoring")
     wanted = role_from_text(_wanted(resource))
     if wanted == STOPPED:
         flags.append("disabled")
@@ -206,7 +203,8 @@ def _resource_lines(plan: Plan, resource: Resource, indent: str, lines: list[str
             _bundle_lines(plan, resource, indent, lines)
         case _:
             if not resource.is_internal:
-                text = primitive_text(plan, resource, printable_id(resource), None)
+                node = _shown_node(resource)
+                text = primitive_text(plan, resource, printable_id(resource), node)
                 lines.append(f"{indent}* {text}")
 
 
@@ -228,7 +226,7 @@ def _in_parentheses(words: list[str]) -> str:
 def _group_lines(plan: Plan, group: Resource, indent: str, lines: list[str]) -> None:
     lines.append(f"{indent}* Resource Group: {group.id}{_in_parentheses(_state_words(group))}:")
     lines.extend(
-        f"{indent}  * {primitive_text(plan, member, printable_id(member), None)}"
+        f"{indent}  * {primitive_text(plan, member, printable_id(member), _shown_node(member))}"
         for member in group.children
     )
 
@@ -258,17 +256,15 @@ def _clone_lines(plan: Plan, clone: Resource, indent: str, lines: list[str]) -> 
         primitives = instance.primitives()
         some = any(is_active(p) for p in primitives)
         every = all(is_active(p) for p in primitives)
-        if instance.removed and not some:
-            continue
-        if clone.unique:
+        if clone.unique or instance.pending_task is not None:
             _resource_lines(plan, instance, inner, lines)
         elif not some:
             continue
         elif _is_unmanaged_or_failed(instance) or not every:
             _resource_lines(plan, instance, inner, lines)
         else:
-            node = primitives[0].active_on[0]
-            if (not node.online and node.unclean) or len(primitives[0].active_on) > 1:
+            node = _only_node(primitives)
+            if node is None or (not node.online and node.unclean):
                 _resource_lines(plan, instance, inner, lines)
             elif _role(instance) > UNPROMOTED:
                 promoted.append(node)
@@ -278,6 +274,12 @@ def _clone_lines(plan: Plan, clone: Resource, indent: str, lines: list[str]) -> 
     _name_list(inner, _started_word(clone), started, lines)
     if not clone.unique and clone.clone_max > len(promoted) + len(started):
         _stopped_lines(plan, clone, inner, lines)
+
+
+def _only_node(primitives: list[Resource]) -> Node | None:
+    """Return the one node on which all these run, or None where they run on several."""
+    node = primitives[0].active_on[0]
+    return node if all(other is node for p in primitives for other in p.active_on) else None
 
 
 def _started_word(clone: Resource) -> str:
@@ -303,11 +305,9 @@ def _stopped_lines(plan: Plan, clone: Resource, indent: str, lines: list[str]) -
             continue
         if any(node in p.active_on for p in clone.primitives()):
             continue
-        text = "Stopped"
+        text = "Stopped (disabled)" if disabled else "Stopped"
         rc = _probe_failure(plan, clone.child_xml.id, node)
-        if disabled:
-            text = "Stopped (disabled)"
-        elif rc is not None:
+        if rc is not None:
             text = f"Stopped ({_EXIT_TEXTS.get(rc, 'error')})"
         texts.setdefault(text, []).append(node)
     for text in sorted(texts):
@@ -333,10 +333,12 @@ def _bundle_lines(plan: Plan, bundle: Resource, indent: str, lines: list[str]) -
     parts = bundle.bundle
     assert parts is not None
     several = " set" if parts.replica_count > 1 else ""
-    words = ["unique"] if parts.per_host > 1 else []
-    words += _state_words(bundle)
-    title = f"{indent}* Container bundle{several}: {bundle.id} [{parts.image}]"
-    lines.append(f"{title}{_in_parentheses(words)}:")
+    words = " (unique)" if bundle.unique else ""
+    if bundle.maintenance:
+        words += " (maintenance)"
+    elif not bundle.managed:
+        words += " (unmanaged)"
+    lines.append(f"{indent}* Container bundle{several}: {bundle.id} [{parts.image}]{words}:")
     for replica in parts.replicas:
         container = replica.container
         assert container is not None
@@ -344,8 +346,7 @@ def _bundle_lines(plan: Plan, bundle: Resource, indent: str, lines: list[str]) -
         name = replica.remote.id if replica.remote is not None else container.id
         if replica.address is not None:
             name = f"{name} ({replica.address})"
-        node = container.active_on[0] if container.active_on else None
-        text = primitive_text(plan, shown, name, node)
+        text = primitive_text(plan, shown, name, current_node(container))
         lines.append(f"{indent}  * {text}")
 
 

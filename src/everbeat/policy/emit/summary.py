@@ -32,21 +32,31 @@ def render_summary(
     lines += ["", "Executing Cluster Transition:", *execution.lines]
     if date_line is not None:
         lines.append(date_line)
-    lines += ["", "Revised Cluster Status:", *revised_lines(plan, execution)]
+    lines += revised_block(plan, execution)
     return "\n".join(lines) + "\n"
 
 
 def revised_lines(plan: Plan, execution: Execution) -> list[str]:
     """Write the state as it is after an execution."""
+    return status_lines(_plan_after(plan, execution))
+
+
+def revised_block(plan: Plan, execution: Execution) -> list[str]:
+    """Write the state as it is after an execution, under its heading."""
+    after = _plan_after(plan, execution)
+    return [*after.notices, "", "Revised Cluster Status:", *status_lines(after)]
+
+
+def _plan_after(plan: Plan, execution: Execution) -> Plan:
     after = plan_from_cib(execution.cib, plan.now)
     for resource in after.all_resources():
         resource.pending_task = None  # what is under way is shown in the first list only
-    return status_lines(after)
+    return after
 
 
 def head_lines(plan: Plan) -> list[str]:
     """Write the state as it is, with what is special about it."""
-    lines: list[str] = []
+    lines = list(plan.notices)
     if plan.options.maintenance_mode:
         lines.append("              *** Resource management is DISABLED ***")
         lines.append("  The cluster will not attempt to start, stop or recover services")

@@ -10,13 +10,14 @@ with a prime modulus, growing to the power of two above four thirds of its entri
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from everbeat.policy.plan.node import Node
 
+_Item = TypeVar("_Item")
 _PRIMES: Final = {
     8: 7,
     16: 13,
@@ -73,13 +74,13 @@ def _grown(slots: list[Node | None], used: int) -> list[Node | None]:
     return grown
 
 
-def merge_sorted(nodes: list[Node], compare: Callable[[Node, Node], int]) -> list[Node]:
+def merge_sorted(items: list[_Item], compare: Callable[[_Item, _Item], int]) -> list[_Item]:
     """Sort by halves; with a comparison that goes in circles the way of sorting decides."""
-    if len(nodes) < 2:
-        return nodes
-    half = len(nodes) // 2
-    left, right = merge_sorted(nodes[:half], compare), merge_sorted(nodes[half:], compare)
-    merged: list[Node] = []
+    if len(items) < 2:
+        return items
+    half = len(items) // 2
+    left, right = merge_sorted(items[:half], compare), merge_sorted(items[half:], compare)
+    merged: list[_Item] = []
     i = j = 0
     while i < len(left) and j < len(right):
         if compare(left[i], right[j]) <= 0:

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 def current_node(resource: Resource) -> Node | None:
     """Return where a resource counts as running: a migration's source, else a clean node."""
-    if resource.partial_source is not None:
+    if resource.partial_source is not None and resource.partial_source in resource.active_on:
         return resource.partial_source
     if not resource.active_on:
         return None
-    if not resource.needs_fencing:
+    if resource.partial_source is None and not resource.needs_fencing:
         for node in resource.active_on:
             if node.online and not node.unclean:
                 return node

@@ -92,12 +92,11 @@ def node_colour(plan: Plan, node: Node) -> str | None:
     values = [v for n, v in node.attributes.items() if n.startswith("#health")]
     scores = [colours.get(v.lower(), score_from_text(v)) for v in values]
     words = [v.lower() for v in values]
-    if "red" in words:
+    plain = [s for s, w in zip(scores, words, strict=True) if w not in ("red", "yellow")]
+    if "red" in words or any(score <= colours["red"] for score in plain):
         return "RED"
-    numeric = [s for s, w in zip(scores, words, strict=True) if w not in colours]
-    if any(score <= colours["red"] for score in numeric) and colours["red"] < 0:
-        return "RED"
-    if "yellow" in words:
+    has_yellow = colours["yellow"] != colours["green"]
+    if "yellow" in words or (has_yellow and any(score <= colours["yellow"] for score in plain)):
         return "YELLOW"
     return None
 

@@ -54,6 +54,7 @@ class _Recipe:
         replicas = integer_prefix(agent.get("replicas") or "") or 0
         self.replicas: Final = max(1, replicas or self.promoted_max)
         self.per_host = max(1, integer_prefix(agent.get("replicas-per-host") or "1") or 1)
+        self.is_unique: Final = self.per_host > 1  # as written, whatever becomes of it
         self.command: Final = agent.get("run-command")
         self.options: Final = agent.get("options")
         self.network_name: Final = agent.get("network")
@@ -107,7 +108,7 @@ def unpack_bundle(plan: Plan, bundle: Resource, make: MakeResource) -> bool:
     bundle.bundle = parts
     parts.promoted_max, parts.replica_count = recipe.promoted_max, recipe.replicas
     parts.per_host, parts.image, parts.agent = recipe.per_host, recipe.image, recipe.agent
-    bundle.unique = recipe.per_host > 1
+    bundle.unique = recipe.is_unique
     if child is not None:
         parts.clone = make(plan, _clone_element(recipe, child), bundle, None)
         if parts.clone is None:
@@ -172,9 +173,9 @@ def _make_replicas(plan: Plan, bundle: Resource, recipe: _Recipe, make: MakeReso
         replica = Replica(offset)
         replica.address = address
         if address is not None:
-            if recipe.agent in ("docker", "podman") and recipe.add_host:
+            if recipe.add_host:
                 entries.append(f" --add-host={recipe.name}-{offset}:{address}")
-            elif recipe.agent not in ("docker", "podman"):
+            else:
                 entries.append(f" --hosts-entry={address}={recipe.name}-{offset}")
             address = _address_after(address)
         if parts.clone is not None:

@@ -139,14 +139,18 @@ def _between_sets(
 ) -> None:
     dependent_role = colocation_role(dependents.get("role"))
     primary_role = colocation_role(primaries.get("role"))
-    first = set_members(plan, dependents)
-    second = set_members(plan, primaries)
+    first = [ref.id for ref in dependents.all("resource_ref")]
+    second = [ref.id for ref in primaries.all("resource_ref")]
     if _is_sequential(dependents):
         first = first[:1]
     if _is_sequential(primaries):
         second = second[-1:]
-    for dependent in first:
-        for primary in second:
+    for dependent_name in first:
+        dependent = constrained_resource(plan, dependent_name)
+        for primary_name in second:
+            primary = constrained_resource(plan, primary_name)
+            if dependent is None or primary is None:
+                continue
             _record(
                 plan, element, element.id, dependent, primary, score, dependent_role, primary_role
             )

@@ -24,10 +24,18 @@ def constrained_resource(plan: Plan, name: str | None) -> Resource | None:
 
 
 def set_members(plan: Plan, resource_set: Element) -> list[Resource]:
-    """Return the resources of a set, in order; unknown names are left out."""
+    """Return the resources of a set, in order, up to the first name that is unknown."""
     found: list[Resource] = []
     for ref in resource_set.all("resource_ref"):
         resource = constrained_resource(plan, ref.id)
-        if resource is not None:
-            found.append(resource)
+        if resource is None:
+            break
+        found.append(resource)
     return found
+
+
+def is_known_set(plan: Plan, resource_set: Element) -> bool:
+    """Say whether a set names only resources that there are, and is one itself."""
+    if resource_set.get("id-ref") is not None:
+        return False
+    return len(set_members(plan, resource_set)) == len(resource_set.all("resource_ref"))

@@ -21,7 +21,11 @@ from everbeat.policy.plan.words import (
 )
 from everbeat.policy.score import score_from_text
 from everbeat.policy.unpack.attributes import parameters_on
-from everbeat.policy.unpack.constraint_parts import constrained_resource, set_members
+from everbeat.policy.unpack.constraint_parts import (
+    constrained_resource,
+    is_known_set,
+    set_members,
+)
 from everbeat.policy.unpack.rules_seam import RuleFacts, expand_submatches, rule_passes
 
 if TYPE_CHECKING:
@@ -49,6 +53,8 @@ def unpack_location(plan: Plan, element: Element) -> None:
         for resource in set_members(plan, block):
             role = block.get("role") or element.get("role")
             _apply(plan, element, resource, role, block.get("score") or element.get("score"), None)
+        if not is_known_set(plan, block):
+            return  # what comes after an unknown name is ignored with it
 
 
 def _unpack_pattern(plan: Plan, element: Element, pattern: str) -> None:

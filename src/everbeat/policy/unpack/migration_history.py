@@ -56,7 +56,7 @@ def _succeeded(entry: Element | None) -> bool:
     return entry is not None and entry.text("op-status") == "0" and entry.text("rc-code") == "0"
 
 
-def _other_after(plan: Plan, resource: Resource, node: str, entry: Element, *, same: bool) -> bool:
+def _other_after(plan: Plan, resource: Resource, node: str, entry: Element) -> bool:
     for other in entries_of(plan, resource.id, node):
         if other is entry or other.text("operation") not in (
             "start",
@@ -65,21 +65,19 @@ def _other_after(plan: Plan, resource: Resource, node: str, entry: Element, *, s
             "migrate_from",
         ):
             continue
-        if compare_age(other, entry, same_node=same) > 0:
+        if compare_age(other, entry) > 0:
             return True
     return False
 
 
-def _not_running_after(
-    plan: Plan, resource: Resource, node: str, entry: Element, *, same: bool
-) -> bool:
+def _not_running_after(plan: Plan, resource: Resource, node: str, entry: Element) -> bool:
     for other in entries_of(plan, resource.id, node):
         if (
             other.text("operation") == "monitor"
             and other.text("rc-code") == "7"
             and other.text("op-status") == "0"
             and interval_of(other) == 0
-            and compare_age(other, entry, same_node=same) > 0
+            and compare_age(other, entry) > 0
         ):
             return True
     return False
@@ -91,15 +89,10 @@ def _newer_state(
     """Say whether the node's history went on after the migration."""
     entry = come if come is not None else to
     assert entry is not None
-    happened_on_target = come is not None
     if come is not None and to is not None and come.text("migrate_source").lower() == node.lower():
-        entry, happened_on_target = to, False
-    same = (
-        entry.text("migrate_target" if happened_on_target else "migrate_source").lower()
-        == node.lower()
-    )
-    return _other_after(plan, resource, node, entry, same=same) or _not_running_after(
-        plan, resource, node, entry, same=same
+        entry = to
+    return _other_after(plan, resource, node, entry) or _not_running_after(
+        plan, resource, node, entry
     )
 
 
@@ -134,7 +127,7 @@ def migrate_to_succeeded(plan: Plan, resource: Resource, node: Node, entry: Elem
     if ends is None or ends[0].lower() != node.name.lower():
         return
     source, target_name = ends
-    moved_on = _other_after(plan, resource, source, entry, same=True)
+    moved_on = _other_after(plan, resource, source, entry)
     come = _find(plan, resource, target_name, "migrate_from", source=source)
     if come is not None and moved_on:
         return
@@ -181,7 +174,7 @@ def migrate_to_failed(plan: Plan, resource: Resource, node: Node, entry: Element
     if target is not None and not _newer_state(plan, resource, target_name, entry, come):
         if target.online:
             add_running(plan, resource, target)
-    elif not _other_after(plan, resource, source, entry, same=True):
+    elif not _other_after(plan, resource, source, entry):
         resource.dangling_sources.insert(0, node)
 
 

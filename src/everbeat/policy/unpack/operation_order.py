@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from functools import cmp_to_key
 from typing import TYPE_CHECKING, Final, final
 
+from everbeat.policy.plan.hash_order import merge_sorted
 from everbeat.policy.score import integer_prefix
 from everbeat.policy.values import interval_ms
 
@@ -39,14 +39,16 @@ def call_id(entry: Element) -> int:
     return 0 if value is None else value
 
 
-def compare_age(a: Element, b: Element, *, same_node: bool = True) -> int:
+def compare_age(a: Element, b: Element) -> int:
     """Compare two entries: negative where `a` is the older one.
 
-    `same_node` counts where an entry does not say on which node it was run.
+    Call numbers count on one node only. Two entries are of the same node if both name the same
+    one, or neither names any.
     """
     left, right = a.get("on_node"), b.get("on_node")
-    if left is not None and right is not None:
-        same_node = left.lower() == right.lower()
+    same_node = (None if left is None else left.lower()) == (
+        None if right is None else right.lower()
+    )
     if same_node and a.id == b.id:
         return 0
     a_call, b_call = call_id(a), call_id(b)
@@ -69,10 +71,8 @@ def _compare_changes(a: Element, b: Element) -> int:
 
 def _compare_pending(a: Element, b: Element, a_call: int) -> int:
     left, right = _magic_key(a), _magic_key(b)
-    if left is None:
-        return -1 if right is not None else 0
-    if right is None:
-        return 1
+    if left is None or right is None:
+        return 0
     if left.asker != right.asker or left.transition == right.transition:
         return 1 if a_call == -1 else -1
     if left.transition == -1 or right.transition == -1:
@@ -93,8 +93,7 @@ def _magic_key(entry: Element) -> TransitionKey | None:
 def sorted_entries(history: Element) -> list[Element]:
     """Return a resource's entries, oldest first."""
     entries = [child for child in reversed(history.children) if child.tag == "lrm_rsc_op"]
-    entries.sort(key=cmp_to_key(compare_age))
-    return entries
+    return merge_sorted(entries, compare_age)
 
 
 def start_and_stop_index(entries: list[Element]) -> tuple[int, int]:

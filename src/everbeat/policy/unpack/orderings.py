@@ -23,7 +23,11 @@ from everbeat.policy.plan.words import (
     UNRUNNABLE_FIRST_BLOCKS,
 )
 from everbeat.policy.score import integer_prefix, score_from_text
-from everbeat.policy.unpack.constraint_parts import constrained_resource, set_members
+from everbeat.policy.unpack.constraint_parts import (
+    constrained_resource,
+    is_known_set,
+    set_members,
+)
 from everbeat.policy.values import boolean_from_text, operation_key
 
 if TYPE_CHECKING:
@@ -158,6 +162,8 @@ def _unpack_sets(plan: Plan, element: Element, sets: list[Element]) -> None:
     symmetry = _symmetry(element, kind, None)
     previous: Element | None = None
     for block in sets:
+        if not is_known_set(plan, block):
+            return  # what comes after an unknown name is ignored with it
         _order_inside(plan, block, kind, symmetry)
         if previous is not None:
             _order_sets(plan, previous, block, kind, symmetry)

@@ -57,15 +57,18 @@ def unpack_resources(plan: Plan, resources: Element | None) -> None:
             plan.resources.append(resource)
     join_connections(plan)
     plan.resources.sort(key=lambda resource: -resource.priority)
-    if plan.options.have_watchdog or any(r.is_fence_device for r in plan.all_resources()):
+    if plan.options.have_watchdog:
         plan.have_fencing = True
 
 
-def expand_template(plan: Plan, xml: Element) -> Element:
-    """Apply the template a primitive names: its own words come after the template's."""
-    template = plan.elements_by_id.get(xml.text("template")) if xml.get("template") else None
-    if template is None:
+def expand_template(plan: Plan, xml: Element) -> Element | None:
+    """Apply the template a primitive names, own words after the template's; None: there is none."""
+    name = xml.get("template")
+    if name is None:
         return xml
+    template = plan.elements_by_id.get(name)
+    if template is None or template.tag != "template":
+        return None
     plan.templates.setdefault(template.id, []).append(xml.id)
     attributes = {**template.attributes, **xml.attributes}
     attributes.pop("template", None)
@@ -97,7 +100,10 @@ def unpack_resource(
     if variant is None:
         return None
     if variant == PRIMITIVE:
-        xml = expand_template(plan, xml)
+        expanded = expand_template(plan, xml)
+        if expanded is None:
+            return None
+        xml = expanded
     name = xml.id if instance is None else f"{xml.id}:{instance}"
     resource = Resource(name, variant, xml, parent)
     if instance is not None:
@@ -107,11 +113,20 @@ def unpack_resource(
     fill_meta(plan, resource, _section(plan, "rsc_defaults"))
     apply_meta(plan, resource)
     if not _unpack_variant(plan, resource, instance):
+        _forget(plan, resource)
         return None
     if plan.options.symmetric or (resource.is_remote_connection() and "container" in resource.meta):
         allow_all_nodes(plan, resource)
     take_utilization(plan, xml, resource.utilization)
     return resource
+
+
+def _forget(plan: Plan, resource: Resource) -> None:
+    """Leave nothing by which a resource that cannot be used could be found."""
+    if plan.resources_by_id.get(resource.id) is resource:
+        del plan.resources_by_id[resource.id]
+    for child in resource.children:
+        _forget(plan, child)
 
 
 def _section(plan: Plan, tag: str) -> Element | None:
@@ -124,12 +139,12 @@ def _take_operations(plan: Plan, resource: Resource) -> None:
         if child.tag != "operations":
             continue
         reference = child.get("id-ref")
-        block = child if reference is None else plan.elements_by_id.get(reference, child)
-        for op in block.all("op"):
+        block = child if reference is None else plan.elements_by_id.get(reference)
+        for op in [] if block is None else block.all("op"):
             target = op.get("id-ref")
-            resource.operations.append(
-                op if target is None else plan.elements_by_id.get(target, op)
-            )
+            found = op if target is None else plan.elements_by_id.get(target)
+            if found is not None:
+                resource.operations.append(found)
 
 
 def allow_all_nodes(plan: Plan, resource: Resource) -> None:
@@ -172,6 +187,8 @@ def apply_meta(plan: Plan, resource: Resource) -> None:
     threshold = score_from_text(meta.get("migration-threshold"), INFINITY)
     resource.migration_threshold = INFINITY if threshold < 0 else threshold
     resource.is_fence_device = resource.xml.get("class") == "stonith"
+    if resource.is_fence_device:
+        plan.have_fencing = True
     resource.is_internal = is_true(meta.get("internal_rsc"))
     _apply_requires(plan, resource)
     resource.failure_timeout_ms = interval_ms(meta.get("failure-timeout"))
@@ -267,7 +284,8 @@ def unpack_clone(plan: Plan, clone: Resource) -> bool:
         return False
     clone.child_xml = child
     members = [child] if child.tag == "primitive" else child.all("primitive")
-    is_single = any(expand_template(plan, m).get("class") in _SINGLE_CLASSES for m in members)
+    expanded = [expand_template(plan, member) for member in members]
+    is_single = any(m is not None and m.get("class") in _SINGLE_CLASSES for m in expanded)
     if is_single and clone.promotable:
         return False
     is_forced = is_single and clone.unique

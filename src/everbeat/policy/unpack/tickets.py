@@ -14,7 +14,11 @@ from everbeat.policy.plan.placing import score_everywhere
 from everbeat.policy.plan.table import Cause
 from everbeat.policy.plan.words import PROMOTED, ROLE_UNKNOWN, STARTED, role_from_text
 from everbeat.policy.score import INFINITY
-from everbeat.policy.unpack.constraint_parts import constrained_resource, set_members
+from everbeat.policy.unpack.constraint_parts import (
+    constrained_resource,
+    is_known_set,
+    set_members,
+)
 
 if TYPE_CHECKING:
     from everbeat.cib.tree import Element
@@ -31,6 +35,8 @@ def unpack_ticket_use(plan: Plan, element: Element) -> None:
     if sets:
         for block in sets:
             uses += [(resource, block.get("role")) for resource in set_members(plan, block)]
+            if not is_known_set(plan, block):
+                break  # what comes after an unknown name is ignored with it
     else:
         resource = constrained_resource(plan, element.get("rsc"))
         if resource is not None:

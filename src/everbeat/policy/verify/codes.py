@@ -35,11 +35,11 @@ FORM: Final = (
     Code("number-too-large", _E, "More instances, or more digits, than any cluster has."),
     Code("id-twice", _E, "Two elements of the configuration have the same id."),
     Code("id-malformed", _E, "An id begins with a letter and has no blanks or colons."),
-    Code("reference-unknown", _E, "An attribute refers to an id that no element has."),
     Code("child-missing", _E, "A group, clone, bundle or constraint lacks what it is about."),
 )
 
 SENSE: Final = (
+    Code("reference-unknown", _W, "What an id names does not exist; it is ignored."),
     Code("fencing-no-device", _E, "Fencing is enabled without a device: nothing is started."),
     Code("fencing-disabled", _W, "Without fencing, data is not safe when a node is lost."),
     Code("quorum-ignored", _W, "Without quorum and fencing, both halves of a split run all."),

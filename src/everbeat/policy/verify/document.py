@@ -108,7 +108,8 @@ def _check_references(sheet: Sheet, configuration: Element, known: set[str]) -> 
             if target is None or target in known:
                 continue
             text = f"{attribute}={target!r} of <{element.tag}> refers to nothing"
-            sheet.report("reference-unknown", text, hint(target, known), element)
+            remedy = hint(target, known)
+            sheet.report("reference-unknown", f"{text} and is ignored", remedy, element)
 
 
 def _check_contents(sheet: Sheet, configuration: Element) -> None:

@@ -87,7 +87,9 @@ FORMS: Final = {
         "id", "rsc rsc-role with-rsc with-rsc-role node-attribute score influence", "resource_set"
     ),
     "rsc_order": Form(
-        "id", "first first-action then then-action kind symmetrical require-all", "resource_set"
+        "id",
+        "first first-action then then-action kind symmetrical require-all score",
+        "resource_set",
     ),
     "rsc_ticket": Form("id ticket", "rsc rsc-role loss-policy", "resource_set"),
     "resource_set": Form(
