@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 if "EVERBEAT_COMPILED" in os.environ:  # before the first import of everbeat, the next line
     sys.path.insert(0, os.environ["EVERBEAT_COMPILED"])
@@ -19,6 +20,10 @@ from everbeat.adapters.namespaces import can_make_spaces
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+
+# No test asserts speed: a busy machine is no reason to fail.
+settings.register_profile("everbeat", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("everbeat")
 
 SHARED = Path(os.environ.get("EVERBEAT_SHARED", Path(__file__).parents[2] / "shared"))
 HEARTBEAT_PROGRAM = "/usr/libexec/heartbeat/heartbeat"

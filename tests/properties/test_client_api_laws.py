@@ -52,7 +52,7 @@ steps = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(steps, max_size=40))
 def test_whatever_is_said_the_api_answers_in_bounds(
     history: list[tuple[str, int, Message]],

@@ -68,7 +68,7 @@ def parsed_of(
 @example("\0" * 100, "\0", "\0", 0o600)
 @example("x" * 1_000_000, "1 " * 100_000, "alpha " + "1.2" * 100_000, 0o600)
 @example("deadtime " + "9" * 5000, "auth " + "9" * 5000, "9.9.9." * 2000, 0o600)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_text_is_read_without_raising_and_always_the_same(
     ha_cf: str | None, authkeys: str | None, haresources: str | None, mode: int
 ) -> None:

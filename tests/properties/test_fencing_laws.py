@@ -67,7 +67,7 @@ def answer(order: RunFencing, outcome: FenceOutcome) -> FencingDone:
 
 
 @given(moves=MOVES)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_only_done_a_person_or_another_node_confirms(
     moves: list[tuple[str, NodeName, FenceOutcome, int]],
 ) -> None:
@@ -191,7 +191,7 @@ def _world(quorum: Quorum, nodes: tuple[NodeName, ...]) -> _World:
 
 
 @given(moves=MOVES, quorum=st.sampled_from([Quorum.FENCING, Quorum.VOTES]))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_the_manager_hears_of_no_death_that_is_not_safe(
     moves: list[tuple[str, NodeName, FenceOutcome, int]], quorum: Quorum
 ) -> None:

@@ -45,7 +45,7 @@ st.register_type_strategy(int, numbers)
 
 
 @pytest.mark.parametrize("kind", ALL_TYPES, ids=lambda kind: kind.__name__)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.data())
 def test_every_registered_value_survives(kind: type, data: st.DataObject) -> None:
     value = data.draw(st.from_type(kind))
@@ -59,7 +59,6 @@ def test_garbage_is_an_ipc_error(data: bytes) -> None:
 
 
 @given(st.sampled_from(ALL_TYPES), st.binary(max_size=3), st.integers(0, 200), st.data())
-@settings(deadline=None)
 def test_damaged_values_are_values_or_ipc_errors(
     kind: type, damage: bytes, place: int, data: st.DataObject
 ) -> None:

@@ -39,7 +39,7 @@ def pair(seed: int) -> World:
     return world
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 2**32), loss=st.integers(0, 350), delay=st.integers(0, 120))
 def test_two_nodes_become_active_for_each_other_over_a_lossy_wire(
     seed: int, loss: int, delay: int
@@ -58,7 +58,7 @@ def test_two_nodes_become_active_for_each_other_over_a_lossy_wire(
     world.assert_facts_are_complete()
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 2**32), loss=st.integers(0, 300), delay=st.integers(0, 150))
 def test_every_message_arrives_exactly_once_after_the_loss_stops(
     seed: int, loss: int, delay: int
@@ -83,7 +83,7 @@ def test_every_message_arrives_exactly_once_after_the_loss_stops(
     assert world.received("alpha", "test") == [str(number) for number in range(60)]
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(seed=st.integers(0, 2**32), count=st.integers(1, 240))
 def test_a_gap_of_up_to_250_messages_fills_after_the_loss_stops(seed: int, count: int) -> None:
     world = pair(seed)
@@ -97,7 +97,7 @@ def test_a_gap_of_up_to_250_messages_fills_after_the_loss_stops(seed: int, count
     assert sorted(world.received("beta", "test"), key=int) == [str(n) for n in range(count)]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 2**32), phase_ms=st.integers(0, 999))
 def test_a_dead_peer_is_declared_one_millisecond_after_its_deadtime_and_never_before(
     seed: int, phase_ms: int
@@ -115,7 +115,7 @@ def test_a_dead_peer_is_declared_one_millisecond_after_its_deadtime_and_never_be
     assert deaths[0].at_ms == deaths[0].last_heard_ms + TIMING.deadtime_ms + 1
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(seed=st.integers(0, 2**32), used=st.integers(0, 1_200))
 def test_a_restarted_link_process_costs_its_peer_a_gap_and_no_status_change(
     seed: int, used: int
@@ -257,4 +257,4 @@ class Cluster(RuleBasedStateMachine):
 
 
 TestCluster = Cluster.TestCase
-TestCluster.settings = settings(max_examples=15, stateful_step_count=12, deadline=None)
+TestCluster.settings = settings(max_examples=15, stateful_step_count=12)

@@ -22,9 +22,7 @@ if TYPE_CHECKING:
 
 NOW = 1_700_000_000
 RUNS_MAX = 5
-SHORT = settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
-)
+SHORT = settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 
 
 def decided(text: str) -> tuple[Plan, list[Synapse]]:

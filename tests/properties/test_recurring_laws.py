@@ -176,4 +176,4 @@ class MonitoringMachine(RuleBasedStateMachine):
 
 
 TestMonitoring = MonitoringMachine.TestCase
-TestMonitoring.settings = settings(max_examples=30, stateful_step_count=40, deadline=None)
+TestMonitoring.settings = settings(max_examples=30, stateful_step_count=40)

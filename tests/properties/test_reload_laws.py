@@ -93,7 +93,7 @@ def places(table: Table) -> set[tuple[GroupKey, str]]:
 
 
 @given(TABLES, TABLES)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_what_is_in_both_is_not_touched_and_the_rest_gets_there(old: Table, new: Table) -> None:
     world = Scripts(old)
     world.take(world.runner.acquire(list(map(GroupKey, old)), "test", 0))
@@ -114,7 +114,7 @@ def test_what_is_in_both_is_not_touched_and_the_rest_gets_there(old: Table, new:
 
 
 @given(TABLES, st.lists(st.tuples(TABLES, NUMBERS), min_size=1, max_size=4), NUMBERS)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_changes_that_overtake_each_other_end_with_the_last(
     old: Table, changes: list[tuple[Table, list[int]]], first: list[int]
 ) -> None:

@@ -99,7 +99,7 @@ STEPS = st.lists(st.tuples(st.sampled_from(WHAT), st.integers(0, 9)), max_size=6
 
 
 @given(STEPS)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_one_operation_for_each_group_and_script_and_all_is_told(
     steps: list[tuple[str, int]],
 ) -> None:
@@ -124,7 +124,7 @@ def test_one_operation_for_each_group_and_script_and_all_is_told(
 
 
 @given(STEPS)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_once_scripts_behave_every_group_gets_where_it_is_wanted(
     steps: list[tuple[str, int]],
 ) -> None:

@@ -63,7 +63,7 @@ class World:
             self.perform(list(self.supervisor.on_exited(child, exit_code, now_ms)))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(STEPS)
 def test_starts_signals_and_the_end_fit_the_processes(
     steps: list[tuple[str, Child, int, int]],

@@ -178,7 +178,7 @@ class WitnessWorld(RuleBasedStateMachine):
 
 
 WitnessWorld.TestCase.settings = settings(
-    max_examples=120, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=120, stateful_step_count=40, suppress_health_check=list(HealthCheck)
 )
 TestOneSideAtATime = WitnessWorld.TestCase
 

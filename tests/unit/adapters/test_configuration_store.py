@@ -83,9 +83,7 @@ def test_only_what_a_change_brings_is_reported(tmp_path: Path) -> None:
     assert check_bundle(tmp_path, same, host, in_use) == ((), "")
     more = Bundle((FileContent("haresources", b"alpha 10.0.0.1 old ngnix\n"),))
     reports, _ = check_bundle(tmp_path, more, host, in_use)
-    assert [report.summary for report in reports] == [
-        "no script, built-in or unit is called ngnix"
-    ]
+    assert [report.summary for report in reports] == ["no script, built-in or unit is called ngnix"]
     (tmp_path / "haresources").write_bytes(b"alpha 10.0.0.1 old ngnix\n")
     keys = Bundle((FileContent("authkeys", KEYS),))
     reports, _ = check_bundle(tmp_path, keys, host, in_use)
