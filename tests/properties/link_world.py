@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import heapq
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import TYPE_CHECKING
 
+from everbeat.adapters.cipher import cipher_for
+from everbeat.membership.identity import KnownLife, continuing_identity
 from everbeat.model.cluster import HaConfig, Medium, MediumKind, Timing
 from everbeat.model.keys import AuthKey, AuthKeys
 from everbeat.model.members import MembershipView
 from everbeat.model.membership import MessageReceived, fold
 from everbeat.model.names import LinkName, NodeName
+from everbeat.node.link_effects import PersistLives
 from everbeat.node.link_node import (
     Identity,
     LinkEffect,
@@ -74,27 +77,47 @@ class Machine:
     sent: list[bytes] = field(default_factory=list)
     generation: int = 0
     reserved: int = 0
+    known: tuple[KnownLife, ...] = ()
 
 
 class World:
     """All media are broadcast segments that everybody is on."""
 
-    def __init__(self, seed: int, now_ms: int = 1_000_000) -> None:
+    def __init__(self, seed: int, now_ms: int = 1_000_000, keys: AuthKeys = KEYS) -> None:
+        self.keys = keys
         self.random = Random(seed)  # noqa: S311 - repeatable on purpose
         self.now_ms = now_ms
         self.faults = Faults()
         self.machines: dict[str, Machine] = {}
+        self._configs: dict[str, HaConfig] = {}
         self._deliveries: list[tuple[int, int, str, int, bytes, str]] = []
         self._count = 0
 
     def start(self, config: HaConfig, identity: Identity | None = None) -> LinkNode:
         name = str(config.node)
         identity = identity or identity_of(name)
-        node = LinkNode(config, KEYS, identity, self.random)
+        node = LinkNode(config, self.keys, identity, self.random, cipher_for(self.keys))
         self.machines[name] = Machine(node, generation=identity.generation)
+        self._configs[name] = config
         node.on_surroundings(1_700_000_000, "0.10 0.20")
         self.carry_out(name, node.on_start(self.now_ms))
         return node
+
+    def replace_link(self, name: str) -> None:
+        """Let another link process go on, as the keeper does."""
+        former = self.machines[name]
+        identity = continuing_identity(identity_of(name).uuid, former.generation, former.reserved)
+        identity = replace(identity, known=former.known)
+        node = LinkNode(
+            self._configs[name], self.keys, identity, self.random, cipher_for(self.keys)
+        )
+        former.node, former.is_alive = node, True
+        node.on_surroundings(1_700_000_000, "0.10 0.20")
+        self.carry_out(name, node.on_start(self.now_ms))
+
+    def play(self, name: str, data: bytes) -> None:
+        """Let somebody on the wire say something to a node."""
+        self.carry_out(name, self.machines[name].node.on_datagram(0, data, "?", self.now_ms))
 
     def stop(self, name: str) -> None:
         self.machines[name].is_alive = False
@@ -134,6 +157,8 @@ class World:
                     self._transmit(name, media, data)
                 case PersistGeneration(generation):
                     machine.generation = generation
+                case PersistLives(known):
+                    machine.known = known
                 case ReserveSequence(up_to):
                     machine.reserved = up_to
                 case _:

@@ -11,6 +11,7 @@ from everbeat.commands import as_json
 from everbeat.commands.failures import failure_problems, render_failures
 from everbeat.commands.fencing import unclean
 from everbeat.commands.lines import Line, Span, Tone, duration, line
+from everbeat.commands.lives import life_problems
 from everbeat.commands.quorum import quorum_problems, render_quorum
 from everbeat.ipc.client import CoreClient
 from everbeat.ipc.codec import IpcError
@@ -72,7 +73,7 @@ def problems(reply: StatusReply) -> list[str]:
             bad.append(f"{where} failed to start here: {view.why}")
         elif view.holder is None and view.state is GroupState.STOPPED:
             bad.append(f"{where} runs nowhere: {view.why}")
-    bad += quorum_problems(reply) + failure_problems(reply)
+    bad += life_problems(membership) + quorum_problems(reply) + failure_problems(reply)
     for node in membership.nodes:
         if _has_left(node, reply):
             care.append(f"node {node.node} has left: it gave up its resources and was stopped")

@@ -50,6 +50,7 @@ from everbeat.adapters.disk_identity import (
     read_promise,
     write_link_state,
 )
+from everbeat.adapters.known_lives import keep_lives, read_lives
 from everbeat.adapters.lease import LeaseReport, lease_from_environment
 from everbeat.adapters.link_snapshot import LinkSnapshot, read_snapshot, write_snapshot
 from everbeat.adapters.links import Media
@@ -76,6 +77,7 @@ from everbeat.model.reports import Severity
 from everbeat.node.link_backlog import LinkBacklog
 from everbeat.node.link_effects import (
     PersistGeneration,
+    PersistLives,
     PersistPingProof,
     PersistPromise,
     ReserveSequence,
@@ -97,6 +99,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from everbeat.ipc.channel import Channel
+    from everbeat.membership.identity import KnownLife
     from everbeat.model.cluster import HaConfig
     from everbeat.model.keys import AuthKeys
     from everbeat.model.membership import MembershipFact
@@ -346,6 +349,8 @@ class LinkDaemon:
                     self._keep_right(stop_by_ms=stop_by_ms)
                     self.losing.set()
                     self._publish(effect)
+                case PersistLives(known):
+                    self._disk.submit(_keep_lives, self._options.state, known)
                 case AskWitness(ask):
                     if self.witness is not None:
                         self.witness.ask(ask)
@@ -469,7 +474,7 @@ async def run_link(
 def identity_from_disk(config: HaConfig, options: LinkOptions) -> Identity:
     """Return who we are: as before if we continue, else a new life. Raise DiskIdentityError."""
     uuid = node_uuid(options.state, config.node, config.uuidfrom)
-    promised = read_promise(options.state)
+    promised, known = read_promise(options.state), read_lives(options.state)
     is_ping_proved = read_ping_proof(options.state) == config.ping_hosts
     # After a kill of everything the others must not take us for one with empty hands.
     is_killed = config.quorum is not Quorum.NONE and is_unfinished(options.run)
@@ -481,6 +486,7 @@ def identity_from_disk(config: HaConfig, options: LinkOptions) -> Identity:
             identity,
             promised=promised,
             is_ping_proved=is_ping_proved,
+            known=known,
             had_right=left.had_right,
             until_ms=read_right(options.run, left.generation),
             stop_by_ms=left.stop_by_ms,
@@ -488,7 +494,11 @@ def identity_from_disk(config: HaConfig, options: LinkOptions) -> Identity:
     wall_s = SystemClock().wall_ms() // 1000
     generation = next_generation(options.state, config.hbgenmethod, wall_s)
     return Identity(
-        uuid=uuid, generation=generation, promised=promised, is_ping_proved=is_ping_proved
+        uuid=uuid,
+        generation=generation,
+        promised=promised,
+        is_ping_proved=is_ping_proved,
+        known=known,
     )
 
 
@@ -599,6 +609,13 @@ async def _renew(config: HaConfig, daemon: LinkDaemon) -> None:
         if daemon.losing.is_set():
             await asyncio.sleep(LOSING_RENEWAL_MS / 1000)
         lease.renew(is_overdue=daemon.is_overdue())
+
+
+def _keep_lives(state: Path, known: tuple[KnownLife, ...]) -> None:
+    try:
+        keep_lives(state, known)
+    except DiskIdentityError as error:
+        _log.error("a later start would not know the lives of other nodes: %s", error)
 
 
 def _load() -> str:

@@ -1,112 +1,216 @@
 """Who may speak here, and in which of its lives: stands between authentic and trusted.
 
     own name ─────────────► ours: ignored (another uuid: told)
-    unknown name ─────────► added if autojoin allows, else unknown-node
-    generation lower ─────► replay: told, dropped
-    generation higher ────► a new life: told, all tracking begins anew
+    unknown name ─────────► may join if autojoin allows, else unknown-node
+    heard before, or from before its sender answered us ─► replay
+    a status ─────────────► judged by its life (`lives`): present, unproved, older, absurd
+    anything else ────────► taken of the present generation alone
+    generation changed ───► a new life: told, all tracking begins anew
     uuid changed ─────────► told, kept; a uuid that belongs to another node is told, not kept
 
-Invariant: a node's generation never goes back. Source: measured on 3.0.6.
+Invariant: nothing but a status counts from a node that has not answered this life of ours.
+Source: measured on 3.0.6; what an answer is, is everbeat's (ADR 0020).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from everbeat.membership.envelope import decimal_from_text
+from everbeat.membership.lives import Judged, Lives, Verdict, greeting_from_message
 from everbeat.membership.nodes import NodeRecord, is_node_name
 from everbeat.membership.rejections import OncePerSecond
+from everbeat.membership.replay import Freshness, ReplayWindows
 from everbeat.model.cluster import Autojoin
 from everbeat.model.members import NodeKind
 from everbeat.model.membership import MembershipFact, NodeIdentityChanged, ReplayRejected
+from everbeat.wire.dialect import DIALECT_FIELD
 
 if TYPE_CHECKING:
     from everbeat.membership.envelope import Envelope
     from everbeat.membership.roster import Roster
     from everbeat.model.cluster import HaConfig
+    from everbeat.model.message import Message
     from everbeat.model.names import NodeName
+    from everbeat.wire.dialect import Origin
+
+STATUS_TYPE: Final = "status"
 
 
 class Refused(Enum):
-    """Why a message is not taken."""
+    """Why a message is not taken. The value is the reason to count it under; empty: told, or ours.
+
+    GREETING: what every acquaintance begins with, a status or an acknowledgement, is not counted.
+    """
 
     OWN = "own"
+    OLDER = "older"
+    GREETING = "greeting"
+    UNPROVED = "unproved"
     REPLAY = "replay"
     UNKNOWN_NODE = "unknown-node"
 
+    @property
+    def reason(self) -> str:
+        """Return the reason to count the message under, or nothing."""
+        return "" if self in {Refused.OWN, Refused.OLDER, Refused.GREETING} else self.value
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrived:
+    """An authentic message as it came. `origin`: who sealed it; None: it is a classic one."""
+
+    envelope: Envelope
+    message: Message
+    origin: Origin | None
+    medium: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnLife:
+    """How far we are: our generation, our highest number, the time."""
+
+    generation: int
+    highest: int
+    wall_s: int
+
+
+@dataclass(slots=True)
 class Admitted:
-    """Whose message it is (or why it is not taken), and what that told us."""
+    """Whose message it is (or why it is not taken), and what that told us.
+
+    `is_news`: what a successor must know of lives has changed.
+    """
 
     sender: NodeRecord | Refused
-    facts: list[MembershipFact]
+    facts: list[MembershipFact] = field(default_factory=list[MembershipFact])
+    is_news: bool = False
 
 
 class Admission:
     """The doorkeeper of one link process."""
 
-    def __init__(self, config: HaConfig, own_uuid: bytes, roster: Roster) -> None:
+    def __init__(self, config: HaConfig, own_uuid: bytes, roster: Roster, lives: Lives) -> None:
         self._own = config.node
         self._own_uuid = own_uuid
         self._autojoin = config.autojoin
         self._roster = roster
+        self._lives = lives
+        self._windows = ReplayWindows()
         self._once = OncePerSecond()
 
-    def admit(self, envelope: Envelope, highest: int, now_ms: int) -> Admitted:
-        """Judge the sender of an authentic message; `highest`: our own highest number."""
+    def admit(self, arrived: Arrived, own: OwnLife, now_ms: int) -> Admitted:
+        """Judge the sender of an authentic message."""
+        envelope = arrived.envelope
         if envelope.source == self._own:
             return Admitted(Refused.OWN, self._own_name_facts(envelope, now_ms))
         record = self._roster.table.get(envelope.source)
+        if record is None and not self._may_join(envelope):
+            return Admitted(Refused.UNKNOWN_NODE, self._renamed_facts(envelope, now_ms))
+        if record is not None and record.kind is not NodeKind.NORMAL:
+            return Admitted(Refused.UNKNOWN_NODE)
+        judged = self._judge(arrived, own, now_ms)
+        if isinstance(judged, Refused):
+            older = judged is Refused.OLDER
+            facts = self._replay_facts(envelope, now_ms) if older else []
+            return Admitted(judged, [*facts])
+        return self._taken(record, arrived, judged, own, now_ms)
+
+    # -- is it said now? -----------------------------------------------------------------------
+
+    def _judge(self, arrived: Arrived, own: OwnLife, now_ms: int) -> Judged | Refused:
+        """Return the verdict of a message that counts, or why it does not."""
+        origin, envelope = arrived.origin, arrived.envelope
+        freshness = Freshness.FRESH
+        if origin is not None:
+            freshness = self._windows.judge(origin, arrived.medium)
+        if freshness is Freshness.REPLAY:
+            return Refused.REPLAY
+        if envelope.type != STATUS_TYPE or envelope.sequence is None:
+            return self._judge_other(envelope, freshness)
+        is_closed = freshness is Freshness.CLOSED
+        if is_closed and not _is_its_own(origin, envelope):
+            return Refused.UNPROVED  # passed on by somebody who has not answered us
+        message = arrived.message
+        judged = self._lives.on_status(
+            envelope.source,
+            (envelope.generation, envelope.sequence),
+            greeting_from_message(message),
+            now_ms,
+            reference=max(own.wall_s, own.generation),
+            is_everbeat=origin is not None or bool(decimal_from_text(message.text(DIALECT_FIELD))),
+        )
+        match judged.verdict:
+            case Verdict.OLDER | Verdict.ABSURD:
+                return Refused.OLDER
+            case Verdict.UNPROVED:
+                return Refused.GREETING
+            case Verdict.PRESENT:
+                pass
+        if is_closed and origin is not None:
+            if not judged.is_answer:
+                return Refused.GREETING
+            self._windows.open(origin, arrived.medium)
+        return judged
+
+    def _judge_other(self, envelope: Envelope, freshness: Freshness) -> Judged | Refused:
+        newest = self._lives.newest(envelope.source)
+        if newest is not None and envelope.generation < newest:
+            return Refused.OLDER
+        is_present = self._lives.is_present(envelope.source, envelope.generation)
+        if freshness is Freshness.CLOSED or not is_present:
+            return Refused.UNPROVED if envelope.sequence is not None else Refused.GREETING
+        return Judged(Verdict.PRESENT)
+
+    # -- what becomes of the sender ------------------------------------------------------------
+
+    def _taken(
+        self,
+        record: NodeRecord | None,
+        arrived: Arrived,
+        judged: Judged,
+        own: OwnLife,
+        now_ms: int,
+    ) -> Admitted:
+        envelope = arrived.envelope
         facts: list[MembershipFact] = []
         if record is None:
-            facts += self._join_facts(envelope, now_ms)
+            facts += self._renamed_facts(envelope, now_ms)
+            facts += self._roster.add(envelope.source, NodeKind.NORMAL, now_ms)
             record = self._roster.table.get(envelope.source)
-        if record is None or record.kind is not NodeKind.NORMAL:
+        if record is None:  # the table is full
             return Admitted(Refused.UNKNOWN_NODE, facts)
-        known = record.generation
-        if known is not None and envelope.generation < known:
-            facts += self._replay_facts(record.name, known, envelope.generation, now_ms)
-            return Admitted(Refused.REPLAY, facts)
-        facts += self._life_facts(record, envelope, highest, now_ms)
+        if envelope.sequence is not None and envelope.generation != record.generation:
+            if record.generation is not None:
+                facts += self._roster.on_restart(record, envelope.generation, own.highest, now_ms)
+            record.generation = envelope.generation
+        self._roster.inbound.expect(record.name, judged.missing, now_ms)
         facts += self._uuid_facts(record, envelope.source_uuid, now_ms)
-        return Admitted(record, facts)
+        return Admitted(record, facts, is_news=judged.is_news)
+
+    def _may_join(self, envelope: Envelope) -> bool:
+        may_join = self._autojoin is not Autojoin.NONE and is_node_name(envelope.source)
+        return may_join and envelope.sequence is not None
 
     def _own_name_facts(self, envelope: Envelope, now_ms: int) -> list[MembershipFact]:
         if envelope.source_uuid in {b"", self._own_uuid}:
             return []
         return self._identity_facts(self._own, "another machine uses our name", now_ms)
 
-    def _join_facts(self, envelope: Envelope, now_ms: int) -> list[MembershipFact]:
-        """Add an unknown sender if it may join; tell of a known uuid under another name."""
-        name = envelope.source
-        facts: list[MembershipFact] = []
+    def _renamed_facts(self, envelope: Envelope, now_ms: int) -> list[MembershipFact]:
+        """Tell of a known uuid under an unknown name."""
         known_as = self._roster.table.name_of_uuid(envelope.source_uuid)
-        if known_as is not None:
-            facts += self._identity_facts(known_as, f"its uuid speaks as {name}", now_ms)
-        may_join = self._autojoin is not Autojoin.NONE and is_node_name(name)
-        if may_join and envelope.sequence is not None:
-            facts += self._roster.add(name, NodeKind.NORMAL, now_ms)
-        return facts
+        if known_as is None:
+            return []
+        return self._identity_facts(known_as, f"its uuid speaks as {envelope.source}", now_ms)
 
-    def _replay_facts(
-        self, name: NodeName, known: int, heard: int, now_ms: int
-    ) -> list[MembershipFact]:
-        if not self._once.allows("replay", name, now_ms):
+    def _replay_facts(self, envelope: Envelope, now_ms: int) -> list[MembershipFact]:
+        known = self._lives.newest(envelope.source)
+        if not self._once.allows("replay", envelope.source, now_ms):
             return []
-        return [ReplayRejected(name, known, heard, now_ms)]
-
-    def _life_facts(
-        self, record: NodeRecord, envelope: Envelope, highest: int, now_ms: int
-    ) -> list[MembershipFact]:
-        """Note the generation of a numbered message; unnumbered ones prove no new life."""
-        if envelope.sequence is None or envelope.generation == record.generation:
-            return []
-        if record.generation is None:
-            record.generation = envelope.generation
-            return []
-        return self._roster.on_restart(record, envelope.generation, highest, now_ms)
+        return [ReplayRejected(envelope.source, known or 0, envelope.generation, now_ms)]
 
     def _uuid_facts(self, record: NodeRecord, uuid: bytes, now_ms: int) -> list[MembershipFact]:
         if not uuid or uuid == record.uuid:
@@ -127,3 +231,11 @@ class Admission:
         if not self._once.allows("identity", node, now_ms):
             return []
         return [NodeIdentityChanged(node, detail, now_ms)]
+
+
+def _is_its_own(origin: Origin | None, envelope: Envelope) -> bool:
+    """Say whether a datagram was sealed by whoever made the message, in the same generation."""
+    if origin is None:
+        return True
+    same = (envelope.source_uuid, envelope.generation)
+    return (origin.uuid, origin.generation) == same

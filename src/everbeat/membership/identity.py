@@ -23,6 +23,15 @@ SEQUENCE_BLOCK: Final = 1_000
 """So many numbers are reserved at a time."""
 
 
+@dataclass(frozen=True, slots=True)
+class KnownLife:
+    """What outlives us of another node: its newest generation, and the newest it has proved."""
+
+    node: NodeName
+    generation: int
+    proved: int = -1
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
     """What a link process starts with. `generation` is already persisted.
@@ -44,6 +53,8 @@ class Identity:
     """When the right of our forerunner ends, as it knew it last; None: unknown, or without end."""
     stop_by_ms: int | None = None
     """Our forerunner had lost the right to hold, and until then all was to be given up."""
+    known: tuple[KnownLife, ...] = ()
+    """The other nodes' generations, as far as this node was ever told."""
 
 
 def continuing_identity(uuid: bytes, generation: int, reserved_seq: int) -> Identity:

@@ -26,6 +26,8 @@ from everbeat.membership.identity import GAP_MAX
 from everbeat.model.membership import MessagesMissing
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from everbeat.model.names import NodeName
     from everbeat.ports.clock import Random
 
@@ -78,6 +80,11 @@ class Inbound:
         """Accept all numbers of a sender anew: it has a new generation."""
         self._senders[node] = _Sender(self._senders[node].residue)
 
+    def expect(self, node: NodeName, numbers: Iterable[int], now_ms: int) -> None:
+        """Ask for ascending numbers below the first that is taken: they came before their time."""
+        for number in numbers:
+            self._senders[node].missing[number] = now_ms + FIRST_DELAY_MS_MIN
+
     def on_dead(self, node: NodeName, now_ms: int) -> list[MessagesMissing]:
         """Stop asking a dead sender; what is missing is lost."""
         sender = self._senders.get(node)
@@ -89,7 +96,7 @@ class Inbound:
         """Take a number; say what it means and which gaps it shows."""
         sender = self._senders[node]
         if sender.last is None:
-            sender.last, sender.acked = number, number - 1
+            sender.last, sender.acked = number, min(sender.missing, default=number) - 1
             return Arrival.NEW, []
         if number in sender.missing:
             del sender.missing[number]

@@ -1,16 +1,21 @@
 """Datagrams of our own dialect that were heard before: nothing is taken twice from one medium.
 
-    counter  … ────────[ WINDOW_BITS, each heard or not ]──► newer
-               replay            once each                   fresh, the window moves
+    a sender that has not answered us in this generation ─► CLOSED: what it says proves nothing
+    open(origin): it has                                 ─► from this counter on:
+
+    counter  … ──[ before its answer ]──[ WINDOW_BITS, each heard or not ]──► newer
+                      REPLAY                     FRESH once each            the window moves
 
 One window for each sender and medium (the same datagram comes once over every medium), as in
 RFC 4303 section 3.4.3. Whatever is older than the newest of its sender on any medium by more than
-the window is a replay, too. Bounded: SENDERS_MAX, the oldest goes first.
+the window is a replay, too. A sender is whoever put the datagram on this wire, which on serial
+lines need not be who made the message. Bounded: SENDERS_MAX, the oldest goes first.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -19,6 +24,14 @@ if TYPE_CHECKING:
 WINDOW_BITS: Final = 1024
 SENDERS_MAX: Final = 256
 _MASK: Final = (1 << WINDOW_BITS) - 1
+
+
+class Freshness(Enum):
+    """What the counter of a datagram says."""
+
+    FRESH = "fresh"
+    REPLAY = "replay"
+    CLOSED = "closed"  # nothing: its sender has not answered us in this generation
 
 
 @dataclass(slots=True)
@@ -42,7 +55,8 @@ class _Window:
 @dataclass(slots=True)
 class _Sender:
     generation: int
-    highest: int = -1
+    first: int  # counter of the datagram by which it answered us
+    highest: int
     media: dict[int, _Window] = field(default_factory=dict)
 
 
@@ -52,21 +66,21 @@ class ReplayWindows:
     def __init__(self) -> None:
         self._senders: dict[bytes, _Sender] = {}
 
-    def is_fresh(self, origin: Origin, medium: int) -> bool:
-        """Whether this datagram, known to be authentic, is no replay; note it."""
+    def judge(self, origin: Origin, medium: int) -> Freshness:
+        """Say what this datagram, known to be authentic, is; note it if it is fresh."""
         sender = self._senders.get(origin.uuid)
-        if sender is None or origin.generation > sender.generation:
-            sender = self._begin(origin)
-        elif origin.generation < sender.generation:
-            return False
-        if origin.counter <= sender.highest - WINDOW_BITS:
-            return False
+        if sender is None or origin.generation != sender.generation:
+            return Freshness.CLOSED
+        if origin.counter < max(sender.first, sender.highest - WINDOW_BITS + 1):
+            return Freshness.REPLAY
         sender.highest = max(sender.highest, origin.counter)
-        return sender.media.setdefault(medium, _Window()).take(origin.counter)
+        is_first = sender.media.setdefault(medium, _Window()).take(origin.counter)
+        return Freshness.FRESH if is_first else Freshness.REPLAY
 
-    def _begin(self, origin: Origin) -> _Sender:
+    def open(self, origin: Origin, medium: int) -> None:
+        """Begin to listen to a sender that has answered us by this datagram."""
         self._senders.pop(origin.uuid, None)
         if len(self._senders) >= SENDERS_MAX:
             del self._senders[next(iter(self._senders))]
-        sender = self._senders[origin.uuid] = _Sender(origin.generation)
-        return sender
+        self._senders[origin.uuid] = _Sender(origin.generation, origin.counter, origin.counter)
+        self.judge(origin, medium)

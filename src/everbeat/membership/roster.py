@@ -30,8 +30,9 @@ from everbeat.model.membership import MembershipFact, NodeRestarted
 from everbeat.model.names import LinkName, NodeName, node_name_from_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
+    from everbeat.membership.identity import KnownLife
     from everbeat.model.cluster import HaConfig
     from everbeat.model.message import Message
     from everbeat.ports.clock import Random
@@ -72,6 +73,13 @@ class Roster:
         for link in self._ping_links:
             facts += self.add(node_name_from_text(link), NodeKind.PING, now_ms)
         return facts
+
+    def continue_lives(self, known: Iterable[KnownLife]) -> None:
+        """Take over whom a former link process heard: another generation is a restart."""
+        for life in known:
+            record = self.table.get(life.node)
+            if record is not None and record.kind is NodeKind.NORMAL:
+                record.generation = life.generation
 
     def add(self, name: NodeName, kind: NodeKind, now_ms: int) -> list[MembershipFact]:
         """Add a node everywhere; no facts if it is known or the table is full."""

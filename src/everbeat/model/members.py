@@ -35,6 +35,25 @@ class LinkStatus(StrEnum):
     DEAD = "dead"
 
 
+class Doubt(StrEnum):
+    """Why what is heard of a node is not believed, or why it does not believe us."""
+
+    OLDER = "older"  # it answers us, but in an older life than one that was believed
+    RECORDED = "recorded"  # an older life, that does not answer us: a recording, or Heartbeat
+    ABSURD = "absurd"  # its generation is far beyond time and its last one
+    DEAF = "deaf"  # it does not answer us: it does not hear us, or is a recording
+    REFUSES = "refuses"  # it holds our own life for an older one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LifeDoubt:
+    """A doubt with its generations. For REFUSES: `heard` is ours, `known` what that node knows."""
+
+    kind: Doubt
+    heard: int
+    known: int  # the newest that is believed; 0: none
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VoterView:
     """What one voter does for us, for people."""
@@ -77,6 +96,7 @@ class NodeView:
     status_since_ms: int = 0
     has_right: bool = True  # False: it holds nothing and may hold nothing
     dialect: int = 0  # of everbeat's own messages; 0: none, or not heard yet
+    doubt: LifeDoubt | None = None
     links: tuple[tuple[LinkName, LinkStatus], ...] = ()
 
 

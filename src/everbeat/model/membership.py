@@ -13,7 +13,14 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from everbeat.model.groups import Phase
-from everbeat.model.members import LinkStatus, MembershipView, NodeKind, NodeStatus, NodeView
+from everbeat.model.members import (
+    LifeDoubt,
+    LinkStatus,
+    MembershipView,
+    NodeKind,
+    NodeStatus,
+    NodeView,
+)
 from everbeat.model.message import Message
 from everbeat.model.names import LinkName, NodeName
 from everbeat.model.quorum import (
@@ -151,6 +158,7 @@ class PacketsRejected:
 
     reason: (
         str  # no-auth bad-digest unknown-key malformed too-large unknown-node missing-field loop
+        # replay unproved
     )
     count: int
     medium: str
@@ -213,6 +221,15 @@ class NodeIdentityChanged:
     at_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class NodeDoubted:
+    """What is heard of a node is not believed, or it does not believe us; None: no longer so."""
+
+    node: NodeName
+    doubt: LifeDoubt | None
+    at_ms: int
+
+
 MembershipFact: TypeAlias = (
     NodeAdded
     | NodeDeleted
@@ -232,6 +249,7 @@ MembershipFact: TypeAlias = (
     | NodeRightChanged
     | NodeDialectChanged
     | NodeIdentityChanged
+    | NodeDoubted
     | RightGained
     | RightExtended
     | RightGivenBack
@@ -295,6 +313,8 @@ def fold(view: MembershipView, fact: MembershipFact) -> MembershipView:
             return _with_node(view, node, has_right=has_right)
         case NodeDialectChanged(node, dialect):
             return _with_node(view, node, dialect=dialect)
+        case NodeDoubted(node, doubt):
+            return _with_node(view, node, doubt=doubt)
         case RightGained() | RightExtended() | RightLost() | RightGivenBack() | VotersChanged():
             assert view.quorum is not None
             return replace(view, quorum=fold_right(view.quorum, fact))

@@ -13,6 +13,7 @@ from everbeat.model.membership import MembershipFact
 from everbeat.model.quorum import AskWitness
 
 if TYPE_CHECKING:
+    from everbeat.membership.identity import KnownLife
     from everbeat.model.names import NodeName
 
 
@@ -52,11 +53,19 @@ class PersistPingProof:
     hosts: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class PersistLives:
+    """Write the other nodes' generations for whoever comes after us. Nothing waits for it."""
+
+    known: tuple[KnownLife, ...]
+
+
 LinkEffect: TypeAlias = (
     Transmit
     | PersistGeneration
     | PersistPromise
     | PersistPingProof
+    | PersistLives
     | ReserveSequence
     | AskWitness
     | MembershipFact

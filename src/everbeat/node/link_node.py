@@ -1,6 +1,6 @@
 """The link process without its sockets: wire and membership put together.
 
-    datagrams ─ open ─► envelope ─► known node? ─► generation ─► number ─► by type
+    datagrams ─ open ─► envelope ─► known node? ─► its present life? ─► number ─► by type
     orders ──────────────────────────────────────────────────────────────► sender
     time ──► heartbeat, verdicts, requests for missing messages, node list
 
@@ -16,20 +16,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from everbeat.membership.admission import Admission, Refused
+from everbeat.membership.admission import OwnLife
 from everbeat.membership.envelope import (
     UNNUMBERED_PREFIX,
-    Envelope,
     decimal_from_text,
-    envelope_from_message,
     hex_from_text,
 )
 from everbeat.membership.heartbeat import HeartbeatSchedule
 from everbeat.membership.identity import Identity
 from everbeat.membership.join import NodeListQuest
+from everbeat.membership.lives import LIFE_BITS, Lives, greeting_from_message
 from everbeat.membership.outbound import Refusal
 from everbeat.membership.rejections import Rejections
-from everbeat.membership.replay import ReplayWindows
 from everbeat.membership.roster import Roster
 from everbeat.model.cluster import MediumKind
 from everbeat.model.members import MembershipView, NodeKind, NodeStatus
@@ -42,6 +40,7 @@ from everbeat.model.membership import (
     MembershipOrder,
     MessageReceived,
     NodeDialectChanged,
+    NodeDoubted,
     NodeReturned,
     NodeStatusChanged,
     OwnHeartbeatLate,
@@ -52,9 +51,11 @@ from everbeat.model.membership import (
 from everbeat.model.message import Message, message_of
 from everbeat.model.names import NodeName, node_name_from_text
 from everbeat.model.quorum import AskWitness, ConfirmOff, RightGained
+from everbeat.node.link_door import LinkDoor
 from everbeat.node.link_effects import (
     LinkEffect,
     PersistGeneration,
+    PersistLives,
     PersistPingProof,
     PersistPromise,
     ReserveSequence,
@@ -62,17 +63,19 @@ from everbeat.node.link_effects import (
 )
 from everbeat.node.link_quorum import LinkQuorum
 from everbeat.node.link_sender import LinkSender
-from everbeat.wire.datagram import Rejected, message_from_text, open_datagram, open_string
-from everbeat.wire.dialect import DIALECT_FIELD, MAGIC, VERSION, from_serial, open_own
+from everbeat.wire.datagram import Rejected
+from everbeat.wire.dialect import DIALECT_FIELD, VERSION
 from everbeat.wire.errors import WireError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from everbeat.membership.envelope import Envelope
     from everbeat.membership.nodes import NodeRecord
     from everbeat.model.cluster import HaConfig, Medium
     from everbeat.model.keys import AuthKeys
     from everbeat.model.quorum import WitnessReply
+    from everbeat.node.link_door import OpenedMessage
     from everbeat.ports.cipher import Cipher
     from everbeat.ports.clock import Random
 
@@ -112,8 +115,10 @@ class LinkNode:
         self._config = config
         self._identity = identity
         self._sender = LinkSender(config, keys, identity, cipher)
-        self._replays = ReplayWindows()
-        self._quorum = LinkQuorum(config, identity, random)
+        self._lives = Lives(
+            config.node, f"{random.randrange(1 << LIFE_BITS):0{LIFE_BITS // 4}x}", identity.known
+        )
+        self._quorum = LinkQuorum(config, identity, random, self._lives)
         self._roster = Roster(
             config,
             identity.uuid,
@@ -124,7 +129,7 @@ class LinkNode:
         self._heartbeat = HeartbeatSchedule(config.timing, is_continuing=identity.is_continuing)
         self._quest = NodeListQuest()
         self._rejections = Rejections()
-        self._admission = Admission(config, identity.uuid, self._roster)
+        self._door = LinkDoor(config, identity.uuid, self._roster, self._lives)
         self._status = NodeStatus.INIT
         self._view = MembershipView(config.node, quorum=self._quorum.first_view())
         self._effects: list[LinkEffect] = []
@@ -136,6 +141,8 @@ class LinkNode:
         """Add the configured nodes and speak for the first time."""
         self._sender.on_start(now_ms)
         self._publish(self._roster.on_start(now_ms))
+        if self._identity.is_continuing:
+            self._roster.continue_lives(self._identity.known)
         self._quest.on_start(now_ms, self._config.timing.initdead_ms)
         self._heartbeat.on_start(now_ms)
         self._quorum.on_start(now_ms)
@@ -232,6 +239,7 @@ class LinkNode:
             self._rejections.next_wakeup_ms(),
             self._quest.next_wakeup_ms() if is_asking else None,
             self._quorum.next_wakeup_ms(),
+            self._lives.next_wakeup_ms(),
         )
         return min(time for time in times if time is not None)
 
@@ -259,7 +267,7 @@ class LinkNode:
                 case RightGained():
                     self._publish([effect])
                     self._send_status(now_ms)
-                case Transmit() | PersistGeneration() | ReserveSequence():
+                case Transmit() | PersistGeneration() | PersistLives() | ReserveSequence():
                     raise AssertionError("the quorum sends nothing itself")
                 case _:
                     self._publish([effect])
@@ -268,6 +276,14 @@ class LinkNode:
         if self._roster.liveness.has_undecided:
             self._publish(self._roster.on_tick(now_ms))
         self._tell(self._quorum.look(now_ms), now_ms)
+        answer_ms = self._lives.answer_due_ms()
+        if answer_ms is not None and now_ms >= answer_ms:
+            self._send_status(now_ms)  # before anything that a newcomer takes only afterwards
+        self._publish(
+            NodeDoubted(node, doubt, now_ms)
+            for node, doubt in self._lives.new_doubts(now_ms)
+            if self._view.node(node) is not None
+        )
         if self._status is NodeStatus.UP and self._roster.are_all_settled():
             self._seek_node_list(now_ms)
         is_paused = self._roster.must_pause(self._sender.highest)
@@ -338,6 +354,7 @@ class LinkNode:
                 dt=f"{announced_ms:x}",
                 protocol=PROTOCOL,
                 **{DIALECT_FIELD: str(VERSION)},
+                **self._lives.fields(now_ms),
                 **self._quorum.status_fields(now_ms),
             )
         )
@@ -385,33 +402,15 @@ class LinkNode:
 
     def _receive(self, index: int, data: bytes, source: str, now_ms: int) -> None:
         medium = self._config.media[index]
-        message = self._open(index, data)
-        if isinstance(message, Rejected):
-            reason = message.reason
+        opened = self._door.open(index, data, self._sender)
+        if isinstance(opened, Rejected):
+            reason = opened.reason
         elif medium.kind.is_ping:
-            reason = self._take_echo(medium, message, now_ms)
+            reason = self._take_echo(medium, opened.message, now_ms)
         else:
-            reason = self._take_message(index, message, now_ms)
+            reason = self._take_message(index, opened, now_ms)
         if reason:
             self._reject(reason, _medium_name(medium), source, now_ms)
-
-    def _open(self, index: int, data: bytes) -> Message | Rejected:
-        """Return the message of authentic bytes in either dialect."""
-        keys, medium = self._sender.keys, self._config.media[index]
-        is_serial = medium.kind is MediumKind.SERIAL
-        own = from_serial(data) if is_serial else data if data.startswith(MAGIC) else None
-        if own is None:
-            opened = (open_string if is_serial else open_datagram)(data, keys)
-            return opened if isinstance(opened, Rejected) else opened.message
-        unsealed = open_own(own, keys, self._sender.cipher)
-        if isinstance(unsealed, Rejected):
-            return unsealed
-        if not medium.kind.is_ping and not self._replays.is_fresh(unsealed.origin, index):
-            return Rejected("replay")
-        try:
-            return message_from_text(unsealed.text)[0]
-        except WireError:
-            return Rejected("malformed")
 
     def _take_echo(self, medium: Medium, message: Message, now_ms: int) -> str:
         host = node_name_from_text(medium.link)
@@ -425,16 +424,20 @@ class LinkNode:
         self._quorum.on_echo(medium.link, message, now_ms)
         return ""
 
-    def _take_message(self, index: int, message: Message, now_ms: int) -> str:
+    def _take_message(self, index: int, opened: OpenedMessage, now_ms: int) -> str:
         """Take an authentic message; return why it is dropped, or nothing."""
-        envelope = envelope_from_message(message)
-        if isinstance(envelope, str):
-            return envelope
-        admitted = self._admission.admit(envelope, self._sender.highest, now_ms)
-        self._publish(admitted.facts)
-        record = admitted.sender
-        if isinstance(record, Refused):
-            return record.value if record is Refused.UNKNOWN_NODE else ""
+        own = OwnLife(
+            generation=self._sender.generation,
+            highest=self._sender.highest,
+            wall_s=self._sender.wall_s,
+        )
+        entered = self._door.enter(index, opened, own, now_ms)
+        self._publish(entered.facts)
+        if entered.is_news:
+            self._effects.append(PersistLives(self._lives.known()))
+        record, envelope, message = entered.sender, entered.envelope, opened.message
+        if record is None or envelope is None:
+            return entered.reason
         medium = self._config.media[index]
         self._publish(self._roster.links.on_packet(record.name, medium.link, now_ms))
         if medium.kind is MediumKind.SERIAL:
@@ -555,7 +558,10 @@ class LinkNode:
         record.last_status = heard
         record.is_old_protocol = message.text("protocol") is None
         self._hear_dialect(record, decimal_from_text(message.text(DIALECT_FIELD)) or 0)
-        self._sender.has_own_ears = all(p.dialect for p in self._roster.table.peers())
+        self._choose_dialect(now_ms)
+        greeting = greeting_from_message(message)
+        if greeting is not None:
+            self._lives.on_word_of_us(record.name, greeting, self._sender.generation, now_ms)
         is_sign_of_life, facts = self._quorum.on_status(
             record, message, envelope.generation, self._sender.generation, self._roster, now_ms
         )
@@ -576,6 +582,13 @@ class LinkNode:
         if record.dialect != dialect:
             record.dialect = dialect
             self._publish([NodeDialectChanged(record.name, dialect)])
+
+    def _choose_dialect(self, now_ms: int) -> None:
+        """Speak our own dialect where all understand it; its first word is a status."""
+        spoke_own = self._sender.speaks_own
+        self._sender.has_own_ears = all(p.dialect for p in self._roster.table.peers())
+        if self._sender.speaks_own and not spoke_own:
+            self._send_status(now_ms)
 
     def _answer_node_list(self, asker: NodeName) -> None:
         table = self._roster.table

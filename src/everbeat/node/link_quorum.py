@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from everbeat.membership.beat import STAMP_FIELD, beat_from_message, fields_from_beat
+from everbeat.membership.beat import ENTRIES_MAX, STAMP_FIELD, beat_from_message, fields_from_beat
 from everbeat.membership.envelope import hex_from_text
 from everbeat.membership.quorum import QuorumCore
 from everbeat.model.cluster import Quorum
@@ -26,6 +26,7 @@ from everbeat.node.link_effects import PersistPingProof, PersistPromise
 
 if TYPE_CHECKING:
     from everbeat.membership.identity import Identity
+    from everbeat.membership.lives import Lives
     from everbeat.membership.nodes import NodeRecord
     from everbeat.membership.roster import Roster
     from everbeat.model.cluster import HaConfig
@@ -39,14 +40,16 @@ if TYPE_CHECKING:
 
 VOTING: Final = frozenset({Quorum.VOTES, Quorum.WITNESS, Quorum.PING})
 LEFT_FIELD: Final = "eb_left"
-"""On a `shutdone`: the sender has written down that it holds nothing before it hears us again."""
+"""On a `shutdone`: node:life of each to whom the sender has promised, on its disk, to hold nothing
+before it is heard there again. To all others, and to another life of these, it promises nothing."""
 
 
 class LinkQuorum:
     """The quorum's seat in a link node; idle where the cluster has none."""
 
-    def __init__(self, config: HaConfig, identity: Identity, random: Random) -> None:
+    def __init__(self, config: HaConfig, identity: Identity, random: Random, lives: Lives) -> None:
         self._config = config
+        self._lives = lives
         self._core: QuorumCore | None = None
         if config.quorum in VOTING and config.node in config.nodes:
             self._core = QuorumCore(
@@ -108,7 +111,10 @@ class LinkQuorum:
             if self._core is not None:
                 self._core.on_promise_broken()
             return message
-        return message.with_fields(Field(FieldType.STRING, LEFT_FIELD, "1"))
+        words = [f"{node}:{life}" for node in nodes if (life := self._lives.life_of(node))]
+        if not words:
+            return message
+        return message.with_fields(Field(FieldType.STRING, LEFT_FIELD, " ".join(words)))
 
     # -- what we hear --------------------------------------------------------------------------
 
@@ -146,8 +152,10 @@ class LinkQuorum:
 
     def on_message(self, message: Message, node: NodeName) -> None:
         """Take any other message of a node as it is delivered."""
-        is_farewell = message.type == "shutdone" and message.text(LEFT_FIELD) == "1"
-        if self._core is not None and is_farewell and node != self._config.node:
+        if self._core is None or message.type != "shutdone" or node == self._config.node:
+            return
+        promises = (message.text(LEFT_FIELD) or "").split(" ", ENTRIES_MAX)
+        if f"{self._config.node}:{self._lives.life}" in promises:
             self._core.on_left(node, hex_from_text(message.text("hg")) or 0)
 
     def on_echo(self, link: LinkName, message: Message, now_ms: int) -> None:

@@ -53,7 +53,7 @@ class LinkSender:
         self._uuid = identity.uuid
         self._next_seq = identity.first_seq
         self._reserved = identity.first_seq - 1
-        self._wall_s = 0
+        self.wall_s = 0
         self._load = ""
         media = list(enumerate(config.media))
         self._serial = tuple(i for i, m in media if m.kind is MediumKind.SERIAL)
@@ -80,7 +80,7 @@ class LinkSender:
 
     def on_surroundings(self, wall_s: int, load: str) -> None:
         """Note what `ts` and `ld` are to say from now on."""
-        self._wall_s, self._load = wall_s, load
+        self.wall_s, self._load = wall_s, load
 
     def send(
         self, payload: Message, *, ttl: int, destination_uuid: bytes = b""
@@ -141,13 +141,13 @@ class LinkSender:
             own=self._config.node,
             uuid=self._uuid,
             generation=self.generation,
-            wall_s=self._wall_s,
+            wall_s=self.wall_s,
             load=self._load,
             ttl=ttl,
         )
 
     def _ping_payload(self, host: str, more: dict[str, str]) -> Message:
-        stamp = f"{self._wall_s:x}"
+        stamp = f"{self.wall_s:x}"
         return message_of(t="NS_st", st="ping", info="ping", src=host, ts=stamp, **more)
 
     def _transmits(self, message: Message) -> list[SendEffect]:

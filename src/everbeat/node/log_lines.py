@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from everbeat.model.members import NodeStatus
+from everbeat.model.members import Doubt, NodeStatus
 from everbeat.model.membership import (
     ClientFlowChanged,
     CommunicationUp,
@@ -20,6 +20,7 @@ from everbeat.model.membership import (
     NodeAdded,
     NodeDeleted,
     NodeDialectChanged,
+    NodeDoubted,
     NodeIdentityChanged,
     NodeRestarted,
     NodeReturned,
@@ -39,6 +40,7 @@ from everbeat.model.quorum import (
 )
 
 if TYPE_CHECKING:
+    from everbeat.model.members import LifeDoubt
     from everbeat.model.membership import MembershipFact
 
 GAP_MAX: Final = 250
@@ -95,7 +97,8 @@ def _line(
     | MediumChanged
     | ClientFlowChanged
     | OwnHeartbeatLate
-    | NodeIdentityChanged,
+    | NodeIdentityChanged
+    | NodeDoubted,
 ) -> LogLine:
     match fact:
         case LinkChanged(node, link, status):
@@ -115,7 +118,8 @@ def _line(
             return LogLevel.ERROR, f"{text} = {known}]"
         case PacketsRejected(reason, count, medium, source):
             why = _REJECTIONS.get(reason, reason)
-            return LogLevel.WARN, f"{count} packet(s) from {source} on {medium} dropped: {why}"
+            level = LogLevel.INFO if reason == "unproved" else LogLevel.WARN
+            return level, f"{count} packet(s) from {source} on {medium} dropped: {why}"
         case MediumChanged(medium, error):
             if error:
                 return LogLevel.ERROR, f"Heartbeat medium {medium} failed: {error}"
@@ -129,6 +133,10 @@ def _line(
             return LogLevel.WARN, f"{text} overloaded?"
         case NodeIdentityChanged(node, detail):
             return LogLevel.WARN, f"node {node} {detail}"
+        case NodeDoubted(node, doubt):
+            if doubt is None:
+                return LogLevel.INFO, f"node {node}: all that is heard of it is believed again"
+            return LogLevel.WARN, f"node {node}: {_doubt_text(doubt)}"
 
 
 def _right_line(
@@ -148,6 +156,21 @@ def _right_line(
             return LogLevel.INFO, f"node {node}: {says}"
 
 
+def _doubt_text(doubt: LifeDoubt) -> str:
+    match doubt.kind:
+        case Doubt.OLDER:
+            return f"speaks in generation {doubt.heard}, but was heard in {doubt.known} before"
+        case Doubt.RECORDED:
+            return f"generation {doubt.heard} is heard, but it is in {doubt.known}: a recording?"
+        case Doubt.ABSURD:
+            return f"says generation {doubt.heard}, far beyond {doubt.known}: not believed"
+        case Doubt.DEAF:
+            return "is heard, but does not answer: it does not hear this node, or is a recording"
+        case Doubt.REFUSES:
+            text = "does not believe this node: it has heard generation"
+            return f"{text} {doubt.known} of it, which is above {doubt.heard}"
+
+
 _REJECTIONS: Final = {
     "no-auth": "it carries no signature",
     "bad-digest": "its signature is wrong (authkeys must be the same on all nodes)",
@@ -156,6 +179,8 @@ _REJECTIONS: Final = {
     "too-large": "it is too large",
     "unknown-node": "its sender is not a node of ha.cf (another cluster on this network?)",
     "missing-field": "it lacks src, ts or t",
+    "replay": "it was said before (a recording?)",
+    "unproved": "its sender has not answered this process yet (it starts, or is a recording)",
     "loop": "it went in circles",
 }
 

@@ -39,6 +39,7 @@ from everbeat.model.quorum import (
 from everbeat.node.core_node import CoreNode
 from everbeat.node.link_effects import (
     PersistGeneration,
+    PersistLives,
     PersistPingProof,
     PersistPromise,
     ReserveSequence,
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from random import Random
 
+    from everbeat.membership.identity import KnownLife
     from everbeat.model.cluster import HaConfig
     from everbeat.model.groups import ResourceGroup
     from everbeat.model.keys import AuthKeys
@@ -128,6 +130,7 @@ class Disk:
     reserved_sequence: int = 0
     promised: tuple[NodeName, ...] = ()
     ping_proof: tuple[str, ...] = ()
+    known: tuple[KnownLife, ...] = ()  # of the other nodes
     is_full: bool = False  # no promise can be written
     version: int = 0  # of the files that came from another node last
 
@@ -339,6 +342,7 @@ class Machine:
                 identity,
                 promised=disk.promised,
                 is_ping_proved=disk.ping_proof == self.config.ping_hosts,
+                known=disk.known,
                 had_right=self.had_right,
                 until_ms=self.until_ms,
                 stop_by_ms=self.stop_by_ms,
@@ -349,6 +353,7 @@ class Machine:
                 generation=disk.generation,
                 promised=disk.promised,
                 is_ping_proved=disk.ping_proof == self.config.ping_hosts,
+                known=disk.known,
             )
         self.world.observe_generation(self.name, self.disk.generation)
         self.link = self.factory.link(self.config, self.keys, identity, self.random)
@@ -483,6 +488,9 @@ class Machine:
                     self._forget_right()
                     self.disk.generation = generation
                     self.world.observe_generation(self.name, generation)
+                case PersistLives(known):
+                    if not self.disk.is_full:
+                        self.disk.known = known
                 case ReserveSequence(up_to):
                     self.disk.reserved_sequence = up_to
                 case fact:

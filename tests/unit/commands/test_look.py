@@ -6,6 +6,7 @@ import io
 import json
 from dataclasses import replace
 
+import pytest
 from msgspec import structs
 
 from everbeat.commands.events import event_json, render_event
@@ -24,6 +25,8 @@ from everbeat.model.groups import (
     ResourceSpec,
 )
 from everbeat.model.members import (
+    Doubt,
+    LifeDoubt,
     LinkStatus,
     MembershipView,
     NodeKind,
@@ -32,6 +35,7 @@ from everbeat.model.members import (
     QuorumView,
     VoterView,
 )
+from everbeat.model.membership import NodeDoubted, fold
 from everbeat.model.names import GroupKey, LinkName, NodeName
 from everbeat.model.reports import Severity
 
@@ -232,6 +236,17 @@ def test_status_says_for_whom_a_node_waits_that_left_in_order() -> None:
     (first,) = problems(with_quorum(waits))
     assert "waits to hear beta" in first
     assert "everbeat fence confirm beta" in first
+
+
+@pytest.mark.parametrize("kind", list(Doubt))
+def test_a_life_that_is_not_believed_is_a_problem_with_its_remedy(kind: Doubt) -> None:
+    doubt = LifeDoubt(kind=kind, heard=6, known=10)
+    reply = healthy()
+    doubted = fold(reply.membership, NodeDoubted(BETA, doubt, 0))
+    [line] = problems(structs.replace(reply, membership=doubted))
+    assert "beta" in line
+    has_remedy = "echo 10 >/var/lib/heartbeat/hb_generation" in line or "cables" in line
+    assert has_remedy
 
 
 def test_failures_come_with_their_countdown_and_those_that_bar_are_problems() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from everbeat.membership.envelope import Stamp, stamped
 from everbeat.membership.identity import continuing_identity
 from everbeat.model.cluster import Autojoin, HaConfig, Medium, MediumKind
-from everbeat.model.members import LinkStatus, NodeKind, NodeStatus
+from everbeat.model.members import Doubt, LifeDoubt, LinkStatus, NodeKind, NodeStatus
 from everbeat.model.membership import (
     Broadcast,
     ClientFlowChanged,
@@ -20,6 +20,7 @@ from everbeat.model.membership import (
     MessageReceived,
     NodeAdded,
     NodeDeleted,
+    NodeDoubted,
     NodeIdentityChanged,
     NodeRestarted,
     NodeReturned,
@@ -29,6 +30,7 @@ from everbeat.model.membership import (
     RaiseGeneration,
     ReplayRejected,
     StatusReason,
+    fold,
 )
 from everbeat.model.message import Message, message_of
 from everbeat.model.names import LinkName, NodeName
@@ -181,7 +183,7 @@ def test_messages_carry_the_fields_of_3_0_6_in_its_order() -> None:
     bench.hear_status("up")
     bench.hear(t="reqnodes", dest="alpha")
     by_type = {message.type: names(message) for message in said(bench.effects)}
-    assert by_type["status"] == "t st dt protocol eb_dialect src srcuuid seq hg ts ld ttl"
+    assert by_type["status"] == "t st dt protocol eb_dialect eb_life src srcuuid seq hg ts ld ttl"
     assert by_type["reqnodes"] == "t dest destuuid src srcuuid seq hg ts ld ttl"
     assert (
         by_type["repnodes"] == "dest t nodelist delnodelist destuuid src srcuuid seq hg ts ld ttl"
@@ -277,9 +279,11 @@ def test_a_lower_generation_is_a_replay_and_changes_nothing() -> None:
     bench = Bench().join()
     before = bench.node.view()
     effects = bench.hear_status("dead", generation=6, seq=99)
-    assert effects == [ReplayRejected(BETA, 7, 6, BEGIN_MS)]
-    assert bench.hear_status("dead", generation=5, seq=100) == []
-    assert bench.node.view() == before
+    doubt = LifeDoubt(kind=Doubt.RECORDED, heard=6, known=7)
+    told = [ReplayRejected(BETA, 7, 6, BEGIN_MS), NodeDoubted(BETA, doubt, BEGIN_MS)]
+    assert effects == told
+    assert bench.hear_status("dead", generation=6, seq=100) == []
+    assert fold(before, told[1]) == bench.node.view()
 
 
 def test_a_higher_generation_is_a_restart_and_numbers_begin_anew() -> None:
@@ -530,7 +534,8 @@ def test_nodes_are_added_and_dead_ones_deleted_at_run_time() -> None:
     bench.sleep(3_000)
     effects = bench.order(t="delnode", nodelist="beta alpha ")
     assert facts(effects, NodeDeleted) == [NodeDeleted(BETA)]
-    *_, answer = said(bench.hear(t="reqnodes", dest="alpha", source="gamma", seq=1))
+    bench.hear_status("up", source="gamma", seq=1)
+    *_, answer = said(bench.hear(t="reqnodes", dest="alpha", source="gamma", seq=2))
     assert answer.text("delnodelist") == "beta "
     assert answer.text("ttl") == "4"
 

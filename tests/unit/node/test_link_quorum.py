@@ -6,6 +6,7 @@ from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING
 
+from everbeat.membership.envelope import Stamp, stamped
 from everbeat.membership.identity import Identity, continuing_identity
 from everbeat.model.cluster import Quorum
 from everbeat.model.membership import Broadcast
@@ -15,7 +16,7 @@ from everbeat.model.quorum import RightLost
 from everbeat.node.link_effects import LinkEffect, PersistPromise, Transmit
 from everbeat.node.link_node import LinkNode
 from everbeat.node.link_quorum import LEFT_FIELD
-from everbeat.wire.datagram import Opened, open_datagram
+from everbeat.wire.datagram import Opened, open_datagram, seal
 from properties.link_world import KEYS, TIMING, config_of
 
 if TYPE_CHECKING:
@@ -53,6 +54,18 @@ def farewells(effects: Iterable[LinkEffect]) -> list[Message]:
     return [message for message in messages if message.type == "shutdone"]
 
 
+def life_of(node: LinkNode) -> str:
+    """Return what a node says of its life."""
+    [status, *_] = [
+        opened.message
+        for effect in node.on_tick(BEGIN_MS + 10_000)
+        if isinstance(effect, Transmit)
+        and isinstance(opened := open_datagram(effect.data, KEYS), Opened)
+        and opened.message.type == "status"
+    ]
+    return status.text("eb_life") or ""
+
+
 def test_a_new_link_process_does_not_lose_the_right_before_it_has_listened() -> None:
     node, effects = started(continuing_identity(UUID, 7, 1_000))
     assert not any(isinstance(effect, RightLost) for effect in effects)
@@ -77,12 +90,18 @@ def test_a_new_link_process_whose_forerunner_had_no_right_begins_with_empty_hand
 
 def test_a_farewell_waits_for_its_promise() -> None:
     node, _ = started(Identity(uuid=UUID, generation=7))
+    greeting = {"eb_life": "b" * 32, "eb_knows": f"alpha:7:{life_of(node)}"}
+    stamp = Stamp(own=BETA, uuid=b"b" * 16, generation=3, wall_s=1, load="0", ttl=3)
+    status = message_of(t="status", st="active", dt="7d0", protocol="1", **greeting)
+    data = seal(stamped(status, stamp, sequence=1), KEYS)
+    node.on_datagram(0, data, "beta", BEGIN_MS)
     effects = node.on_order(Broadcast(message_of(t="shutdone")), BEGIN_MS)
     assert PersistPromise((BETA, GAMMA)) in effects
     assert farewells(effects) == []
     assert farewells(node.on_promise((), BEGIN_MS, is_kept=True)) == []  # an earlier one's
     [farewell] = farewells(node.on_promise((BETA, GAMMA), BEGIN_MS, is_kept=True))
-    assert farewell.text(LEFT_FIELD) == "1"
+    # To gamma, whose life is not known here, nothing can be promised.
+    assert farewell.text(LEFT_FIELD) == f"beta:{'b' * 32}"
 
 
 def test_a_farewell_whose_promise_cannot_be_written_promises_nothing() -> None:
