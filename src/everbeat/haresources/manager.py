@@ -30,6 +30,7 @@ from everbeat.haresources import (
 )
 from everbeat.haresources.desk import Desk, Stage
 from everbeat.haresources.effects import GroupMoved, ResourceActed, StopFinished
+from everbeat.haresources.order import STATES, SpokenOrder
 from everbeat.haresources.peers import (
     JOINING_FIELD,
     RIGHT_FIELD,
@@ -80,6 +81,8 @@ if TYPE_CHECKING:
 LINGER_MS: Final = 1_000  # after `shutdone`, so that a lost one can still be asked for again
 TICK_MS: Final = 1_000
 
+_SPOKEN_TYPES: Final = STATES | {"ask_resources", "hb_takeover", "ip-request", "ip-request-resp"}
+
 
 class HaresourcesManager:
     """Heartbeat V1's resource manager."""
@@ -109,6 +112,7 @@ class HaresourcesManager:
         for node in config.nodes:
             if node != config.node:
                 self._desk.peer(node)
+        self._spoken = SpokenOrder()
         self._settled_ms = 0
         self._wanted: Reconfiguration | None = None
 
@@ -296,7 +300,8 @@ class HaresourcesManager:
                 return self._on_message(message, now_ms)
             case NodeStatusChanged() if fact.node != desk.own:
                 return self._on_status(fact, now_ms)
-            case NodeRestarted(node):
+            case NodeRestarted(node, generation):
+                self._spoken.on_restarted(node, generation)
                 peer = desk.peer(node)
                 peer.forget()
                 text = f"{node} has restarted"
@@ -379,8 +384,10 @@ class HaresourcesManager:
         if source not in desk.peers:
             return []
         peer = desk.peers[source]
+        if message.type not in _SPOKEN_TYPES or not self._spoken.is_news(message):
+            return []
         match message.type:
-            case "starting" if order_of(message) >= peer.last_order:
+            case "starting":
                 peer.last_order = order_of(message)
                 return self._on_starting(peer, now_ms)
             case "resource":
@@ -390,6 +397,7 @@ class HaresourcesManager:
             case "hb_takeover":
                 return self._on_takeover_request(source, message, now_ms)
             case "shutdone":
+                peer.last_order = order_of(message)
                 effects = standby.on_partner_gone(desk, source, now_ms)
                 return effects + takeover.on_shutdone(desk, peer, now_ms)
             case "ip-request":

@@ -20,6 +20,7 @@ from everbeat.distribution import distributor
 from everbeat.distribution.distributor import Distributor, Member
 from everbeat.haresources.effects import EventRecorded, GroupMoved, ResourceActed, StopFinished
 from everbeat.haresources.manager import HaresourcesManager
+from everbeat.haresources.order import SpokenOrder
 from everbeat.model.distribution import CheckFiles, Distributed, InstallFiles
 from everbeat.model.failures import Failures
 from everbeat.model.fencing import FencingDone, RunFencing, StopFailure
@@ -30,6 +31,7 @@ from everbeat.model.membership import (
     CommunicationUp,
     LinkChanged,
     MessageReceived,
+    NodeRestarted,
     NodeStatusChanged,
     RaiseGeneration,
     fold,
@@ -149,6 +151,7 @@ class CoreNode:
     ) -> None:
         self._config = config
         self._view = MembershipView(config.node)
+        self._spoken = SpokenOrder()
         self._are_clients_started = False
         self._api = ClientApi(config, config.node)
         self._board = FailureBoard(config.node)
@@ -201,7 +204,11 @@ class CoreNode:
         return effects + self._passed(gated, now_ms)
 
     def on_membership(self, fact: MembershipFact, now_ms: int) -> list[CoreEffect]:
-        """Take one fact of link."""
+        """Take one fact of link; a message of an older life than its sender's last is none."""
+        if isinstance(fact, NodeRestarted):
+            self._spoken.on_restarted(fact.node, fact.generation)
+        if isinstance(fact, MessageReceived) and not self._spoken.is_present(fact.message):
+            return []
         self._view = fold(self._view, fact)
         is_holding = self._manager.is_holding
         gated = self._gate.on_membership(fact, self._view, now_ms, is_holding=is_holding)

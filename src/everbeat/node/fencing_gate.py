@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from everbeat.fencing.facts import FencingHeldUp, NodeFenced
 from everbeat.fencing.fencer import Fencer
+from everbeat.haresources.order import STATES, SpokenOrder
 from everbeat.haresources.peers import order_of
 from everbeat.model.cluster import Quorum
 from everbeat.model.fencing import FenceAction, RunFencing, SafeNode
@@ -67,6 +68,8 @@ NO_DEVICE: Final = "n_stnth"
 LEAVING_MS: Final = 30_000
 """How long after its `shutdone` a node may still be heard."""
 
+_SPOKEN_TYPES: Final = STATES | {"stonith", FENCE_ME}
+
 _LIVE: Final = frozenset({NodeStatus.UP, NodeStatus.ACTIVE})
 
 
@@ -110,6 +113,7 @@ class FencingGate:
         self._left_ms = {entry.node: entry.since_ms for entry in safe if entry.has_left}
         self._confirmed_ms = {entry.node: entry.since_ms for entry in safe if not entry.has_left}
         self._heard: dict[NodeName, tuple[int, int]] = {}  # newest message of each node
+        self._spoken = SpokenOrder()
         self._unable: set[NodeName] = set()  # said that they could not fence
         self._communication_up: CommunicationUp | None = None  # withheld as well
         self._is_let_in = False
@@ -165,6 +169,8 @@ class FencingGate:
                 why = f"it is {fact.new.value}"
                 return [Released(fact), *self._heard_again(fact.node, why, now_ms)]
             case NodeRestarted(node) | NodeReturned(node):
+                if isinstance(fact, NodeRestarted):
+                    self._spoken.on_restarted(node, fact.generation)
                 self._forget(node)  # its status follows; until then the manager does not see it
                 return [Released(fact)]
             case CommunicationUp():
@@ -304,6 +310,8 @@ class FencingGate:
     def _on_message(self, message: Message, now_ms: int) -> list[GateEffect]:
         source = NodeName(message.text("src") or "")
         if source == self._config.node:
+            return []
+        if message.type in _SPOKEN_TYPES and not self._spoken.is_news(message):
             return []
         order = order_of(message)
         self._heard[source] = max(order, self._heard.get(source, (0, 0)))

@@ -59,6 +59,7 @@ class Node:
     failing: set[str] = field(default_factory=set)
     orders: list[ManagerEffect] = field(default_factory=list)
     seq: int = 0
+    generation: int = 1
 
     def __post_init__(self) -> None:
         config = HaConfig(node=BETA, nodes=(ALPHA, BETA), auto_failback=self.mode)
@@ -109,7 +110,8 @@ class Node:
 
     def alpha_says(self, **fields: str) -> None:
         self.seq += 1
-        message = message_of(**fields, src="alpha", hg="1", seq=f"{self.seq:x}")
+        hg = f"{self.generation:x}"
+        message = message_of(**fields, src="alpha", hg=hg, seq=f"{self.seq:x}")
         self.fact(MessageReceived(message, self.now_ms))
 
     def alpha_holds(self, word: str, *, is_stable: bool = True, **more: str) -> None:
@@ -316,6 +318,7 @@ def test_a_giver_that_dies_midway_is_taken_over() -> None:
 
 def test_a_returned_owner_gets_its_groups_back_after_a_second() -> None:
     node = _alone()
+    node.generation = 2
     node.fact(NodeRestarted(ALPHA, 2, 0))
     node.alpha_is(NodeStatus.ACTIVE, NodeStatus.DEAD)
     node.alpha_says(t="starting")
