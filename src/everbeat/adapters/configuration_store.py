@@ -13,6 +13,7 @@ from everbeat.config.configuration import ConfigFile, ConfigFiles, Parsed, confi
 from everbeat.config.doubts import doubts, news
 from everbeat.config.files import text_from_bytes
 from everbeat.distribution.placing import fitted, refusal
+from everbeat.distribution.programs import program_reports
 from everbeat.model.distribution import AUTHKEYS, FILE_NAMES, HA_CF, HARESOURCES, SECRET_NAMES
 from everbeat.model.reports import Severity
 
@@ -31,11 +32,17 @@ def fitted_here(etc: Path, bundle: Bundle, host: HostLookup | None = None) -> Bu
 
 
 def check_bundle(
-    etc: Path, bundle: Bundle, host: HostLookup | None = None, in_use: ConfigFiles | None = None
+    etc: Path,
+    bundle: Bundle,
+    host: HostLookup | None = None,
+    in_use: ConfigFiles | None = None,
+    *,
+    is_ours: bool = False,
 ) -> tuple[tuple[Report, ...], str]:
     """Return what is new in the reports on this machine's files with those of the bundle.
 
-    And why they cannot be used, or "". `in_use`: the files that everbeat runs with.
+    And why they cannot be used, or "". `in_use`: the files that everbeat runs with. `is_ours`: a
+    person has asked for it on this machine, so it may change which programs run here.
     """
     machine = host or RealHost(etc)
     present = read_files(etc)
@@ -45,6 +52,8 @@ def check_bundle(
     parsed = parsed_with(etc, fitted_here(etc, bundle, machine), machine)
     former = config_from_files(in_use or read_configuration(etc), machine)
     reports = news(former.reports, parsed.reports)
+    if not is_ours:
+        reports = (*program_reports(bundle, present), *reports)
     if parsed.keys is not None:
         try:
             cipher_for(parsed.keys)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Protocol
 
 from everbeat.agents.agent import AddressAgent, Agent, ScriptAgent, SystemdAgent
+from everbeat.model.names import is_script_name
 from everbeat.model.units import unit_from_word
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ def may_be_asked(agent: Agent, installed: Installed) -> bool:
 def resolve(resource: ResourceSpec, installed: Installed) -> Agent | None:
     """Return the agent of a resource, or None if nothing here serves it."""
     name = resource.script
+    if not is_script_name(name):
+        return None
     if (path := installed.script_path(name)) is not None:
         return ScriptAgent(path, resource.arguments)
     if name in ADDRESS_NAMES:

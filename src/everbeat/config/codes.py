@@ -185,6 +185,7 @@ HARESOURCES: Final = (
     Code("address-interface", _W, "The interface named for an address does not exist."),
     Code("address-broadcast", _W, "The broadcast address makes no sense."),
     Code("address-ipv6-bare", _W, "A bare IPv6 address is taken for a script name."),
+    Code("resource-name", _E, "A path, or .., in the place of a script's name."),
     Code("script-missing", _W, "No script, built-in or unit has this name."),
     Code(
         "script-without-status", _W, "A script that knows no `status` is never asked, nor watched."
@@ -197,12 +198,21 @@ HARESOURCES: Final = (
     Code("haresources-none", _I, "No group: nothing is managed."),
 )
 
+ANOTHER_NODES_FILES: Final = (
+    Code(
+        "program-not-allowed",
+        _E,
+        "Another node would change a line here that names programs, users, files or devices.",
+    ),
+)
+
 SECTIONS: Final = (
     ("All files", ALL_FILES),
     ("ha.cf", HA_CF),
     ("authkeys", AUTHKEYS),
     ("authkeys of a witness's clusters", WITNESS),
     ("haresources", HARESOURCES),
+    ("Files that another node distributes", ANOTHER_NODES_FILES),
 )
 
 CODES: Final = {code.name: code for _, codes in SECTIONS for code in codes}

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from everbeat.config.codes import report_of
 from everbeat.config.values import number_from_word
 from everbeat.model.groups import ResourceSpec
+from everbeat.model.names import is_script_name
 
 if TYPE_CHECKING:
     from everbeat.model.reports import Place, Report
@@ -73,6 +74,11 @@ def check_resource(resource: ResourceSpec, place: Place, host: HostLookup) -> tu
         summary = f"'{word}': script and arguments are separated by ::"
         remedy = "::".join(part for part in re.split(r":+", word) if part)
         return (report_of("resource-malformed", place, summary, remedy),)
+    if not is_script_name(resource.script):
+        summary = f"'{word}': a resource is known by a script's name, never by a path"
+        name = resource.script.rstrip("/.").rpartition("/")[2] or "SCRIPT"
+        remedy = f"put it into /etc/ha.d/resource.d on every node, and write {name}"
+        return (report_of("resource-name", place, summary, remedy),)
     if resource.script in ADDRESS_SCRIPTS:
         return _check_address(resource, place, host)
     path = host.script_path(resource.script)

@@ -99,6 +99,7 @@ if TYPE_CHECKING:
     from everbeat.config.configuration import ConfigFiles, Parsed
     from everbeat.ipc.channel import Channel
     from everbeat.model.cluster import ApiAuthorization
+    from everbeat.model.distribution import Bundle
     from everbeat.model.groups import ClusterEvent
     from everbeat.model.keys import AuthKeys
     from everbeat.model.membership import MembershipFact
@@ -152,7 +153,7 @@ class CoreDaemon:
         if parsed.keys is not None:
             self._node.use_keys(parsed.keys, _cipher_or_none(parsed.keys))
         self._learn_accounts(parsed.config.apiauth)
-        self._distributing: dict[str, Channel] = {}  # by offer
+        self._distributing: dict[str, tuple[Channel, Bundle]] = {}  # asked for here, by offer
         self._reloading = asyncio.Lock()
         self._link: Channel | None = None
         self._executor: Channel | None = None
@@ -242,9 +243,15 @@ class CoreDaemon:
         return ReloadReply(is_accepted=True, later=later, reports=reports)
 
     async def _check_files(self, order: CheckFiles) -> None:
+        _, asked = self._distributing.get(order.offer, (None, None))
+        # The files, not the id alone: another node could use that as well.
+        is_ours = asked is not None and order.bundle.files == asked.files
         reports, reason = await asyncio.to_thread(
-            check_bundle, self._folders.etc, order.bundle, None, self._files
+            check_bundle, self._folders.etc, order.bundle, None, self._files, is_ours=is_ours
         )
+        for report in reports:
+            if report.code == "program-not-allowed":
+                _log.warning("files of another node are refused: %s", report.summary)
         self._perform(self._node.on_checked(order.offer, reports, reason))
 
     async def _install_files(self, order: InstallFiles) -> None:
@@ -280,7 +287,7 @@ class CoreDaemon:
         if reason:
             channel.send_nowait(DistributeReply(reason))
         else:
-            self._distributing[offer] = channel
+            self._distributing[offer] = channel, request.bundle
         self._perform(effects)
 
     # --- link and executor -------------------------------------------------------------------
@@ -473,7 +480,7 @@ class CoreDaemon:
                 case InstallFiles():
                     self._spawn(self._install_files(effect))
                 case Distributed(offer, outcomes):
-                    asker = self._distributing.pop(offer, None)
+                    asker, _ = self._distributing.pop(offer, (None, None))
                     if asker is not None:
                         asker.send_nowait(DistributeReply("", outcomes, effect.is_done))
                 case StopFinished():

@@ -85,6 +85,7 @@ coredumps off
 coreroot /tmp
 env COLOR=blue
 cluster shop
+distribute programs
 quorum_server quorum.example.org
 record_config_changes off
 record_pengine_inputs off

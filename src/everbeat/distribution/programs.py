@@ -1,0 +1,130 @@
+"""Lines that decide what root runs here: another node may not change them by itself.
+
+    files of another node ──► a guarded line is new or gone ──► refused, unless ha.cf here says
+                              `distribute programs`, or a person wrote the same line here
+
+Guarded are lines of ha.cf that name programs, users, files or devices, and resource words of
+haresources with a path among their parameters (a configuration to load, a file system to mount).
+Whoever has the key, or an old backup of it, is then not root everywhere: it moves groups, and
+starts what is installed here, as it is installed here.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Final
+
+from everbeat.config.codes import report_of
+from everbeat.config.files import (
+    ConfigFile,
+    first_word_and_rest,
+    lines_of,
+    text_from_bytes,
+    values_of,
+    without_comment,
+    words_of,
+)
+from everbeat.config.haresources import logical_lines
+from everbeat.config.resources import ADDRESS_SCRIPTS
+from everbeat.model.distribution import HA_CF, HARESOURCES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from everbeat.model.distribution import Bundle
+    from everbeat.model.reports import Place, Report
+
+DIRECTIVE: Final = "distribute"
+PROGRAMS: Final = "programs"
+GUARDED: Final = frozenset({
+    "respawn", "failfast", "stonith", "stonith_host", "apiauth", "env",
+    "logfile", "debugfile", "coreroot", "watchdog", "serial", DIRECTIVE,
+})  # fmt: skip
+"""Directives that name programs, users, files or devices; and the word that lets them change."""
+
+_ADDRESS_PREFIXES: Final = tuple(f"{script}::" for script in (*ADDRESS_SCRIPTS, "IPv6addr"))
+
+
+def program_reports(bundle: Bundle, present: Mapping[str, bytes | None]) -> tuple[Report, ...]:
+    """Return an error for each guarded line that these files of another node would change here.
+
+    `present`: this node's files by name.
+    """
+    if allows_programs(present.get(HA_CF)):
+        return ()
+    offered = {file.name: file.content for file in bundle.files}
+    reports: list[Report] = []
+    for name, entries in ((HA_CF, _guarded_lines), (HARESOURCES, _guarded_words)):
+        if name in offered:
+            here = list(entries(name, present.get(name)))
+            there = list(entries(name, offered[name]))
+            reports += _differences(name, here, there)
+    return tuple(reports)
+
+
+def allows_programs(ha_cf: bytes | None) -> bool:
+    """Whether an ha.cf lets other nodes change what is guarded: `distribute programs`."""
+    for line in lines_of(_file(HA_CF, ha_cf)):
+        directive, rest = first_word_and_rest(without_comment(line.text))
+        if directive == DIRECTIVE and PROGRAMS in values_of(rest):
+            return True
+    return False
+
+
+def _differences(
+    name: str, here: list[tuple[str, Place]], there: list[tuple[str, Place]]
+) -> Iterator[Report]:
+    known = Counter(text for text, _ in here)
+    for text, place in there:
+        if known[text]:
+            known[text] -= 1
+            continue
+        summary = f"'{text}' names what root is to use here; another node may not bring it"
+        remedy = (
+            f"this line in {name} of this node by hand, then distribute again; "
+            f"or {DIRECTIVE} {PROGRAMS} in its ha.cf"
+        )
+        yield report_of("program-not-allowed", place, summary, remedy)
+    if name == HARESOURCES:
+        return  # what is gone is stopped, as a standby does
+    for text, place in here:
+        if known[text]:
+            known[text] -= 1
+            summary = f"'{text}' stands here and not in the other node's file; it may not remove it"
+            remedy = (
+                f"delete it in {name} of this node by hand, then distribute again; "
+                f"or {DIRECTIVE} {PROGRAMS} in its ha.cf"
+            )
+            yield report_of("program-not-allowed", place, summary, remedy)
+
+
+def _guarded_lines(name: str, content: bytes | None) -> Iterator[tuple[str, Place]]:
+    for line in lines_of(_file(name, content)):
+        words = words_of(without_comment(line.text))
+        if words and words[0] in GUARDED:
+            yield " ".join(words), line.place
+
+
+def _guarded_words(name: str, content: bytes | None) -> Iterator[tuple[str, Place]]:
+    for logical in logical_lines(_file(name, content), []):
+        for word in words_of(logical.text)[1:]:
+            if "/" in word and not _is_address(word):
+                yield word, logical.line.place
+
+
+def _is_address(word: str) -> bool:
+    """Whether a resource word is an address, its prefix and interface, and nothing else."""
+    address = word
+    for prefix in _ADDRESS_PREFIXES:
+        address = address.removeprefix(prefix)
+    first, *others = address.split("/")
+    try:
+        ip_address(first)
+    except ValueError:
+        return False
+    return all(part and ".." not in part for part in others)
+
+
+def _file(name: str, content: bytes | None) -> ConfigFile:
+    return ConfigFile(name, None if content is None else text_from_bytes(content))
