@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 from everbeat.adapters.client_socket import ClientSocket
 from everbeat.clients.api import ClientApi
-from everbeat.clients.orders import Disconnect, Reply
+from everbeat.clients.orders import AskStandby, Disconnect, Reply
 from everbeat.model.cluster import ApiAuthorization, HaConfig, Medium, MediumKind
 from everbeat.model.groups import ManagerView
 from everbeat.model.members import (
@@ -21,10 +21,11 @@ from everbeat.model.members import (
 from everbeat.model.names import LinkName, NodeName
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from everbeat.clients.authorization import Credentials
-    from everbeat.clients.orders import ApiOrder
+    from everbeat.clients.orders import ApiWish
     from everbeat.model.membership import Broadcast, MembershipFact
     from everbeat.model.message import Message
 
@@ -90,6 +91,7 @@ class ApiDaemon:
         self.view = view_of()
         self.manager = manager_of()
         self.broadcasts: list[Broadcast] = []
+        self.standbys: list[str] = []
         self.gone: list[str] = []
 
     def __enter__(self) -> Self:
@@ -124,9 +126,11 @@ class ApiDaemon:
         self.gone.append(reason)
         self._carry_out(self._api.on_disconnect(client))
 
-    def _carry_out(self, orders: list[ApiOrder]) -> None:
+    def _carry_out(self, orders: Sequence[ApiWish]) -> None:
         for order in orders:
             if isinstance(order, Reply | Disconnect):
                 self._socket.carry_out(order)
+            elif isinstance(order, AskStandby):
+                self.standbys.append(order.word)
             else:
                 self.broadcasts.append(order)

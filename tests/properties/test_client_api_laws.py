@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from api_daemon import ALPHA, config_of, manager_of, view_of
 from everbeat.clients.api import NODE_TYPES, SESSIONS_MAX, ClientApi
 from everbeat.clients.authorization import Credentials
-from everbeat.clients.orders import ApiOrder, Disconnect, Reply
+from everbeat.clients.orders import ApiWish, Disconnect, Reply
 from everbeat.model.cluster import ApiAuthorization
 from everbeat.model.membership import Broadcast, MessageReceived
 from everbeat.model.message import Field, FieldType, Message, message_of
@@ -61,7 +61,7 @@ def test_whatever_is_said_the_api_answers_in_bounds(
     api = ClientApi(config_of(ALPHA, *rules), ALPHA)
     connected: set[int] = set()
     for number, (kind, client, message) in enumerate(history):
-        orders: list[ApiOrder] = []
+        orders: list[ApiWish] = []
         if kind == "connect" and client not in connected:
             connected.add(client)
             orders = api.on_connect(client, ROOT, number)

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Final
 
 from everbeat.clients import answers
 from everbeat.clients.authorization import Accounts, Gate, Refused, is_client_name
-from everbeat.clients.orders import ApiOrder, Disconnect, Reply
+from everbeat.clients.orders import ApiOrder, ApiWish, AskStandby, Disconnect, Reply
 from everbeat.clients.session import Session, filter_from_text, is_within_rate
 from everbeat.model.members import NodeKind, NodeStatus
 from everbeat.model.membership import (
@@ -37,6 +37,8 @@ from everbeat.model.message import Field, FieldType, Message, message_of
 from everbeat.model.names import node_name_from_text
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from everbeat.clients.authorization import Credentials
     from everbeat.model.cluster import HaConfig
     from everbeat.model.groups import ManagerView
@@ -116,7 +118,7 @@ class ClientApi:
         view: MembershipView,
         manager: ManagerView,
         now_ms: int,
-    ) -> list[ApiOrder]:
+    ) -> Sequence[ApiWish]:
         """Take a message from a client."""
         session = self._sessions.get(client)
         if session is None:
@@ -277,7 +279,7 @@ class ClientApi:
 
     def _pass_on(
         self, client: int, message: Message, view: MembershipView, now_ms: int
-    ) -> list[ApiOrder]:
+    ) -> Sequence[ApiWish]:
         """Broadcast a client's own message under its name."""
         session = self._sessions[client]
         if not is_within_rate(session, now_ms):
@@ -288,12 +290,21 @@ class ClientApi:
         if not _may_send(message, view):
             self._refused_messages += 1
             return []
+        if message.type == "ask_resources":
+            return self._ask_standby(message)
         broadcast = Broadcast(_signed_by(session, message))
         if not view.is_client_flow_paused:
             return [broadcast]
         if len(self._held) >= HELD_MAX:
             return self._drop(client, "too-fast")
         self._held.append(broadcast)
+        return []
+
+    def _ask_standby(self, message: Message) -> list[ApiWish]:
+        """Have this node ask. To pass the question on would be to ask twice, and before we may."""
+        if message.text("info") == "me":
+            return [AskStandby(message.text("rsc_hold") or "")]
+        self._refused_messages += 1  # the answers are the nodes' own
         return []
 
     def _answer_peer(self, message: Message) -> list[ApiOrder]:

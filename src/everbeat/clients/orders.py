@@ -1,4 +1,4 @@
-"""What the client API orders from its host: send to a client, hang up, tell the cluster."""
+"""What the client API orders from its host: send to a client, hang up, tell or ask the cluster."""
 
 from __future__ import annotations
 
@@ -27,4 +27,13 @@ class Disconnect:
     reason: str  # kebab-case, for logs
 
 
+@dataclass(frozen=True, slots=True)
+class AskStandby:
+    """Order: hand over what a client asked to be handed over, as a person's standby does."""
+
+    word: str  # all, local or foreign, as the client wrote it
+
+
 ApiOrder: TypeAlias = Reply | Disconnect | Broadcast
+ApiWish: TypeAlias = ApiOrder | AskStandby
+"""What a message of a client may lead to."""

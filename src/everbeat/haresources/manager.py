@@ -379,10 +379,8 @@ class HaresourcesManager:
     def _on_message(self, message: Message, now_ms: int) -> list[ManagerEffect]:
         desk = self._desk
         source = NodeName(message.text("src") or "")
-        if source == desk.own:
-            return self._on_own_message(message, now_ms)
         if source not in desk.peers:
-            return []
+            return []  # ourselves as well
         peer = desk.peers[source]
         if message.type not in _SPOKEN_TYPES or not self._spoken.is_news(message):
             return []
@@ -406,13 +404,6 @@ class HaresourcesManager:
                 return legacy.on_answer(desk, message, now_ms)
             case _:
                 return []
-
-    def _on_own_message(self, message: Message, now_ms: int) -> list[ManagerEffect]:
-        """Only what scripts put into the FIFO is news to us: Heartbeat's hb_standby."""
-        is_asking = message.type == "ask_resources" and message.text("info") == "me"
-        if is_asking and self._desk.handover is None:
-            return self.on_standby(message.text("rsc_hold") or "", now_ms)[1]
-        return []
 
     def _on_starting(self, peer: Peer, now_ms: int) -> list[ManagerEffect]:
         desk = self._desk

@@ -139,10 +139,13 @@ def _is_forgotten(desk: Desk, source: NodeName, message: Message) -> bool:
 def _on_offer(desk: Desk, source: NodeName, message: Message, now_ms: int) -> list[ManagerEffect]:
     keys = desk.holdings.claims_of(message, source)
     peer = desk.peer(source)
-    if keys is None or desk.is_legacy or not desk.is_stable or not peer.is_live:
-        return []  # Heartbeat says: other side is in flux
+    if keys is None or desk.is_legacy or not peer.is_live:
+        return []
     if order_of(message) < peer.last_order:
         return []  # sent again after a cut: the question is long settled
+    yielded = _yield(desk, peer, now_ms)
+    if not desk.is_stable:
+        return yielded  # Heartbeat says: other side is in flux
     if message.text(PARTNER_FIELD) is None and not desk.is_pair:
         live = desk.live() - {source}
         if successor(source, desk.order, live) != desk.own:
@@ -153,7 +156,21 @@ def _on_offer(desk: Desk, source: NodeName, message: Message, now_ms: int) -> li
     )
     desk.handover.asked_order = order_of(message)
     peer.last_order = order_of(message)  # reports from before the offer say nothing of it
-    return [_ask(desk, "other")]
+    return [*yielded, _ask(desk, "other")]
+
+
+def _yield(desk: Desk, peer: Peer, now_ms: int) -> list[ManagerEffect]:
+    """Drop our own question if, of two that ask each other at the same time, we are to answer.
+
+    Else both wait in vain. A Heartbeat never yields; of two everbeats the later in ha.cf does.
+    """
+    current = desk.handover
+    if current is None or current.step is not HandoverStep.ASKING or not desk.is_pair:
+        return []
+    is_later = desk.order.index(desk.own) > desk.order.index(peer.node)
+    if desk.runner.moving() or not (peer.dialect == 0 or is_later):
+        return []
+    return _cancel(desk, f"{peer.node} asks at the same time", now_ms)
 
 
 def on_peer_report(desk: Desk, peer: Peer, now_ms: int) -> list[ManagerEffect]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from everbeat.clients.api import ClientApi
-from everbeat.clients.orders import Disconnect, Reply
+from everbeat.clients.orders import AskStandby, Disconnect, Reply
 from everbeat.distribution import distributor
 from everbeat.distribution.distributor import Distributor, Member
 from everbeat.haresources.effects import EventRecorded, GroupMoved, ResourceActed, StopFinished
@@ -375,9 +375,16 @@ class CoreNode:
         """Take a new connection to the client API."""
         return self._api.on_connect(client, credentials, now_ms)
 
-    def on_client_message(self, client: int, message: Message, now_ms: int) -> list[ApiOrder]:
+    def on_client_message(self, client: int, message: Message, now_ms: int) -> list[CoreEffect]:
         """Take a message of an API client."""
-        return self._api.on_message(client, message, self._view, self.manager(), now_ms)
+        orders = self._api.on_message(client, message, self._view, self.manager(), now_ms)
+        effects: list[CoreEffect] = []
+        for order in orders:
+            if isinstance(order, AskStandby):
+                effects += self.on_standby(order.word, now_ms)[1]
+            else:
+                effects.append(order)
+        return effects
 
     def on_client_disconnect(self, client: int) -> list[ApiOrder]:
         """Take that an API client is gone."""

@@ -6,6 +6,7 @@ import ast
 import os
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -19,7 +20,7 @@ from everbeat.clients.api import (
     ClientApi,
 )
 from everbeat.clients.authorization import Accounts, Credentials
-from everbeat.clients.orders import ApiOrder, Disconnect, Reply
+from everbeat.clients.orders import ApiWish, AskStandby, Disconnect, Reply
 from everbeat.clients.session import SENDS_PER_SECOND_MAX
 from everbeat.model.cluster import ApiAuthorization, HaConfig, Medium, MediumKind, Timing
 from everbeat.model.members import LinkStatus, MembershipView, NodeStatus
@@ -34,6 +35,9 @@ from everbeat.model.membership import (
 from everbeat.model.message import Field, FieldType, Message, message_of
 from everbeat.model.names import LinkName
 from everbeat.wire.client_frame import FrameSplitter
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 SHARED = Path(os.environ.get("EVERBEAT_SHARED", Path(__file__).parents[3].parent / "shared"))
 RECORDED = SHARED / "heartbeat" / "captures" / "api"
@@ -52,15 +56,15 @@ class Speaker:
         self.view: MembershipView = view_of()
         self.now_ms = 0
 
-    def say(self, client: int, message: Message) -> list[ApiOrder]:
+    def say(self, client: int, message: Message) -> Sequence[ApiWish]:
         return self.api.on_message(client, message, self.view, manager_of(), self.now_ms)
 
-    def ask(self, client: int, kind: str, **fields: str) -> list[ApiOrder]:
+    def ask(self, client: int, kind: str, **fields: str) -> Sequence[ApiWish]:
         return self.say(client, message_of(t="hbapi-req", reqtype=kind, **fields))
 
     def sign_on(
         self, client: int, name: str = "", credentials: Credentials = ROOT
-    ) -> list[ApiOrder]:
+    ) -> Sequence[ApiWish]:
         assert self.api.on_connect(client, credentials, self.now_ms) == []
         return self.ask(
             client,
@@ -78,11 +82,11 @@ class Speaker:
         return order.message
 
 
-def replies(orders: list[ApiOrder]) -> list[Message]:
+def replies(orders: Sequence[ApiWish]) -> list[Message]:
     return [order.message for order in orders if isinstance(order, Reply)]
 
 
-def broadcasts(orders: list[ApiOrder]) -> list[Message]:
+def broadcasts(orders: Sequence[ApiWish]) -> list[Message]:
     return [order.message for order in orders if isinstance(order, Broadcast)]
 
 
@@ -374,7 +378,9 @@ def test_ipfail_may_ask_for_standby() -> None:
     speaker = Speaker()
     speaker.sign_on(1, "mon")
     wish = message_of(t="ask_resources", rsc_hold="all", info="me")
-    assert broadcasts(speaker.say(1, wish))[0].type == "ask_resources"
+    assert speaker.say(1, wish) == [AskStandby("all")], "this node asks, the client's is not passed"
+    for answer in ("other", "done", ""):
+        assert speaker.say(1, message_of(t="ask_resources", rsc_hold="all", info=answer)) == []
 
 
 def test_a_message_to_a_node_that_is_none_is_dropped() -> None:

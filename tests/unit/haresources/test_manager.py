@@ -301,6 +301,30 @@ def test_an_offer_is_taken_and_finished() -> None:
     assert node.last("ask_resources")["info"] == "done"
 
 
+def test_of_two_that_ask_each_other_at_once_the_later_one_in_ha_cf_answers() -> None:
+    node = _joined()
+    node.fact(NodeDialectChanged(ALPHA, 1))
+    node.take(node.manager.on_standby("local", node.now_ms)[1])
+    node.alpha_says(t="ask_resources", rsc_hold="all", info="me")
+    assert node.last("ask_resources")["info"] == "other"
+    node.alpha_holds("none", is_stable=False, info="standby")
+    node.alpha_says(t="ask_resources", rsc_hold="all", info="done")
+    assert node.running == {"10.0.0.1", "web"}
+    node.alpha_holds("none")
+    assert node.manager.view().holds == "all"
+
+
+def test_of_two_that_ask_each_other_at_once_the_first_one_in_ha_cf_goes_on() -> None:
+    node = _joined()
+    node.fact(NodeDialectChanged(ALPHA, 1))
+    node.manager._desk.order = (BETA, ALPHA)
+    node.take(node.manager.on_standby("local", node.now_ms)[1])
+    node.alpha_says(t="ask_resources", rsc_hold="all", info="me")
+    assert node.last("ask_resources")["info"] == "me"
+    node.alpha_says(t="ask_resources", rsc_hold="local", info="other")
+    assert node.running == set()
+
+
 def test_an_offer_that_was_overtaken_is_not_taken() -> None:
     node = _joined()
     node.said.clear()
