@@ -126,3 +126,19 @@ def test_a_ping_node_with_the_name_of_the_peer_is_the_peer_and_no_other_node() -
     world.machines["beta"].power_off()  # type: ignore[index]
     world.run_until(world.now_ms + LONG_MS)
     assert holders(world) == {"alpha"}
+
+
+def test_a_path_that_falls_leaves_nobody_in_transition_while_another_one_lives() -> None:
+    """As of the paths that were up before this core began."""
+    configs = split_configs(Quorum.PING, AutoFailback.OFF)
+    eth0, ping = configs[0].media
+    media = (eth0, replace(eth0, link=LinkName("eth1"), interface="eth1"), ping)
+    world = World([replace(config, media=media) for config in configs], GROUPS, seed=1)
+    start(world)
+    for machine in world.machines.values():
+        machine.crash_core()
+    world.run_until(world.now_ms + LONG_MS)
+    world.network.dead_media.add(0)
+    world.run_until(world.now_ms + LONG_MS)
+    managers = [m.core.manager() for m in world.machines.values() if m.core is not None]
+    assert [manager.holds for manager in managers] == ["local", "local"]

@@ -45,7 +45,7 @@ from everbeat.haresources.view import manager_view
 from everbeat.model.cluster import Quorum
 from everbeat.model.groups import GroupState, Phase
 from everbeat.model.holdings import Hold, hold_from_word
-from everbeat.model.members import NodeStatus
+from everbeat.model.members import LinkStatus, NodeStatus
 from everbeat.model.membership import (
     Broadcast,
     CommunicationUp,
@@ -134,6 +134,7 @@ class HaresourcesManager:
         for node in view.peers():
             peer = self._desk.peer(node.node)
             peer.dialect = node.dialect or peer.dialect
+            peer.paths = frozenset(link for link, status in node.links if status is LinkStatus.UP)
             if node.status is not NodeStatus.INIT:
                 peer.status, peer.has_right, peer.dialect = (
                     node.status,
