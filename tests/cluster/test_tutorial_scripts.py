@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cluster.pair_lab import GROUP, events_of, now_ms, script_log, status_of
+from cluster.pair_lab import (
+    GROUP,
+    events_of,
+    now_ms,
+    script_log,
+    signal_process,
+    status_of,
+    wait_replaced,
+)
 from lab import Lab, wait_until
 from lab.node import everbeat
 
@@ -48,6 +56,24 @@ case $1 in
 esac
 exit 0
 """
+TALKER = """#!/bin/sh
+# starts a program in the background and redirects nothing
+pid=/run/talker.pid
+case $1 in
+start)
+    python3 -c '
+while True:
+    print("request served " + "x" * 2000, flush=True)
+    open("/run/talker.count", "a").write(".")
+    __import__("time").sleep(0.001)
+' &
+    echo $! >$pid
+    echo start >>/var/log/talks ;;
+stop) [ -e $pid ] && kill "$(cat $pid)" 2>/dev/null; rm -f $pid ;;
+status) if [ -e $pid ] && kill -0 "$(cat $pid)" 2>/dev/null; then echo running; fi ;;
+esac
+exit 0
+"""
 
 
 @pytest.fixture(scope="module")
@@ -55,12 +81,13 @@ def alone() -> Iterator[Node]:
     """A node whose partner is away, with all scripts of this module."""
     with Lab() as lab:
         node = lab.node("alpha", lab.everbeat("beta").product)
-        resources = f"alpha {GROUP} killd svc"
+        resources = f"alpha {GROUP} killd svc talker"
         lab.configure(
             resources=resources, keepalive="200ms", deadtime="2", initdead="3", extra="monitor 2s"
         )
         node.write("resource.d/killd", ANY_WORD, 0o755)
         node.write("resource.d/svc", RESTARTED, 0o755)
+        node.write("resource.d/talker", TALKER, 0o755)
         node.start()
         node.wait_rscstatus("all", timeout_s=30)
         wait_until(lambda: bool(script_log(node, "starts")), "svc runs")
@@ -74,6 +101,19 @@ def test_a_script_that_acts_on_any_word_is_only_started_and_the_node_says_so(alo
         alone, "status"
     )
     assert "script-without-status" in everbeat(alone, "check", is_checked=False)
+
+
+def test_a_service_may_talk_for_ever_also_when_the_executor_is_killed(alone: Node) -> None:
+    def said() -> int:
+        return int(alone.sh("stat -c %s /run/talker.count").strip())
+
+    before = said()
+    wait_until(lambda: said() > before + 200, "it goes on talking", 20)
+    executor = signal_process(alone, "hb-executor")
+    wait_replaced(alone, "hb-executor", executor)
+    before = said()
+    wait_until(lambda: said() > before + 200, "it still goes on talking", 20)
+    assert script_log(alone, "talks") == ["start"]
 
 
 def test_a_service_that_is_restarted_by_its_script_has_not_failed(alone: Node) -> None:

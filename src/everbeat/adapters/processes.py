@@ -1,9 +1,9 @@
 """Run programs for the executor: own session, no terminal, bounded output, killed as a group.
 
 An operation ends when its process ends, not when its output is closed: scripts start services
-that keep the script's output open for ever. Such a service must also survive us, so the child
-holds the reading end of its output as well: after we are gone a write neither raises SIGPIPE nor
-blocks (what nobody reads is refused with EAGAIN once the pipe is full).
+that keep the script's output open for ever. What they write is read on by a process that outlives
+us (output_drain). The child holds the reading end of its output as well, so that no write can
+raise SIGPIPE, whoever is killed.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import subprocess
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from everbeat.adapters.output_drain import OutputDrains
 from everbeat.adapters.realtime import prefer_session
 from everbeat.executor.effects import Ending
 
@@ -44,14 +45,17 @@ _DRAIN_READS_MAX: Final = 4  # a background child may write faster than we read
 
 @dataclass(slots=True)
 class _Capture:
-    """One stream of a child's output. `tails`: buffers that keep the end, with their limits."""
+    """One stream of a child's output. `tails`: buffers that keep the end, with their limits.
+
+    `letting_go`: closed, it has another process read on.
+    """
 
     reading: int
-    writing: int
     tails: list[tuple[bytearray, int]]
+    letting_go: int | None = None
 
-    def read(self) -> bool:
-        """Take what is there; whether there may be more."""
+    def read(self) -> bool | None:
+        """Take what is there; whether there may be more, None: nobody writes any more."""
         try:
             data = os.read(self.reading, _READ_BYTES)
         except BlockingIOError:
@@ -59,19 +63,20 @@ class _Capture:
         for tail, limit in self.tails:
             tail.extend(data)
             del tail[:-limit]
-        return bool(data)
+        return True if data else None
 
     def close(self) -> None:
-        """Let go; children that still write get EAGAIN from a full pipe instead of waiting."""
-        os.set_blocking(self.writing, False)
+        """Let go."""
         os.close(self.reading)
-        os.close(self.writing)
+        if self.letting_go is not None:
+            os.close(self.letting_go)
 
 
 @dataclass(slots=True)
 class _Child:
     process: subprocess.Popen[bytes]
     pidfd: int
+    name: str
     captures: list[_Capture]
     output: bytearray
     words: bytearray
@@ -99,6 +104,7 @@ class Processes:
         self._on_ended = on_ended
         self._is_prompt = is_prompt
         self._children: dict[int, _Child] = {}
+        self._drains = OutputDrains(loop)
         self._setpriv = shutil.which("setpriv")
 
     def launch(self, order: Launch) -> None:
@@ -117,13 +123,16 @@ class Processes:
             with contextlib.suppress(OSError):  # a full disk must not keep a service from starting
                 self._record.note(process.pid)
         pidfd = os.pidfd_open(process.pid)
-        child = _Child(process, pidfd, captures, output, words)
+        name = " ".join(order.command)
+        child = _Child(process, pidfd, name, captures, output, words)
         if order.is_urgent and self._is_prompt:
             prefer_session(process.pid, is_preferred=True)
             child.preferred = self._loop.call_later(PREFERRED_S_MAX, _cease_to_prefer, child)
         self._children[order.run] = child
         for capture in captures:
-            self._loop.add_reader(capture.reading, capture.read)
+            self._loop.add_reader(capture.reading, self._read, capture)
+            if order.may_leave_running:
+                capture.letting_go = self._drains.guard(capture.reading, name)
         self._loop.add_reader(pidfd, self._on_exit, order.run)
 
     def signal(self, run: int, *, is_hard: bool) -> None:
@@ -147,6 +156,10 @@ class Processes:
     def running(self) -> tuple[int, ...]:
         """Return the runs that have not ended."""
         return tuple(self._children)
+
+    def _read(self, capture: _Capture) -> None:
+        if capture.read() is None:
+            self._loop.remove_reader(capture.reading)
 
     def _start(self, order: Launch, captures: list[_Capture]) -> subprocess.Popen[bytes]:
         command = list(order.command)
@@ -174,6 +187,8 @@ class Processes:
             for _ in range(_DRAIN_READS_MAX):
                 if not capture.read():
                     break
+            if capture.letting_go is None:
+                self._drains.take(capture.reading, child.name)
             capture.close()
         ending = Ending(
             exit_code=code if code >= 0 else 128 - code,
@@ -200,23 +215,35 @@ def _captures(output: bytearray, words: bytearray, *, is_apart: bool) -> list[_C
 
 
 def _open_capture(tails: list[tuple[bytearray, int]]) -> _Capture:
-    reading, only_writing = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-    try:
-        writing = os.open(f"/proc/self/fd/{reading}", os.O_RDWR | os.O_CLOEXEC)
-    finally:
-        os.close(only_writing)
-    return _Capture(reading, writing, tails)
+    reading, writing = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+    os.close(writing)
+    return _Capture(reading, tails)
+
+
+@contextlib.contextmanager
+def _writing_ends(captures: list[_Capture]) -> Iterator[list[int]]:
+    """Yield what a child writes to: descriptors that read as well, and wait when the pipe is full.
+
+    We keep none, so as to see when nobody writes any more.
+    """
+    with contextlib.ExitStack() as opened:
+        ends = []
+        for capture in captures:
+            end = os.open(f"/proc/self/fd/{capture.reading}", os.O_RDWR | os.O_CLOEXEC)
+            opened.callback(os.close, end)
+            ends.append(end)
+        yield ends
 
 
 def _spawn(command: list[str], order: Launch, captures: list[_Capture]) -> subprocess.Popen[bytes]:
     ids = pwd.getpwnam(order.user) if order.user else None
     is_other = ids is not None and ids.pw_uid != os.geteuid()
-    with _input(order.input) as stdin:
+    with _input(order.input) as stdin, _writing_ends(captures) as writing:
         return subprocess.Popen(
             command,
             stdin=stdin,
-            stdout=captures[0].writing if captures else 2,
-            stderr=captures[-1].writing if captures else 2,
+            stdout=writing[0] if writing else 2,
+            stderr=writing[-1] if writing else 2,
             env={_bytes(name): _bytes(value) for name, value in order.environment},
             cwd="/",
             umask=0o022,

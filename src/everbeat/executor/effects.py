@@ -35,7 +35,8 @@ class Launch:
     `is_bound`: it must not outlive the executor, and its output is not captured: respawn clients,
     of which a restarted executor starts new ones. `is_urgent`: a service is away until it ends; it
     goes before other programs for a while. `is_ended_by_next`: should the executor die, the next
-    one ends what is left of it, for it is asked or ordered anew. `input`: its standard input, for
+    one ends what is left of it, for it is asked or ordered anew. `may_leave_running`: it starts a
+    service, whose output must be read on whatever becomes of us. `input`: its standard input, for
     secrets.
     """
 
@@ -47,6 +48,7 @@ class Launch:
     is_bound: bool = False
     is_urgent: bool = False
     is_ended_by_next: bool = False
+    may_leave_running: bool = False
     input: str = field(default="", repr=False)
 
 

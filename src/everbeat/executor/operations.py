@@ -207,6 +207,7 @@ class Operations:
             is_read=order.action is Action.STATUS,
             is_urgent=True,
             is_ended_by_next=True,
+            may_leave_running=order.action is Action.START,
         )
 
     def _press(self, group: GroupKey, now_ms: int) -> list[OperationEffect]:
