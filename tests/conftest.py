@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, settings
 if "EVERBEAT_COMPILED" in os.environ:  # before the first import of everbeat, the next line
     sys.path.insert(0, os.environ["EVERBEAT_COMPILED"])
 from everbeat.adapters.namespaces import can_make_spaces
+from lab.slowness import machine
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -47,6 +48,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     marker = item.get_closest_marker("real")
     if marker is not None:
         require_real(*marker.kwargs.get("programs", ()))
+        machine()  # measures from here on how busy this machine is
 
 
 @pytest.hookimpl(wrapper=True)

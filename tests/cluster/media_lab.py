@@ -14,9 +14,10 @@ import subprocess
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from everbeat.adapters.links import Media
+from lab.slowness import is_over
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 CLONE_NEWNET = 0x4000_0000
 WAIT_S = 8.0
+T = TypeVar("T")
 
 
 def run(*command: str) -> None:
@@ -93,7 +95,9 @@ class Node:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        assert self._is_ready.wait(WAIT_S)
+        began = time.monotonic()
+        while not self._is_ready.wait(1):
+            assert not is_over(began, WAIT_S)
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -105,16 +109,14 @@ class Node:
 
     def wait_for(self, data: bytes) -> tuple[int, str]:
         """Return medium and source of this datagram, dropping what comes before it."""
-        deadline = time.monotonic() + WAIT_S
         while True:
-            index, got, source = self.received.get(timeout=max(0.0, deadline - time.monotonic()))
+            index, got, source = _next_of(self.received)
             if got == data:
                 return index, source
 
     def wait_change(self, is_wanted: Callable[[int, str], bool]) -> tuple[int, str]:
-        deadline = time.monotonic() + WAIT_S
         while True:
-            change = self.changes.get(timeout=max(0.0, deadline - time.monotonic()))
+            change = _next_of(self.changes)
             if is_wanted(*change):
                 return change
 
@@ -136,6 +138,16 @@ class Node:
             self._loop.run_until_complete(keeping)
         self.media.close()
         self._loop.close()
+
+
+def _next_of(queued: queue.Queue[T]) -> T:
+    """Wait for the next one, here as long as this machine needs."""
+    began = time.monotonic()
+    while True:
+        with contextlib.suppress(queue.Empty):
+            return queued.get(timeout=0.5)
+        if is_over(began, WAIT_S):
+            raise TimeoutError(f"nothing came within {WAIT_S} s")
 
 
 def enter_namespace(name: str) -> None:

@@ -23,10 +23,12 @@ from cluster.pair_lab import (
     signal_process,
     status_of,
     wait_replaced,
+    wait_standby,
 )
 from everbeat.adapters.namespaces import NamespaceError
 from lab import wait_until
 from lab.node import everbeat
+from lab.slowness import machine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,11 +86,13 @@ def move_there_and_back(pair: Pair) -> None:
 
 def test_a_killed_link_is_back_before_anybody_misses_it(pair: Pair) -> None:
     began_ms = begin(pair)
+    wait_standby(pair.alpha)
     old = signal_process(pair.alpha, "hb-link")
     wait_replaced(pair.alpha, "hb-link", old)
     time.sleep(2 * DEADTIME_MS / 1000)
     silence_ms = pair.ear.longest_silence_ms(pair.alpha, began_ms)
-    assert silence_ms <= KEEPALIVE_MS + DEADTIME_MS / 4
+    allowed = machine().allowed(KEEPALIVE_MS + DEADTIME_MS / 4, began_ms)
+    assert silence_ms <= allowed.ms, allowed
     assert_nobody_noticed(pair, began_ms)
     move_there_and_back(pair)
 
@@ -96,9 +100,9 @@ def test_a_killed_link_is_back_before_anybody_misses_it(pair: Pair) -> None:
 def test_a_link_killed_again_and_again_goes_on(pair: Pair) -> None:
     began_ms = begin(pair)
     for _ in range(2):  # a sixth death within a minute is followed by a pause
+        wait_standby(pair.alpha)
         old = signal_process(pair.alpha, "hb-link")
         wait_replaced(pair.alpha, "hb-link", old)
-        time.sleep(0.3)
     time.sleep(DEADTIME_MS / 1000)
     assert_nobody_noticed(pair, began_ms)
 
@@ -125,6 +129,7 @@ def test_a_killed_executor_leaves_the_service_alone(pair: Pair) -> None:
 
 def test_all_three_killed_at_once_come_back(pair: Pair) -> None:
     began_ms = begin(pair)
+    wait_standby(pair.alpha)
     olds = [pid_of(pair.alpha, name) for name in PROCESSES]
     pair.alpha.sh("kill -KILL " + " ".join(map(str, olds)))
     for name, old in zip(PROCESSES, olds, strict=True):
@@ -137,11 +142,13 @@ def test_all_three_killed_at_once_come_back(pair: Pair) -> None:
 
 def test_a_hung_link_misses_its_lease_and_is_replaced(pair: Pair) -> None:
     began_ms = begin(pair)
+    wait_standby(pair.alpha)
     old = signal_process(pair.alpha, "hb-link", "STOP")
     wait_replaced(pair.alpha, "hb-link", old)
     time.sleep(DEADTIME_MS / 1000)
     silence_ms = pair.ear.longest_silence_ms(pair.alpha, began_ms)
-    assert silence_ms < DEADTIME_MS
+    allowed = machine().allowed(DEADTIME_MS, began_ms)
+    assert silence_ms < allowed.ms, allowed
     assert "gave no sign of life" in pair.alpha.log()
     assert_nobody_noticed(pair, began_ms)
 

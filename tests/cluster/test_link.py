@@ -25,6 +25,8 @@ from everbeat.model.membership import (
 )
 from everbeat.model.message import message_of
 from everbeat.model.names import NodeName
+from lab import wait_until
+from lab.slowness import stretched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -108,7 +110,13 @@ def test_two_nodes_become_active_and_exchange_messages(pair: Pair) -> None:
     assert "WARN: node beta: is dead" in pair.alpha.log()
 
 
-def test_a_killed_link_process_goes_on_and_its_peer_sees_nothing(pair: Pair) -> None:
+def test_a_killed_link_process_goes_on_and_its_peer_sees_nothing(net: Net, tmp_path: Path) -> None:
+    with ExitStack() as stack:  # a new process is started within deadtime, on a slow machine too
+        ha_cf = HA_CF.replace("deadtime 2", f"deadtime {stretched(2)}")
+        kill_and_continue(Pair(net, tmp_path, stack, ha_cf.replace("initdead 15", "initdead 99")))
+
+
+def kill_and_continue(pair: Pair) -> None:
     exchange(pair, "before")
     pair.alpha_core.facts.clear()
     pair.beta.send_signal(signal.SIGKILL)
@@ -198,10 +206,7 @@ def test_new_keys_are_taken_over_by_a_signal_and_wrong_ones_are_not(pair: Pair) 
 
 
 def wait_for_line(node: LinkProcess, text: str) -> None:
-    deadline = time.monotonic() + 10
-    while text not in node.log():
-        assert time.monotonic() < deadline, node.log()
-        time.sleep(0.05)
+    wait_until(lambda: text in node.log(), f"{text} in the log", 10)
 
 
 def test_messages_without_a_core_wait_for_the_next_one(pair: Pair) -> None:

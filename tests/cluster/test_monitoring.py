@@ -20,6 +20,7 @@ from cluster.pair_lab import (
 )
 from lab import wait_until
 from lab.node import everbeat
+from lab.slowness import machine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,6 +64,12 @@ def recovery_of(node: Node, since_ms: float) -> dict[str, Any]:
     return events_of(node, since_ms, "recovery")[-1]
 
 
+def assert_quick(recovery: dict[str, Any], began_ms: int) -> None:
+    """It took far less than the interval between two monitors."""
+    allowed = machine().allowed(1_000, began_ms)
+    assert recovery["total_ms"] < allowed.ms, allowed
+
+
 @pytest.mark.real(programs=["nginx"])
 def test_a_killed_nginx_runs_again_long_before_its_next_monitor(pair: Pair) -> None:
     began_ms, before = now_ms(), main_of(pair.alpha)
@@ -72,7 +79,7 @@ def test_a_killed_nginx_runs_again_long_before_its_next_monitor(pair: Pair) -> N
     assert recovery["phases"][-2]["name"] == "started nginx"
     wait_until(lambda: main_of(pair.alpha) not in {"", before}, "another nginx runs")
     assert pair.lab.holders(ADDRESS) == ["alpha"]
-    assert recovery["total_ms"] < 5_000  # far below the interval; docs/operate has the figures
+    assert_quick(recovery, began_ms)  # docs/operate has the figures
 
 
 @pytest.mark.real(programs=["nginx"])
@@ -81,7 +88,7 @@ def test_an_address_deleted_by_hand_is_back_and_its_service_was_not_touched(pair
     pair.alpha.sh(f"ip address del {ADDRESS}/24 dev eth0")
     recovery = recovery_of(pair.alpha, began_ms)
     assert pair.alpha.holds(ADDRESS)
-    assert recovery["total_ms"] < 5_000
+    assert_quick(recovery, began_ms)
     assert main_of(pair.alpha) == before
 
 

@@ -25,10 +25,12 @@ from cluster.pair_lab import (
 )
 from lab import Lab, wait_until
 from lab.node import cl_status, everbeat
+from lab.slowness import machine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from lab import Node
 
 pytestmark = [pytest.mark.real, pytest.mark.xdist_group("pair")]
 
@@ -120,10 +122,20 @@ def test_a_standby_shows_in_the_events_of_both(pair: Pair) -> None:
     assert given["is_finished"]
     assert group_of(pair.alpha)["holder"] == group_of(pair.beta)["holder"] == "beta"
     assert "on beta" in everbeat(pair.alpha, "status")
-    watch = pair.beta.run("timeout", "3", *WATCH, is_checked=False).stdout
-    assert watch.count("beta  stable, holds all") >= 2
+    watched = pair.beta.folder / "watch"
+    with watched.open("wb") as out:
+        watching = pair.beta.on.spawn(*WATCH, stdout=out.fileno())
+    wait_until(lambda: watched.read_text().count("beta  stable, holds all") >= 2, "it is shown", 5)
+    watching.terminate()
+    watching.wait()
     pair.alpha.takeover("local")
     pair.probe.wait_answer("alpha")
+
+
+def logged(node: Node, name: str, word: str) -> str:
+    """Wait for a line with this word in what a script wrote; return it."""
+    wait_until(lambda: any(word in line for line in script_log(node, name)), f"{word} in {name}")
+    return next(line for line in script_log(node, name) if word in line)
 
 
 def test_a_takeover_is_told_phase_by_phase_and_site_scripts_hear_of_the_death(pair: Pair) -> None:
@@ -151,15 +163,16 @@ def test_a_takeover_is_told_phase_by_phase_and_site_scripts_hear_of_the_death(pa
     times = [phase["after_ms"] for phase in takeover["phases"]]
     assert times == sorted(times)
     assert times[0] == 0
-    assert DEADTIME_MS <= times[1] < DEADTIME_MS + 500
-    assert died_ms - 500 < takeover["phases"][0]["at_ms"] <= died_ms + 100
+    late = machine().allowed(500, began_ms)
+    assert DEADTIME_MS <= times[1] < DEADTIME_MS + late.ms, late
+    assert died_ms - late.ms < takeover["phases"][0]["at_ms"] <= died_ms + late.ms / 5, late
     [outage] = [o for o in pair.outages(began_ms) if (o.before, o.after) == ("alpha", "beta")]
     assert takeover["phases"][1]["at_ms"] < outage.ended_ms
     assert takeover["total_ms"] == times[-1]
-    hook = next(x for x in script_log(pair.beta, "hook-status") if "HA_st=dead" in x)
+    hook = logged(pair.beta, "hook-status", "HA_st=dead")
     assert "HA_src=alpha" in hook.split()
     assert "HA_OSTATUS=active" in hook.split()
-    ifstat = next(x for x in script_log(pair.beta, "hook-ifstat") if "HA_st=dead" in x)
+    ifstat = logged(pair.beta, "hook-ifstat", "HA_st=dead")
     assert {"HA_node=alpha", "HA_ifname=eth0"} <= set(ifstat.split())
     status = status_of(pair.beta)
     assert any("alpha is dead" in text for text in status["problems"])

@@ -38,6 +38,8 @@ from everbeat.model.operations import (
     StartClients,
     StopClients,
 )
+from lab import wait_until
+from lab.slowness import is_over, machine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,11 +79,11 @@ class Lab:
         )
         log.close()
         self.started.append(process)
-        deadline = time.monotonic() + START_S_MAX
+        began = time.monotonic()
         path = self.folder / "run/executor.sock"
         while not _listens(path):
             assert process.poll() is None, self.log()
-            assert time.monotonic() < deadline, self.log()
+            assert not is_over(began, START_S_MAX), self.log()
             time.sleep(0.05)
         self.pid = _child_of(process.pid)
 
@@ -398,7 +400,8 @@ def test_a_script_that_leaves_a_service_behind_does_not_keep_us(lab: Lab) -> Non
     [done] = lab.run("Daemon", Action.START, timeout_ms=5_000)
     assert done.is_success
     assert "started" in done.output
-    assert done.ended_ms - done.started_ms < 3_000
+    allowed = machine().allowed(3_000, done.started_ms)
+    assert done.ended_ms - done.started_ms < allowed.ms, allowed
     os.kill(lab.pid, signal.SIGKILL)  # the service writes to an output that nobody reads now
     time.sleep(0.3)
     first = int((lab.folder / "ticks").read_text())
@@ -552,10 +555,7 @@ def test_sigterm_stops_the_clients_and_ends_with_success(lab: Lab) -> None:
 
     with contextlib.suppress(IpcError):
         asyncio.run(session())
-    deadline = time.monotonic() + 5
-    while _is_alive(lab.pid) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not _is_alive(lab.pid)
+    wait_until(lambda: not _is_alive(lab.pid), "the executor ends", 5)
     assert (lab.folder / "bye").read_text() == "bye\n"
     assert "Traceback" not in lab.log()
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from interop.mixed_pair import SIDES, TWO_GROUPS, VIP_A, WEB, Pair, Witness, held_by, pair_of
 from lab import Lab
+from lab.slowness import machine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,7 +60,10 @@ def test_crash_failback_stop_and_late_return_of_the_owner(
     with pair.lab.probing(VIP_A) as probe:
         probe.wait_answer("alpha")  # beta, who came first, gave it back
         client = Witness(probe, request.node.callspec.id)
-        assert client.sees("crash", pair.alpha.crash, "beta") < 6_000
+        began_ms = time.monotonic() * 1000
+        outage_ms = client.sees("crash", pair.alpha.crash, "beta")
+        allowed = machine().allowed(6_000, began_ms)
+        assert outage_ms < allowed.ms, allowed
         pair.alpha.boot()
         client.sees("failback", pair.alpha.start, "alpha")
         pair.wait_held("local", "local")
@@ -94,4 +99,4 @@ def test_in_legacy_mode_the_owner_asks_and_the_holder_gives(pair: Pair) -> None:
     pair.beta.boot()
     pair.beta.start()
     pair.wait(lambda: held_by(pair.lab) == ("alpha", "beta"), "the other owner got its group")
-    assert pair.held() == ("none", "none"), "3.0.6 says none in this mode"
+    pair.wait_held("none", "none")  # as 3.0.6 says in this mode

@@ -15,9 +15,10 @@ network or files; leaving the block, Ctrl-C and SIGKILL all leave nothing behind
 in /tmp in the last case.
 """
 
-from everbeat.adapters.web_probe import Outage, Probe, Sample, outages
+from everbeat.adapters.web_probe import Outage, Sample, outages
 from lab.laboratory import Lab, wait_until
 from lab.node import EVERBEAT, HEARTBEAT, EverbeatNode, HeartbeatNode, Node, Product
+from lab.probe import Probe
 
 __all__ = [
     "EVERBEAT",

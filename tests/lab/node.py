@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from everbeat.adapters.namespaces import NamespaceError, Space, SpaceConfig
+from lab.slowness import is_over
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -263,7 +264,7 @@ class Node:
     ) -> float:
         began = time.monotonic()
         while (answer := ask()) not in wanted:
-            if time.monotonic() - began > timeout_s:
+            if is_over(began, timeout_s):
                 logs = "\n".join(self.log(name)[-3000:] for name in ("ha-log", "everbeat.log"))
                 raise TimeoutError(f"{what} is {answer!r}, wanted {wanted}\n{logs}")
             time.sleep(0.05)

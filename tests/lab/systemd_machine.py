@@ -18,6 +18,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from lab.slowness import is_over
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import TracebackType
@@ -155,9 +157,9 @@ class SystemdMachine:
 
     def wait(self, what: str, is_so: Callable[[], bool], limit_s: float = 30) -> None:
         """Wait until something holds."""
-        end = time.monotonic() + limit_s
+        began = time.monotonic()
         while not is_so():
-            if time.monotonic() > end:
+            if is_over(began, limit_s):
                 console = (self.folder / "console").read_text(errors="replace")[-3000:]
                 raise AssertionError(f"waited {limit_s} s for {what}\n{console}")
             time.sleep(0.05)

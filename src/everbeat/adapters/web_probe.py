@@ -115,16 +115,6 @@ class Probe:
                 return sample.body
         return None
 
-    def wait_answer(self, body: str = "", timeout_s: float = 30) -> float:
-        """Wait until a good answer (from `body`) comes; return the seconds waited."""
-        began = time.monotonic()
-        while time.monotonic() - began < timeout_s:
-            answer = self.answering(began * 1000 - FRESH_MS)
-            if answer is not None and body in ("", answer):
-                return time.monotonic() - began
-            time.sleep(0.005)
-        raise TimeoutError(f"no answer from {body or 'anybody'} within {timeout_s} s")
-
     def outages(self, since_ms: float = 0, gap_ms_min: float = GAP_MS_MIN) -> list[Outage]:
         """Return the gaps seen since a moment (CLOCK_MONOTONIC ms)."""
         recent = [sample for sample in list(self.samples) if sample.ended_ms >= since_ms]
