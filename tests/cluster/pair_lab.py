@@ -28,6 +28,8 @@ ADDRESS = "10.77.0.50"
 GROUP = f"{ADDRESS}/24/eth0"
 DEADTIME_MS = 2_000
 KEEPALIVE_MS = 200
+GAP_MS = 1_000
+"""A shorter time without an answer is a hiccup of a machine that runs several tests."""
 
 _EAR = """import socket, time
 ear = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -97,6 +99,21 @@ def events_of(node: Node, since_ms: float = 0, kind: str = "") -> list[dict[str,
     lines = everbeat(node, "events", "--json", "--last", "0").splitlines()
     events: list[dict[str, Any]] = [json.loads(line) for line in lines]
     return [e for e in events if e["at_ms"] >= since_ms and kind in {"", e["kind"]}]
+
+
+def outages_of(probe: Probe, since_ms: float, gap_ms_min: float = GAP_MS) -> list[Outage]:
+    """Return when a client had no answer since a moment; it has one now.
+
+    Another node answers afterwards; or the same one, then it took longer than this machine lets
+    an answer wait, and more questions failed than were answered late.
+    """
+    probe.wait_answer()
+    allowed = machine().allowed(gap_ms_min, since_ms)
+    return [
+        gap
+        for gap in probe.outages(since_ms, gap_ms_min)
+        if gap.before != gap.after or (gap.length_ms >= allowed.ms and gap.failed > gap.late)
+    ]
 
 
 def script_log(node: Node, name: str = "calls") -> list[str]:
@@ -199,16 +216,9 @@ class Pair:
         self.alpha.wait_rscstatus(alpha, timeout_s=40)
         self.beta.wait_rscstatus(beta, timeout_s=40)
 
-    def outages(self, since_ms: float, gap_ms_min: float = 1_000) -> list[Outage]:
-        """Return when the client had no answer; it has one now. Shorter: a busy machine.
-
-        Where more of the questions asked meanwhile were answered late than failed, and by the
-        same node, nothing was out.
-        """
-        self.probe.wait_answer()
-        allowed = machine().allowed(gap_ms_min, since_ms)
-        gaps = self.probe.outages(since_ms, allowed.ms)
-        return [gap for gap in gaps if gap.before != gap.after or gap.failed > gap.late]
+    def outages(self, since_ms: float, gap_ms_min: float = GAP_MS) -> list[Outage]:
+        """Return when the client had no answer; it has one now."""
+        return outages_of(self.probe, since_ms, gap_ms_min)
 
     def close(self) -> None:
         """Remove everything."""

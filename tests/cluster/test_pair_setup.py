@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cluster.pair_lab import events_of, now_ms, status_of
+from cluster.pair_lab import events_of, now_ms, outages_of, status_of
 from lab import EVERBEAT, Lab, Node, Probe, wait_until
 from lab.node import WEBD, WEBD_SERVER, everbeat
 
@@ -22,7 +22,6 @@ pytestmark = [pytest.mark.real, pytest.mark.xdist_group("pair-setup")]
 
 PROGRAM = str(Path(sys.executable).with_name("everbeat"))
 ADDRESS = "10.77.0.50"
-GAP_MS = 1_000
 
 
 class Bare:
@@ -143,7 +142,7 @@ def test_a_reload_of_times_and_nodes_is_not_noticed_by_a_client(bare: Bare, prob
     wait_until(lambda: len(live(alpha)) == 2 and len(live(beta)) == 2, "both are seen")
     assert not died(alpha, began_ms)
     assert not died(beta, began_ms)
-    assert probe.outages(began_ms, GAP_MS) == []
+    assert outages_of(probe, began_ms) == []
     assert probe.wait_answer("alpha") is not None
 
 
@@ -173,7 +172,7 @@ def test_a_second_address_comes_and_goes_while_the_first_one_is_served(
     wait_until(lambda: beta.holds("10.77.0.51"), "it is there", 10)
     everbeat(beta, "remove", "vip", "10.77.0.51", "--yes")
     wait_until(lambda: not beta.holds("10.77.0.51"), "it is gone", 10)
-    assert probe.outages(began_ms, GAP_MS) == []
+    assert outages_of(probe, began_ms) == []
 
 
 def test_what_check_knows_is_refused_on_every_node_and_harms_nothing(
@@ -252,7 +251,7 @@ def test_keys_are_rotated_and_no_node_is_ever_late(bare: Bare, probe: Probe) -> 
         assert "Late heartbeat" not in log[log.rfind("authkeys was read again") :]
         assert not died(node, began_ms)
         assert len(live(node)) == 2
-    assert probe.outages(began_ms, GAP_MS) == []
+    assert outages_of(probe, began_ms) == []
 
 
 def test_a_third_machine_joins_while_the_pair_serves_but_not_with_an_old_token(
@@ -276,7 +275,7 @@ def test_a_third_machine_joins_while_the_pair_serves_but_not_with_an_old_token(
         wait_until(lambda n=node: len(live(n)) == 3, f"{node.name} sees all", 20)
         assert not died(node, began_ms)
     told = "\n".join(f"{e['at_ms']} {e['text']}" for e in events_of(alpha, began_ms))
-    assert probe.outages(began_ms, GAP_MS) == [], told
+    assert outages_of(probe, began_ms) == [], told
     assert probe.wait_answer("alpha") is not None
 
 

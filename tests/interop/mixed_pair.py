@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lab import EVERBEAT, HEARTBEAT, wait_until
+from lab.slowness import machine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -127,7 +128,15 @@ class Witness:
     def gaps(self) -> list[Outage]:
         """Return all outages so far: another node answers, or most questions failed meanwhile.
 
-        The same node, and most answered late: this machine stood still.
+        The same node, and most answered late, or no later than this machine is: it stood still.
         """
-        gaps = self.probe.outages(gap_ms_min=OUTAGE_MS_MIN)
-        return [gap for gap in gaps if gap.before != gap.after or gap.failed > gap.late]
+        return [
+            gap
+            for gap in self.probe.outages(gap_ms_min=OUTAGE_MS_MIN)
+            if gap.before != gap.after
+            or (gap.failed > gap.late and gap.length_ms >= _allowed_ms(gap))
+        ]
+
+
+def _allowed_ms(gap: Outage) -> float:
+    return machine().allowed(OUTAGE_MS_MIN, gap.began_ms).ms

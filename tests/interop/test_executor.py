@@ -42,7 +42,7 @@ from lab import wait_until
 from lab.slowness import is_over, machine
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 pytestmark = [
     pytest.mark.real,
@@ -403,10 +403,10 @@ def test_a_script_that_leaves_a_service_behind_does_not_keep_us(lab: Lab) -> Non
     allowed = machine().allowed(3_000, done.started_ms)
     assert done.ended_ms - done.started_ms < allowed.ms, allowed
     os.kill(lab.pid, signal.SIGKILL)  # the service writes to an output that nobody reads now
-    time.sleep(0.3)
-    first = int((lab.folder / "ticks").read_text())
-    time.sleep(0.5)
-    assert int((lab.folder / "ticks").read_text()) > first
+    wait_until(lambda: not _is_alive(lab.pid), "the executor ends", 5)
+    first = (lab.folder / "ticks").read_text()
+    ticks = (lab.folder / "ticks").read_text
+    wait_until(lambda: ticks() not in {"", first}, "the service goes on", 5)
 
 
 def test_only_the_end_of_much_output_is_kept_and_status_reads_all_of_it(lab: Lab) -> None:
@@ -494,7 +494,7 @@ def test_clients_are_kept_running_and_stopped_last_one_first(lab: Lab) -> None:
         async with manager(lab.folder) as channel:
             channel.send_nowait(StartClients())
             channel.send_nowait(StartClients())
-            await asyncio.sleep(1)
+            await until(lambda: lines(lab.folder / "calls") == 2, "both have started")
             channel.send_nowait(StopClients())
             while not isinstance(await _fact(channel), ClientsStopped):
                 pass
@@ -514,13 +514,26 @@ def test_clients_end_with_a_killed_executor_because_the_next_one_starts_them(lab
     async def session() -> None:
         async with manager(lab.folder) as channel:
             channel.send_nowait(StartClients())
-            await asyncio.sleep(0.7)
+            await until(lambda: lines(lab.folder / "pid") == 1, "it has started")
 
     asyncio.run(session())
     pid = (lab.folder / "pid").read_text().strip()
     os.kill(lab.pid, signal.SIGKILL)
-    time.sleep(0.5)
-    assert lab.alpha.run("sh", "-c", f"kill -0 {pid}", is_checked=False).returncode != 0
+    lives = ("sh", "-c", f"kill -0 {pid}")
+    wait_until(lambda: lab.alpha.run(*lives, is_checked=False).returncode != 0, "it ends", 5)
+
+
+async def until(condition: Callable[[], bool], what: str) -> None:
+    """Wait for a condition beside an open channel."""
+    began = time.monotonic()
+    while not condition():
+        assert not is_over(began, 10), what
+        await asyncio.sleep(0.02)
+
+
+def lines(path: Path) -> int:
+    """Return how many whole lines a file has; 0 if there is none."""
+    return path.read_bytes().count(b"\n") if path.exists() else 0
 
 
 def test_a_hook_of_the_site_runs_and_heartbeats_own_does_not(lab: Lab) -> None:
@@ -533,14 +546,16 @@ def test_a_hook_of_the_site_runs_and_heartbeats_own_does_not(lab: Lab) -> None:
             fields = (("HA_src", "beta"), ("HA_link", "b\xe9 $(id)"))
             channel.send_nowait(RunHook(name="status", environment=fields))
             channel.send_nowait(RunHook(name="ifstat", environment=fields))
-            await asyncio.sleep(0.7)
+            await until(lambda: lines(lab.folder / "calls") > 0, "it has run")
+            await asyncio.sleep(0.3)  # the other one would follow now
 
     asyncio.run(session())
     assert (lab.folder / "calls").read_bytes() == b"ifstat beta b\xe9 $(id)\n"
 
 
 def test_sigterm_stops_the_clients_and_ends_with_success(lab: Lab) -> None:
-    lab.script("client", f"trap 'echo bye >{lab.folder}/bye; exit' TERM; sleep 100 & wait\n", "")
+    says_bye = f"trap 'echo bye >{lab.folder}/bye; exit' TERM; echo >{lab.folder}/up"
+    lab.script("client", f"{says_bye}; sleep 100 & wait\n", "")
     with (lab.folder / "etc/ha.cf").open("a") as file:
         file.write(f"respawn root {lab.folder}/etc/client\n")
     lab.start_executor()
@@ -548,7 +563,7 @@ def test_sigterm_stops_the_clients_and_ends_with_success(lab: Lab) -> None:
     async def session() -> None:
         async with manager(lab.folder) as channel:
             channel.send_nowait(StartClients())
-            await asyncio.sleep(0.5)
+            await until(lambda: lines(lab.folder / "up") == 1, "it has started")
             os.kill(lab.pid, signal.SIGTERM)
             while not isinstance(await _fact(channel), ClientsStopped):
                 pass

@@ -21,7 +21,10 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 SLOWNESS_MAX: Final = 25.0
 """Slower still, and a test fails: something else must end first."""
@@ -90,13 +93,11 @@ class Machine:
 
     def slowness(self, since_ms: float) -> float:
         """Return how many times longer work has taken than on a quiet machine; 1 at least."""
-        return min(SLOWNESS_MAX, slowness(self._seen(since_ms)))
+        return slowness(self._seen(since_ms))
 
     def allowed(self, base_ms: float, since_ms: float) -> Allowance:
         """Return the bound for something that began then and takes so long on a quiet machine."""
-        seen = self._seen(since_ms)
-        late_ms = max((one.late_ms for one in seen), default=0.0)
-        return Allowance(base_ms, min(SLOWNESS_MAX, slowness(seen)), late_ms)
+        return allowance(base_ms, self._seen(since_ms))
 
     def end(self) -> None:
         """End the meter."""
@@ -122,11 +123,17 @@ class Machine:
             self._has_begun.set()
 
 
-def slowness(rounds: list[Round]) -> float:
-    """Return the mean of the slower half of the rounds; 1 at least."""
+def slowness(rounds: Sequence[Round]) -> float:
+    """Return the mean of the slower half of the rounds, between 1 and SLOWNESS_MAX."""
     worst = sorted((one.slowness for one in rounds), reverse=True)
     half = worst[: (len(worst) + 1) // 2]
-    return max(1.0, sum(half) / len(half)) if half else 1.0
+    return min(SLOWNESS_MAX, max(1.0, sum(half) / len(half))) if half else 1.0
+
+
+def allowance(base_ms: float, rounds: Sequence[Round]) -> Allowance:
+    """Return the bound that these rounds give."""
+    late_ms = max((one.late_ms for one in rounds), default=0.0)
+    return Allowance(base_ms, slowness(rounds), late_ms)
 
 
 def stretched(base_s: float) -> int:
