@@ -202,7 +202,7 @@ def test_what_check_knows_is_refused_on_every_node_and_harms_nothing(
     time.sleep(2)
     for node in bare.nodes:
         assert (node.folder / "ha.d/haresources").read_text() == before[node.name]
-    assert probe.outages(began_ms, GAP_MS) == []
+    assert outages_of(probe, began_ms) == []
 
 
 SCRIPT = """#!/bin/sh
@@ -234,7 +234,7 @@ def test_what_starts_nowhere_is_taken_back_alone(bare: Bare, probe: Probe) -> No
     assert "taken back" in told
     assert (beta.folder / "ha.d/haresources").read_text() == before
     wait_until(lambda: probe.wait_answer("alpha") is not None, "it is served again", 20)
-    assert len(probe.outages(began_ms, GAP_MS)) <= 1, "the changed group alone, once"
+    assert len(outages_of(probe, began_ms)) <= 1, "the changed group alone, once"
 
 
 def test_keys_are_rotated_and_no_node_is_ever_late(bare: Bare, probe: Probe) -> None:
