@@ -169,6 +169,7 @@ class Machine:
     booted_ms: int = 0  # when it began
     has_own_clock: bool = False
     watchdog_ms: int | None = None  # a machine that stands still for longer is reset
+    has_left: bool = False  # in order, and was not started since
     is_unfinished: bool = False  # in RUN: a life that has not given up everything
     had_right: bool = False  # in RUN, as the next
     until_ms: int | None = None
@@ -215,6 +216,7 @@ class Machine:
         if self.is_up:
             return
         self.life += 1
+        self.has_left = False
         self.agents.heard.clear()  # a new executor and a new core: nobody remembers
         is_continuing = self.is_unfinished and self.config.quorum is not Quorum.NONE
         self.start_executor()
@@ -554,7 +556,7 @@ class Machine:
                 case StopFinished():
                     self.life += 1
                     self.link = self.core = self.executor = None
-                    self.is_unfinished = False
+                    self.is_unfinished, self.has_left = False, True
                     self.world.note(self.name, "stopped")
                 case _:
                     pass

@@ -40,7 +40,9 @@ OUTAGE_MS: Final = 1_000
 class DeadInTime:
     """A machine that is off is dead to those that run: deadtime and SLACK_MS later, or initdead.
 
-    Nothing is asked while they do not run undisturbed, or are not enough to decide it.
+    Nothing is asked while they do not run undisturbed, or are not enough to decide it; nor of one
+    that has left in order, as who begins later does not know that and need not; nor of one that
+    promised the machine, when it left, to wait for it.
     """
 
     def __init__(self, world: World) -> None:
@@ -53,7 +55,7 @@ class DeadInTime:
     def look(self, *, has_faults_of_network: bool) -> None:
         """Judge all machines as they are now."""
         for name, machine in self._world.machines.items():
-            if machine.is_up:
+            if machine.is_up or machine.has_left:
                 self._off_ms.pop(name, None)
                 self._since.pop(name, None)
                 continue
@@ -72,7 +74,8 @@ class DeadInTime:
                 self._judge(name, others)
 
     def _judge(self, name: NodeName, others: list[Machine]) -> None:
-        running = [m for m in others if m.link is not None and m.is_serving]
+        able = [m for m in others if m.link is not None and m.is_serving]
+        running = [m for m in able if name not in m.disk.promised]
         config = self._world.machines[name].config
         if config.quorum is Quorum.VOTES and len(running) <= len(config.nodes) // 2:
             return
