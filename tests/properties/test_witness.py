@@ -91,7 +91,8 @@ class WitnessWorld(RuleBasedStateMachine):
         offsets = st.integers(0, 10**9)
         self.askers = [Asker(n, Clock(data.draw(offsets), data.draw(rates))) for n in NODES]
         self.clock = Clock(data.draw(offsets), data.draw(rates))
-        self.witness = Witness({}, self.clock.at(0))
+        self.life = 1
+        self.witness = Witness({}, self.clock.at(0), self.life)
 
     @rule(ms=waits)
     def time_passes(self, ms: int) -> None:
@@ -121,6 +122,7 @@ class WitnessWorld(RuleBasedStateMachine):
             wants=want,
             lease_ms=L_MS,
             dead_ms=D_MS,
+            life=self.life,
         )
         sent = Sent(ask, asker.clock.real_end(stamp_ms + L_MS))
         self.questions.append(sent)
@@ -137,7 +139,8 @@ class WitnessWorld(RuleBasedStateMachine):
     def the_witness_restarts(self, seldom: int, is_disk_lost: bool) -> None:  # noqa: FBT001 - hypothesis draws it
         if seldom == 0:
             self.disk = {} if is_disk_lost else self.disk
-            self.witness = Witness(self.disk, self.clock.at(self.real_ms))
+            self.life += 1
+            self.witness = Witness(self.disk, self.clock.at(self.real_ms), self.life)
 
     @precondition(lambda self: self.granted)
     @rule(index=st.integers(0, 2))
@@ -162,7 +165,10 @@ class WitnessWorld(RuleBasedStateMachine):
             if isinstance(effect, KeepGrants):
                 self.disk[effect.cluster] = effect.grants
             if isinstance(effect, Answer) and effect.reply.is_granted:
+                assert sent.ask.life == self.life
                 self._on_granted(sent)
+        if sent.ask.life != self.life and sent.ask.wants is not Want.PRESENCE:
+            assert [type(effect) for effect in effects] == [Answer]
 
     def _on_granted(self, sent: Sent) -> None:
         ask = sent.ask
@@ -204,6 +210,7 @@ asks = st.builds(
     wants=st.sampled_from(Want),
     lease_ms=spans,
     dead_ms=spans,
+    life=numbers,
 ).filter(lambda ask: ask.node != ask.about)
 replies = st.builds(
     WitnessReply,
@@ -261,6 +268,6 @@ def test_authentic_rubbish_is_dropped_or_read_but_never_raises(body: bytes, is_a
     opened = open_ask(data, KEYRING) if is_ask else open_reply(data, KEYRING)
     if isinstance(opened, OpenedAsk):
         seal_ask(opened.ask, opened.key)
-        Witness({}, 0).on_ask("c", replace(opened.ask, dead_ms=1_000), 5_000)
+        Witness({}, 0, 1).on_ask("c", replace(opened.ask, dead_ms=1_000), 5_000)
     elif isinstance(opened, WitnessReply):
         seal_reply(opened, SIGNING)

@@ -8,7 +8,8 @@ ask the same; asking another one after a failure could give both sides a witness
 
 HOST is resolved at the start, and again every LOOK_S as long as that fails or the witness does not
 answer. It is asked for its presence every PRESENCE_S, so that its loss is known before it is
-needed. `on_trouble(text)`: what keeps it from helping; empty: it answers again.
+needed. `on_trouble(text)`: what keeps it from helping; empty: it answers again. An answer to none
+of the last questions is passed over: it may be a recording, and proves nothing.
 """
 
 from __future__ import annotations
@@ -16,7 +17,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
+import secrets
 import socket
+from collections import deque
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from everbeat.model.quorum import Want
@@ -42,6 +46,8 @@ RESOLVE_TIMEOUT_S: Final = 5.0
 UNANSWERED_MAX: Final = 4
 """Questions in a row without an answer before it is called trouble."""
 
+NONCES_MAX: Final = 64
+NONCE_BITS: Final = 64
 RECEIVE_BATCH_MAX: Final = 100
 _DATAGRAM_BYTES_MAX: Final = 2_048
 _FAMILIES: Final = (socket.AF_INET, socket.AF_INET6)
@@ -66,6 +72,7 @@ class WitnessClient:
         self._sockets: dict[socket.AddressFamily, socket.socket] = {}
         self._addresses: tuple[tuple[socket.AddressFamily, str], ...] = ()
         self._unanswered = 0
+        self._nonces: deque[int] = deque(maxlen=NONCES_MAX)  # of the last questions
         self._heard_s = -PRESENCE_S
         self._trouble = ""
         self.use_keys(keys)
@@ -94,7 +101,7 @@ class WitnessClient:
             if not self._addresses or self._unanswered >= UNANSWERED_MAX:
                 await self._resolve()
             if loop.time() - self._heard_s >= PRESENCE_S:
-                self.ask(self._presence)
+                self.ask(replace(self._presence, nonce=secrets.randbits(NONCE_BITS)))
             await asyncio.sleep(LOOK_S)
 
     def ask(self, question: WitnessAsk) -> None:
@@ -103,6 +110,7 @@ class WitnessClient:
             self._tell("authkeys has no secret: with crc nobody can tell who asks")
             return
         data = seal_ask(question, self._key)
+        self._nonces.append(question.nonce)
         for family, address in self._addresses:
             opened = self._sockets.get(family)
             if opened is not None:
@@ -132,7 +140,7 @@ class WitnessClient:
             except OSError:
                 return
             reply = open_reply(data, self._keyring)
-            if not isinstance(reply, RejectedWitness):
+            if not isinstance(reply, RejectedWitness) and reply.nonce in self._nonces:
                 self._unanswered = 0
                 self._heard_s = asyncio.get_running_loop().time()
                 self._tell("")

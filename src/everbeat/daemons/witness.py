@@ -15,6 +15,7 @@ import argparse
 import contextlib
 import json
 import logging
+import secrets
 import selectors
 import signal
 import socket
@@ -44,7 +45,7 @@ from everbeat.config.witness_keys import (
 )
 from everbeat.membership.witness import KeepGrants
 from everbeat.node.witness_node import Reply, WitnessNode, lines_of_witness_fact
-from everbeat.wire.witness import witness_keys
+from everbeat.wire.witness import LIFE_BITS, witness_keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -82,7 +83,8 @@ class WitnessDaemon:
         self._started_ms = self._clock.now_ms()
         self._clusters = tuple(each.cluster for each in config.clusters)
         kept = read_grants(options.state)
-        self._node = WitnessNode(_keys_of(config), kept, self._started_ms)
+        life = secrets.randbits(LIFE_BITS) or 1
+        self._node = WitnessNode(_keys_of(config), kept, self._started_ms, life)
         self._selector = selectors.DefaultSelector()
         self._signals = _signal_socket()
         self._selector.register(self._signals, selectors.EVENT_READ)

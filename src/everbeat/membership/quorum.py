@@ -44,6 +44,7 @@ from everbeat.model.quorum import (
     VotersChanged,
     Want,
     WitnessAsk,
+    WitnessReason,
 )
 
 if TYPE_CHECKING:
@@ -111,6 +112,7 @@ class QuorumCore:
         if stop_by_ms is not None:
             self._state = _State.LOST
         self._asks: dict[int, int] = {}  # stamp -> nonce
+        self._witness_life = 0  # as it said last
         self._asked_ms = -self._dead_ms
         self._refusal = ""
         self._promises: list[NodeName] = []  # of one that is leaving
@@ -279,6 +281,11 @@ class QuorumCore:
         if self._asks.get(reply.stamp_ms) != reply.nonce or reply.stamp_ms > now_ms:
             return
         del self._asks[reply.stamp_ms]
+        is_new_life, self._witness_life = reply.life != self._witness_life, reply.life
+        if reply.reason is WitnessReason.AGAIN:
+            if is_new_life:
+                self._asked_ms = now_ms - self._ask_every_ms()  # so that it is asked now
+            return
         if reply.is_granted:
             self._refusal = ""
             self._leases.on_lease(THIRD[Quorum.WITNESS], reply.stamp_ms, self._leases.length_ms())
@@ -488,5 +495,6 @@ class QuorumCore:
             wants=Want.VOTE if self._votes.is_voted(peer) else Want.LEASE,
             lease_ms=self._leases.length_ms(),
             dead_ms=self._dead_ms,
+            life=self._witness_life,
         )
         return [AskWitness(ask)]

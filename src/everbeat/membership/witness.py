@@ -20,10 +20,10 @@ stamp, is not overtaken: that peer is granted nothing about it for `dead_ms` aft
 After a restart every grant that may have been made before counts as made at the start; who had
 one then is on disk before he hears of it.
 
-A question about the witness's presence changes nothing. Any other with a stamp that is not above
-its node's last one is dropped: overtaken, doubled or replayed. (Until the new life has heard a node
-once, a replayed question of that node can keep the others waiting; it can never be of use to
-anybody.)
+A question about the witness's presence changes nothing, and so does one that does not name this
+life of the witness, a number drawn at its start: it is answered by that number, to be asked again.
+So no recorded question of a former life counts. Any other with a stamp that is not above its node's
+last one is dropped: overtaken, doubled or played again.
 """
 
 from __future__ import annotations
@@ -144,7 +144,9 @@ class _Cluster:
 class Witness:
     """One instance per witness process. The clusters are bounded by the keys it was given."""
 
-    def __init__(self, kept: Mapping[str, Iterable[KeptGrant]], started_ms: int) -> None:
+    def __init__(self, kept: Mapping[str, Iterable[KeptGrant]], started_ms: int, life: int) -> None:
+        """Begin with what was kept; `life`: 64 bits drawn for this start alone."""
+        self._life = life
         self._started_ms = started_ms
         self._clusters: dict[str, _Cluster] = {}
         for cluster, grants in kept.items():
@@ -159,11 +161,13 @@ class Witness:
     def on_ask(self, cluster: str, ask: WitnessAsk, now_ms: int) -> list[WitnessEffect]:
         """Take an authentic question; times never go back."""
         if ask.wants is Want.PRESENCE:
-            return [_refusal(ask, WitnessReason.PRESENT, None, 0)]
+            return [self._answer(ask, WitnessReason.PRESENT)]
+        if ask.life != self._life:
+            return [self._answer(ask, WitnessReason.AGAIN)]
         record = self._clusters.setdefault(cluster, _Cluster())
         node = _node_of(record, ask.node, now_ms)
         if node is None:
-            return [_refusal(ask, WitnessReason.HELD, None, ask.dead_ms)]
+            return [self._answer(ask, WitnessReason.HELD, rest_ms=ask.dead_ms)]
         if (ask.generation, ask.stamp_ms) <= node.last:
             node.dropped += 1
             return []
@@ -182,10 +186,6 @@ class Witness:
         if rest_ms > 0 and all(grant.node != ask.node for grant in record.kept):
             return self._refuse(cluster, ask, WitnessReason.STARTING, None, rest_ms, now_ms)
         return self._grant(cluster, ask, now_ms)
-
-    def forget(self, cluster: str) -> None:
-        """Serve a cluster no longer: its keys are gone. What is on disk stays."""
-        self._clusters.pop(cluster, None)
 
     def view(self) -> tuple[ClusterAsking, ...]:
         """Return what is known, by the names of clusters and nodes."""
@@ -225,6 +225,7 @@ class Witness:
             is_granted=True,
             holder=ask.node,
             reason=WitnessReason.GRANTED,
+            life=self._life,
         )
         return [*effects, Answer(reply)]
 
@@ -239,7 +240,7 @@ class Witness:
     ) -> list[WitnessEffect]:
         node = self._clusters[cluster].nodes[ask.node]
         node.refusals += 1
-        answer = _refusal(ask, reason, holder, rest_ms)
+        answer = self._answer(ask, reason, holder, rest_ms)
         if node.refused is reason:
             return [answer]
         node.refused = reason
@@ -253,6 +254,27 @@ class Witness:
             at_ms=now_ms,
         )
         return [refused, answer]
+
+    def _answer(
+        self,
+        ask: WitnessAsk,
+        reason: WitnessReason,
+        holder: NodeName | None = None,
+        rest_ms: int = 0,
+    ) -> Answer:
+        """Grant nothing, and say why."""
+        return Answer(
+            WitnessReply(
+                stamp_ms=ask.stamp_ms,
+                nonce=ask.nonce,
+                wants=ask.wants,
+                is_granted=False,
+                holder=holder or _NOBODY,
+                reason=reason,
+                retry_after_ms=rest_ms,
+                life=self._life,
+            )
+        )
 
 
 def _node_of(record: _Cluster, name: NodeName, now_ms: int) -> _Node | None:
@@ -286,22 +308,6 @@ def _grants_to_keep(record: _Cluster, now_ms: int) -> tuple[KeptGrant, ...]:
         KeptGrant(node=name, dead_ms=node.dead_ms, about=tuple(sorted(node.about)))
         for name, node in sorted(record.nodes.items())
         if now_ms < node.until_ms
-    )
-
-
-def _refusal(
-    ask: WitnessAsk, reason: WitnessReason, holder: NodeName | None, rest_ms: int
-) -> Answer:
-    return Answer(
-        WitnessReply(
-            stamp_ms=ask.stamp_ms,
-            nonce=ask.nonce,
-            wants=ask.wants,
-            is_granted=False,
-            holder=holder or _NOBODY,
-            reason=reason,
-            retry_after_ms=rest_ms,
-        )
     )
 
 

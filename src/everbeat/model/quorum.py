@@ -34,6 +34,7 @@ class WitnessReason(StrEnum):
     STARTING = "starting"  # the witness does not know yet whom its former life granted
     UNSAFE = "unsafe"  # lease and deadtime of the ask do not fit together
     PRESENT = "present"  # nothing was asked for
+    AGAIN = "again"  # the question names no life of this witness, or a former one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +44,7 @@ class WitnessAsk:
     `generation`: hb_generation; orders questions across restarts of the machine. `nonce`: drawn
     for this question alone, 64 bits. `about`: the peer that is silent. `lease_ms`: L, how long the
     asker will count a grant; `dead_ms`: D, what the witness has to wait before it grants a rival.
+    `life`: the witness's, as its last answer told it; 0: not known yet.
     """
 
     node: NodeName
@@ -53,6 +55,7 @@ class WitnessAsk:
     wants: Want
     lease_ms: int
     dead_ms: int
+    life: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +63,8 @@ class WitnessReply:
     """The answer to the ask of this stamp and nonce.
 
     `holder`: who has the witness on its side now, "" for nobody known. `retry_after_ms`: when to
-    ask again at the latest moment that makes sense; 0: as the asker likes.
+    ask again at the latest moment that makes sense; 0: as the asker likes. `life`: what the next
+    question must name.
     """
 
     stamp_ms: int
@@ -70,6 +74,7 @@ class WitnessReply:
     holder: NodeName
     reason: WitnessReason
     retry_after_ms: int = 0
+    life: int = 0
 
 
 @dataclass(frozen=True, slots=True)

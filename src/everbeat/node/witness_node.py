@@ -51,8 +51,10 @@ class WitnessNode:
         keys: Iterable[WitnessKey],
         kept: Mapping[str, Iterable[KeptGrant]],
         started_ms: int,
+        life: int,
     ) -> None:
-        self._witness = Witness(kept, started_ms)
+        """Begin; `life`: 64 bits drawn for this start alone."""
+        self._witness = Witness(kept, started_ms, life)
         self._rejections = Rejections()
         self._rejected_count = 0
         self.on_keys(keys)
@@ -110,7 +112,7 @@ def _refused_text(fact: SideRefused) -> str:
         why = f"{fact.holder or 'another node'} has the witness on its side, {rest}"
     elif fact.reason is WitnessReason.STARTING:
         why = f"this witness has just started and waits for earlier grants to end, {rest}"
-    else:  # PRESENT is no refusal to tell of
+    else:  # PRESENT and AGAIN are no refusals to tell of
         why = "its lease is not shorter than its deadtime; update that node"
     return f"{fact.cluster}: {fact.node} asked about {fact.about} and was refused: {why}"
 

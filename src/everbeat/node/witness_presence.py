@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def presence_ask(config: HaConfig) -> WitnessAsk:
-    """Return the question; it carries no stamp, since it changes nothing."""
+    """Return the question; it carries no stamp: it changes nothing."""
     return WitnessAsk(
         node=config.node,
         generation=0,

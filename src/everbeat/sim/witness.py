@@ -22,13 +22,15 @@ class SimulatedWitness:
     late_ms_max: int = 0
     booted_ms: int = 0
     kept: tuple[KeptGrant, ...] = ()
+    life: int = 0
     core: Witness | None = field(default=None)
 
     def power_on(self, now_ms: int) -> None:
         """Start it with what its disk holds."""
         if self.core is None:
             self.booted_ms = now_ms
-            self.core = Witness({CLUSTER: self.kept}, 0)
+            self.life += 1
+            self.core = Witness({CLUSTER: self.kept}, 0, self.life)
 
     def power_off(self) -> None:
         """Lose all but the disk."""

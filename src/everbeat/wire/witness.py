@@ -36,10 +36,13 @@ WITNESS_BYTES: Final = 288
 DEAD_MS_MAX: Final = 24 * 3_600 * 1_000
 """A longer deadtime would let one question block the other side for days."""
 
-_MAGIC: Final = b"ebw1"
+LIFE_BITS: Final = 64
+"""A witness's life, drawn at its start; 0: none known."""
+
+_MAGIC: Final = b"ebw2"
 _HEAD: Final = struct.Struct(">4sB3x8s")  # magic, kind, key id
-_ASK: Final = struct.Struct(">QQQBII100s100s")
-_REPLY: Final = struct.Struct(">QQBBBxI100s")
+_ASK: Final = struct.Struct(">QQQBII99s99sQ")
+_REPLY: Final = struct.Struct(">QQBBBxI99sQ")
 _DIGEST_BYTES: Final = 32
 _SIGNED_BYTES: Final = WITNESS_BYTES - _DIGEST_BYTES
 _KIND_ASK: Final = 1
@@ -52,6 +55,7 @@ _REASONS: Final = (
     WitnessReason.STARTING,
     WitnessReason.UNSAFE,
     WitnessReason.PRESENT,
+    WitnessReason.AGAIN,
 )
 _NUMBER_LIMIT: Final = 1 << 64
 
@@ -110,6 +114,7 @@ def seal_ask(ask: WitnessAsk, key: WitnessKey) -> bytes:
         ask.dead_ms,
         _name_bytes(ask.node),
         _name_bytes(ask.about),
+        _number(ask.life),
     )
     return _sealed(_KIND_ASK, body, key)
 
@@ -120,7 +125,7 @@ def open_ask(data: bytes, keyring: WitnessKeyring) -> OpenedAsk | RejectedWitnes
     if isinstance(key, RejectedWitness):
         return key
     fields = _ASK.unpack_from(data, _HEAD.size)
-    generation, stamp_ms, nonce, want, lease_ms, dead_ms, node_bytes, about_bytes = fields
+    generation, stamp_ms, nonce, want, lease_ms, dead_ms, node_bytes, about_bytes, life = fields
     node, about = _name(node_bytes), _name(about_bytes)
     is_timed = 0 < lease_ms <= DEAD_MS_MAX and 0 < dead_ms <= DEAD_MS_MAX
     if not node or not about or node == about or want >= len(_WANTS) or not is_timed:
@@ -134,6 +139,7 @@ def open_ask(data: bytes, keyring: WitnessKeyring) -> OpenedAsk | RejectedWitnes
         wants=_WANTS[want],
         lease_ms=lease_ms,
         dead_ms=dead_ms,
+        life=life,
     )
     return OpenedAsk(ask, key)
 
@@ -148,6 +154,7 @@ def seal_reply(reply: WitnessReply, key: WitnessKey) -> bytes:
         _REASONS.index(reply.reason),
         reply.retry_after_ms,
         _name_bytes(reply.holder),
+        _number(reply.life),
     )
     return _sealed(_KIND_REPLY, body, key)
 
@@ -158,7 +165,7 @@ def open_reply(data: bytes, keyring: WitnessKeyring) -> WitnessReply | RejectedW
     if isinstance(key, RejectedWitness):
         return key
     fields = _REPLY.unpack_from(data, _HEAD.size)
-    stamp_ms, nonce, want, granted, reason, retry_after_ms, holder_bytes = fields
+    stamp_ms, nonce, want, granted, reason, retry_after_ms, holder_bytes, life = fields
     holder = _name(holder_bytes)
     is_known = want < len(_WANTS) and granted <= 1 and reason < len(_REASONS)
     if holder is None or not is_known or retry_after_ms > DEAD_MS_MAX:
@@ -171,6 +178,7 @@ def open_reply(data: bytes, keyring: WitnessKeyring) -> WitnessReply | RejectedW
         holder=holder,
         reason=_REASONS[reason],
         retry_after_ms=retry_after_ms,
+        life=life,
     )
 
 

@@ -99,12 +99,14 @@ def test_a_question_reaches_the_witness_and_its_answer_comes_back() -> None:
             data, source = witness.recvfrom(1_000)
             first = open_ask(data, keyring)
             assert isinstance(first, OpenedAsk)
-            assert first.ask == PRESENCE
+            assert replace(first.ask, nonce=0) == PRESENCE
             data, source = witness.recvfrom(1_000)
             opened = open_ask(data, keyring)
             assert isinstance(opened, OpenedAsk)
             assert opened.ask == ASK
             witness.sendto(b"rubbish", source)
+            recorded = replace(REPLY, nonce=REPLY.nonce + 1, stamp_ms=4)
+            witness.sendto(seal_reply(recorded, opened.key), source)
             witness.sendto(seal_reply(REPLY, opened.key), source)
             assert await asyncio.wait_for(replies.get(), 5) == REPLY
             assert troubles == ["it does not answer", ""]

@@ -14,13 +14,12 @@ from everbeat.commands.lines import plain
 from everbeat.commands.witness import fetch_witness_status, render_witness_status
 from everbeat.model.keys import AuthKey, AuthKeys
 from everbeat.model.names import NodeName
-from everbeat.model.quorum import Want, WitnessAsk
+from everbeat.model.quorum import Want, WitnessAsk, WitnessReason, WitnessReply
 from everbeat.wire.witness import WitnessKeyring, open_reply, seal_ask, witness_keys
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from everbeat.model.quorum import WitnessReply
     from everbeat.wire.witness import RejectedWitness
 
 KEY = witness_keys("", AuthKeys(1, (AuthKey(1, "sha1", b"TopSecretKey"),)))[0]
@@ -54,6 +53,15 @@ class Process:
             time.sleep(0.02)
 
     def ask(self, node: str, about: str, stamp_ms: int) -> WitnessReply | RejectedWitness | None:
+        """Ask, and again with the life that the first answer tells."""
+        reply = self._ask(node, about, stamp_ms, 0)
+        if isinstance(reply, WitnessReply) and reply.reason is WitnessReason.AGAIN:
+            return self._ask(node, about, stamp_ms, reply.life)
+        return reply
+
+    def _ask(
+        self, node: str, about: str, stamp_ms: int, life: int
+    ) -> WitnessReply | RejectedWitness | None:
         ask = WitnessAsk(
             node=NodeName(node),
             generation=1,
@@ -63,10 +71,12 @@ class Process:
             wants=Want.LEASE,
             lease_ms=20,
             dead_ms=50,
+            life=life,
         )
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
             asking.settimeout(2)
-            asking.sendto(b"from a stranger", ("127.0.0.1", self.port))
+            if not life:
+                asking.sendto(b"from a stranger", ("127.0.0.1", self.port))
             asking.sendto(seal_ask(ask, KEY), ("127.0.0.1", self.port))
             try:
                 data, source = asking.recvfrom(1_000)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 
 from hypothesis import given
@@ -226,6 +227,29 @@ def test_the_witness_is_asked_in_need_and_its_grant_is_lease_and_vote() -> None:
     assert not core.is_dead(BETA, 4_600)
     core.on_silent(BETA)
     assert core.is_dead(BETA, 4_600)
+
+
+def test_a_witness_that_names_another_life_is_asked_again_at_once() -> None:
+    core = held(core_of(Quorum.WITNESS))
+    now_ms = 1_000 + LEASE // 2
+    (order,) = [e for e in core.on_tick(OWN, now_ms) if isinstance(e, AskWitness)]
+    assert order.ask.life == 0
+    again = WitnessReply(
+        stamp_ms=order.ask.stamp_ms,
+        nonce=order.ask.nonce,
+        wants=order.ask.wants,
+        is_granted=False,
+        holder=NodeName(""),
+        reason=WitnessReason.AGAIN,
+        life=55,
+    )
+    core.on_witness_reply(again, now_ms + 2)
+    assert core.next_wakeup_ms() == now_ms + 2
+    (order,) = [e for e in core.on_tick(OWN, now_ms + 2) if isinstance(e, AskWitness)]
+    assert order.ask.life == 55
+    said_again = replace(again, stamp_ms=order.ask.stamp_ms, nonce=order.ask.nonce)
+    core.on_witness_reply(said_again, now_ms + 3)
+    assert core.next_wakeup_ms() != now_ms + 3, "the same life: no hurry"
 
 
 def test_whoever_left_in_order_need_not_agree() -> None:
