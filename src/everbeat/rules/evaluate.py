@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from everbeat.rules.calendar import Moment
 
+_NO_AGENT: Final = (None, None, None)
 _NOTHING: Final[Mapping[str, str]] = {}
 
 
@@ -194,8 +195,8 @@ class _Evaluation:
 
     def _resource_holds(self, condition: ResourceCondition) -> bool:
         agent = self._facts.agent
-        if agent is None:
-            return False
+        if agent is None:  # what asks for nothing holds of a collective, too
+            return (condition.class_name, condition.provider, condition.type_name) == _NO_AGENT
         return (
             condition.class_name in (None, agent.class_name)
             and condition.provider in (None, agent.provider)

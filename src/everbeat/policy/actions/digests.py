@@ -77,9 +77,9 @@ def container_host(connection: Resource) -> Node | None:
 
 def waits_for_address(plan: Plan, resource: Resource) -> bool:
     """Say whether a connection's address is known only once its container was placed."""
-    if not resource.is_remote_connection():
-        return False
-    return parameters_on(plan, resource, None).get("addr", "").lower() == "#uname"
+    # Looked at for every resource: rules in parameters may ask for another run.
+    address = parameters_on(plan, resource, None).get("addr", "")
+    return address.lower() == "#uname" and resource.is_remote_connection()
 
 
 def _address(resource: Resource, parameters: dict[str, str]) -> str | None:

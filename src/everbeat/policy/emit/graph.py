@@ -31,6 +31,7 @@ class Synapse:
 
 def build_graph(plan: Plan) -> list[Synapse]:
     """Choose the graph's actions, in the order in which they are written."""
+    plan.recheck_in_graph = plan.recheck_by
     graph: list[Synapse] = []
     for resource in plan.resources:
         _add_resource(plan, resource, graph)

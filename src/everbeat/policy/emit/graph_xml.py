@@ -38,8 +38,8 @@ def render_graph(plan: Plan, graph: list[Synapse]) -> str:
     }
     if options.migration_limit > 0:
         head["migration-limit"] = str(options.migration_limit)
-    if plan.recheck_by > 0:
-        head["recheck-by"] = str(plan.recheck_by)
+    if plan.recheck_in_graph > 0:
+        head["recheck-by"] = str(plan.recheck_in_graph)
     lines: list[str] = []
     if not graph:
         return f"<transition_graph{_attributes(head)}/>\n"

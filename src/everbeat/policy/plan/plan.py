@@ -72,6 +72,7 @@ class Plan:
         self.have_fencing = False
         self.have_remote_nodes = False
         self.recheck_by = 0
+        self.recheck_in_graph = 0  # as it was known when the graph was begun
         self.score_lines: list[str] = []
         self.notices: list[str] = []
         self.blocked_count = 0

@@ -26,8 +26,16 @@ def take_blocks(
     into: dict[str, str],
     first_id: str | None = None,
 ) -> None:
-    """Enter the pairs of an element's sets into a dictionary, overwriting nothing."""
-    sets = [_resolved(plan, child) for child in reversed(element.children) if child.tag == tag]
+    """Enter the pairs of an element's sets into a dictionary, overwriting nothing.
+
+    A set that only refers to another one says nothing: the reference engine of version 3 does not
+    follow the reference of a set, as that of version 2 did.
+    """
+    sets = [
+        child
+        for child in reversed(element.children)
+        if child.tag == tag and child.get("id-ref") is None
+    ]
     sets.sort(key=lambda block: _rank(block, first_id))
     for block in sets:
         if not rules_pass(plan, block, facts):

@@ -29,7 +29,10 @@ def unpack_nodes(plan: Plan, nodes: Element | None) -> None:
         node = plan.add_node(element.id, name, score, is_remote=kind == "remote")
         node.is_dc = element.id == plan.cib.get("dc-uuid")
         prepare_node(plan, node)
-        fill_node_attributes(plan, node, element)
+        identify_node(plan, node)
+        facts = RuleFacts(node_attributes=node.attributes)
+        take_blocks(plan, element, "instance_attributes", facts, node.attributes)
+        settle_site(node)
         take_utilization(plan, element, node.utilization)
         node.free = node.utilization.copy()
 
@@ -39,19 +42,24 @@ def prepare_node(plan: Plan, node: Node) -> None:
     node.unclean = (
         plan.options.fencing_enabled and plan.options.startup_fencing and not node.is_remote
     )
+    node.attributes["#kind"] = "remote" if node.is_remote else "cluster"
+
+
+def identify_node(plan: Plan, node: Node) -> None:
+    """Enter who a node is, for rules to ask: known of configured nodes and of those that report.
+
+    A remote node that only its connection names has no name, to rules, before it has reported.
+    """
     node.attributes["#uname"] = node.name
     node.attributes["#id"] = node.id
-    node.attributes["#kind"] = "remote" if node.is_remote else "cluster"
     node.attributes["#is_dc"] = "true" if node.is_dc else "false"
     cluster_name = plan.options.text("cluster-name")
     if cluster_name:
         node.attributes["#cluster-name"] = cluster_name
 
 
-def fill_node_attributes(plan: Plan, node: Node, element: Element) -> None:
-    """Enter the permanent attributes of a configured node."""
-    facts = RuleFacts(node_attributes=node.attributes)
-    take_blocks(plan, element, "instance_attributes", facts, node.attributes)
+def settle_site(node: Node) -> None:
+    """Let a node's site be that of its attributes, else its cluster."""
     site = node.attributes.get("site-name") or node.attributes.get("#cluster-name")
     if site is not None and "#site-name" not in node.attributes:
         node.attributes["#site-name"] = site

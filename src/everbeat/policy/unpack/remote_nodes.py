@@ -56,9 +56,6 @@ def add_remote_node(plan: Plan, name: str) -> None:
     """Enter a remote node that only its connection names."""
     node = plan.add_node(name, name, 0, is_remote=True)
     prepare_node(plan, node)
-    site = node.attributes.get("#cluster-name")
-    if site is not None:
-        node.attributes["#site-name"] = site
 
 
 def _connection(name: str, launcher: str, words: dict[str, str]) -> Element:

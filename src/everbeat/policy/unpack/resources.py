@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from everbeat.cib.tree import Element
 from everbeat.policy.plan import words
-from everbeat.policy.plan.placing import score_everywhere
+from everbeat.policy.plan.placing import score_everywhere, score_on
 from everbeat.policy.plan.resource import Resource
 from everbeat.policy.plan.table import Cause
 from everbeat.policy.plan.words import (
@@ -44,6 +44,7 @@ _VARIANTS = {
     "bundle": BUNDLE,
 }
 _SYMMETRIC = Cause("symmetric cluster")
+_CONNECTION = Cause("connection into a container")
 _SINGLE_CLASSES = ("systemd", "lsb", "service")
 
 
@@ -115,8 +116,11 @@ def unpack_resource(
     if not _unpack_variant(plan, resource, instance):
         _forget(plan, resource)
         return None
-    if plan.options.symmetric or (resource.is_remote_connection() and "container" in resource.meta):
+    if plan.options.symmetric:
         allow_all_nodes(plan, resource)
+    elif resource.is_remote_connection() and "container" in resource.meta:
+        for node in plan.nodes:
+            score_on(resource, node, 0, _CONNECTION)
     take_utilization(plan, xml, resource.utilization)
     return resource
 

@@ -16,7 +16,7 @@ from everbeat.policy.plan.words import STARTED, STOPPED
 from everbeat.policy.score import INFINITY, integer_prefix
 from everbeat.policy.unpack.attributes import take_blocks
 from everbeat.policy.unpack.history import unpack_node_history
-from everbeat.policy.unpack.nodes import take_utilization
+from everbeat.policy.unpack.nodes import identify_node, settle_site, take_utilization
 from everbeat.policy.unpack.rules_seam import RuleFacts
 from everbeat.policy.values import boolean_from_text, is_true
 
@@ -226,7 +226,9 @@ def _unpack_remote_state(plan: Plan, node: Node, element: Element) -> None:
     if not node.remote_reset:
         node.unclean = False
         node.unseen = False
+    identify_node(plan, node)
     _take_transient(plan, node, element)
+    settle_site(node)
     shutdown = node.attributes.get("shutdown")
     if shutdown is not None and shutdown != "0":
         node.shutdown = True
