@@ -25,6 +25,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
+from needed import LABORATORY_AND_CL_STATUS, need
+
 ROOT: Final = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
@@ -171,6 +173,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=9)
     parser.add_argument("--json", type=Path)
     chosen = parser.parse_args()
+    need(*LABORATORY_AND_CL_STATUS)
     subprocess.run((sys.executable, "-m", "compileall", "-q", ROOT / "src"), check=True)
     rows = rows_of(measure(chosen.runs))
     print("| command | first line, ms | longest | whole, ms | x bare python |")

@@ -15,6 +15,8 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from needed import LABORATORY, need
+
 from everbeat.adapters.namespaces import Space, SpaceConfig, Switch
 from everbeat.ipc.channel import Channel, connect
 from everbeat.ipc.codec import Codec, IpcError
@@ -33,6 +35,7 @@ RESOURCES = {
 
 
 def main() -> None:
+    need(*LABORATORY)
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 200
     with tempfile.TemporaryDirectory() as folder, Switch() as switch:
         root = Path(folder)
@@ -87,9 +90,9 @@ async def measure(path: Path, rounds: int, process: subprocess.Popen[bytes]) -> 
                 )
                 begun = time.perf_counter()
                 channel.send_nowait(order)
-                done = await channel.receive()
+                while not isinstance(done := await channel.receive(), OperationDone):
+                    assert done is not None, "the executor has ended"
                 taken[name, action].append((time.perf_counter() - begun) * 1000)
-                assert isinstance(done, OperationDone)
                 assert done.exit_code in {0, 3}, done.output
     for (name, action), values in taken.items():
         values.sort()

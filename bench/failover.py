@@ -41,6 +41,7 @@ from typing import TYPE_CHECKING, Final, Self
 from contestants import CONTESTANTS, VIP, Settings, wait_settled
 from failover_report import Run, line_of, report, report_again
 from idle_cost import Cost, measure_costs
+from needed import need_products
 from pacemaker_pair import PacemakerPair
 
 from everbeat.adapters.namespaces import NamespaceError
@@ -309,6 +310,7 @@ def main() -> None:
     if chosen.again:
         print(report_again(json.loads(chosen.again.read_text())))
         return
+    need_products(chosen.products)
     settings = Settings(chosen.keepalive, chosen.deadtime)
     bench = Bench([c for c in PRODUCTS if c.name in chosen.products], settings)
     runs: list[Run] = []

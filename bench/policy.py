@@ -230,6 +230,11 @@ def main() -> None:
     compiled = words.compiled.resolve() if (words.compiled / "everbeat").is_dir() else None
     cases = sorted(CASES.glob("*.xml"))
     rows: list[Row] = []
+    if CRM_SIMULATE is None:
+        print("crm_simulate is not here, its column stays empty. As root:", file=sys.stderr)
+        print("apt-get install --no-install-recommends pacemaker-cli-utils", file=sys.stderr)
+    if not cases:
+        print(f"no regression cases in {CASES}: without suite and processes", file=sys.stderr)
 
     def show(row: Row) -> None:
         rows.append(row)

@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Final
 
 from contestants import NODES, VIP
 from idle_cost import processes_of
+from needed import LABORATORY_AND_CL_STATUS, need
 
 from everbeat.adapters.namespaces import NamespaceError, Space, SpaceConfig
 from lab import EVERBEAT, Lab, Node, wait_until
@@ -126,6 +127,7 @@ def main() -> None:
     parser.add_argument("--keepalive", default="200ms")
     parser.add_argument("--json", type=Path)
     chosen = parser.parse_args()
+    need(*LABORATORY_AND_CL_STATUS)
     with Lab() as lab:
         for name in NODES:
             lab.node(name, EVERBEAT)

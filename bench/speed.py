@@ -36,6 +36,7 @@ from contestants import VIP, Settings, wait_settled
 from failover import ASK_MS, PRODUCTS, QUIET_S, RUN_S_MAX, Bench, Tail, last_timeline, words
 from failover_report import Run, line_of
 from idle_cost import measure_costs
+from needed import need_products
 from speed_report import Row, report, report_again
 
 from everbeat.adapters.realtime import prefer_session
@@ -208,6 +209,7 @@ def main() -> None:
     if chosen.again:
         print(report_again(ROWS, [json.loads(path.read_text()) for path in chosen.again]))
         return
+    need_products(chosen.products)
     table = Table([c for c in PRODUCTS if c.name in chosen.products], chosen.runs, chosen.idle)
     record = Record(time.strftime("%d %B %Y, %H:%M"), [], table.costs)
     rows = [row for row in ROWS if row.name in chosen.rows]

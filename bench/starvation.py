@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING, Final
 
 from contestants import CONTESTANTS, NODES, Settings, wait_settled
 from idle_cost import processes_of
+from needed import need_products
 
 from everbeat.adapters.namespaces import Space, SpaceConfig
 
@@ -76,6 +77,7 @@ def main() -> None:
     parser.add_argument("--product", default="everbeat", choices=("everbeat", "heartbeat"))
     parser.add_argument("--json", type=Path)
     chosen = parser.parse_args()
+    need_products([chosen.product])
     settings = Settings(chosen.keepalive, chosen.deadtime)
     contestant = next(c for c in CONTESTANTS if c.name == chosen.product)
     lab = contestant.make(settings)
