@@ -26,6 +26,7 @@ WAIT_S: Final = 60.0
 
 GREETING_S: Final = 5.0
 CONNECT_S: Final = 5.0
+ERROR_CHARACTERS_MAX: Final = 4_000
 
 
 class Talk:
@@ -49,11 +50,14 @@ class Talk:
         if size > SEALED_BYTES_MAX:
             raise InvitationError("the other side does not speak as an everbeat does")
         text = self._conversation.open(_exactly(self._socket, size))
-        value = json.loads(text)  # written by who has the secret
+        try:
+            value = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise InvitationError("the other side does not speak as an everbeat does") from error
         if not isinstance(value, dict):
             raise InvitationError("the other side does not speak as an everbeat does")
         if value.get("error"):
-            raise InvitationError(str(value["error"]))
+            raise InvitationError(_shown(str(value["error"])))
         return value
 
     def close(self) -> None:
@@ -121,6 +125,12 @@ def listening(address: str, port: int) -> socket.socket:
         waiting.close()
         raise
     return waiting
+
+
+def _shown(text: str) -> str:
+    """Return the other side's words as lines that a terminal can show."""
+    lines = text[:ERROR_CHARACTERS_MAX].split("\n")
+    return "\n".join("".join(c if c.isprintable() else "?" for c in line) for line in lines)
 
 
 def _exactly(peer: socket.socket, size: int) -> bytes:

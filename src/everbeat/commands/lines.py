@@ -1,7 +1,8 @@
 """Lines of text with a hint of colour: made by the commands, painted at the edge.
 
-A line is a tuple of spans; `plain` joins them, `painted` adds terminal colours with rich, which is
-imported only then.
+A line is a tuple of spans; `plain` joins them, `show` adds terminal colours with rich, which is
+imported only then. Names and texts come from other machines and from scripts: whatever is shown is
+made printable here, in a pipe as on a terminal.
 """
 
 from __future__ import annotations
@@ -43,8 +44,8 @@ def line(text: str = "", tone: Tone = Tone.PLAIN) -> Line:
 
 
 def plain(lines: Iterable[Line]) -> str:
-    """Return the text without colours, each line ended."""
-    return "".join("".join(span.text for span in row).rstrip() + "\n" for row in lines)
+    """Return the text without colours, each line ended, with nothing that moves a cursor."""
+    return "".join(printable("".join(span.text for span in row)).rstrip() + "\n" for row in lines)
 
 
 def show(lines: Iterable[Line], out: TextIO) -> None:

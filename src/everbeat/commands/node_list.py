@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from everbeat.commands.cluster_request import RequestError, ask
 from everbeat.ipc.messages import SendMessage
 from everbeat.model.message import message_of
-from everbeat.model.names import NODE_NAME_BYTES_MAX, node_name_from_text
+from everbeat.model.names import is_node_name, node_name_from_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +29,7 @@ def change_nodes(
         print(f"usage: {program} <node> <node> ...", file=out)
         return 1
     names = [node_name_from_text(word) for word in arguments]
-    wrong = [name for name in names if not _is_node_name(name)]
+    wrong = [name for name in names if not is_node_name(name)]
     if wrong:
         print(f"{program}: not a node name: {' '.join(wrong)}", file=err)
         return 1
@@ -43,8 +43,3 @@ def change_nodes(
         print(f"{program}: refused: {answer.text}", file=err)
         return 1
     return 0
-
-
-def _is_node_name(name: str) -> bool:
-    is_plain = name.isascii() and all(c.isalnum() or c in "._-" for c in name)
-    return is_plain and not name.startswith("-") and 0 < len(name) <= NODE_NAME_BYTES_MAX

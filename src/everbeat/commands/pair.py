@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 from secrets import token_bytes
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from everbeat.adapters.cipher import AesSiv, CipherMissingError
 from everbeat.adapters.file_store import StoreError, install_file, read_files
@@ -56,6 +56,8 @@ from everbeat.wire.invitation import (
     SECRET_BYTES,
     InvitationError,
     Token,
+    files_from_json,
+    joiner_from_json,
     token_from_text,
     token_text,
 )
@@ -70,6 +72,7 @@ if TYPE_CHECKING:
     from everbeat.commands.places import Places
     from everbeat.model.reports import Report
     from everbeat.ports.host import Interface
+    from everbeat.wire.invitation import Joiner
 
 JOIN_PORT: Final = 6941
 WRONG_CALLS_MAX: Final = 10
@@ -188,10 +191,11 @@ def _wait_for_joiner(
                     raise PairError("too many wrong calls; write: everbeat invite") from error
                 continue
             try:
-                _admit(places, talk, asked, interface, options, out)
+                joiner = joiner_from_json(asked)
+                _admit(places, talk, joiner, interface, options, out)
             except (PairError, InvitationError, IpcError) as error:
                 _say_error(talk, str(error))
-                raise PairError(f"{asked.get('name')} has not joined: {error}") from error
+                raise PairError(f"the machine at {source[0]} has not joined: {error}") from error
             return
     raise PairError("nobody has joined in time; write: everbeat invite")
 
@@ -199,13 +203,12 @@ def _wait_for_joiner(
 def _admit(
     places: Places,
     talk: Talk,
-    asked: dict[str, Any],  # Any: JSON
+    joiner: Joiner,
     interface: str,
     options: PairOptions,
     out: TextIO,
 ) -> None:
-    name = node_name_from_text(str(asked.get("name")))
-    address = str(_parsed_address(str(asked.get("address"))))
+    name, address = joiner.name, str(joiner.address)
     print(f"{name} at {address} wants to join …", file=out, flush=True)
     present = read_files(places.etc)
     ha_cf = (present[HA_CF] or b"").decode("utf-8", "surrogateescape")
@@ -218,7 +221,7 @@ def _admit(
         taken = [words for words in map(words_of, ha_cf.split("\n")) if address in words]
         if taken:
             raise PairError(f"{address} belongs to another node: {' '.join(taken[0])}")
-        ha_cf = with_node(ha_cf, NewNode(name, address, interface))
+        ha_cf = with_node(ha_cf, NewNode(name, joiner.address, interface))
     files = {HA_CF: ha_cf.encode("utf-8", "surrogateescape")}
     for other in (AUTHKEYS, HARESOURCES):
         files[other] = present[other] or b""
@@ -271,10 +274,7 @@ def _join(places: Places, talk: Talk, token: Token, options: PairOptions, out: T
     interface, address = _way(interfaces, chosen)
     name = node_name_from_text(host.node_name())
     talk.say({"name": name, "address": address, "interface": interface})
-    told: dict[str, str] = talk.hear().get("files", {})
-    if set(told) != set(FILE_NAMES):
-        raise PairError("the cluster has not sent its files; is it another version of everbeat?")
-    files = {name: told[name].encode("latin-1") for name in FILE_NAMES}
+    files = files_from_json(talk.hear().get("files"), FILE_NAMES)
     names = [entry.name for entry in interfaces]
     files[HA_CF] = localized(files[HA_CF], names, interface)
     bundle = Bundle(tuple(FileContent(n, files[n]) for n in FILE_NAMES if n in files))

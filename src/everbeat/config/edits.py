@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 
 from everbeat.config.files import words_of
 from everbeat.model.keys import AUTH_KEYS_MAX
+from everbeat.model.names import is_interface_name, is_node_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from ipaddress import IPv4Address, IPv6Address
 
     from everbeat.model.groups import ResourceGroup
     from everbeat.model.keys import AuthKey, AuthKeys
+    from everbeat.model.names import NodeName
 
 
 def address_of(word: str) -> str:
@@ -102,14 +105,16 @@ def _key_of(lines: list[str]) -> str:
 class NewNode:
     """A node that comes to a cluster of unicast heartbeats."""
 
-    name: str
-    address: str
+    name: NodeName
+    address: IPv4Address | IPv6Address
     interface: str  # of the members, who hear it there
 
 
 def with_node(ha_cf: str, new: NewNode) -> str:
-    """Return ha.cf with one node more."""
-    directive = "ucast6" if ":" in new.address else "ucast"
+    """Return ha.cf with one node more. What is no name is a bug of who took it from elsewhere."""
+    assert is_node_name(new.name)
+    assert is_interface_name(new.interface)
+    directive = "ucast6" if new.address.version == 6 else "ucast"
     path = f"{directive} {new.interface} {new.address}"
     return with_line(with_line(ha_cf, path), f"node {new.name}")
 

@@ -121,7 +121,7 @@ def unpacked_reports(field: str) -> tuple[Report, ...]:
             )
             for code, severity, summary, remedy, file, line, text in rows[:REPORTS_MAX]
         )
-    except (BundleError, binascii.Error, ValueError, TypeError):
+    except (BundleError, ValueError, TypeError, OverflowError, RecursionError):
         return ()
 
 
@@ -153,7 +153,7 @@ def _bundle_of(text: bytes) -> Bundle:
         value = json.loads(text)
         files = {name: content.encode("latin-1") for name, content in value["files"].items()}
         base = {str(name): str(digest) for name, digest in value["base"].items()}
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise BundleError("no bundle of files") from error
     unknown = [name for name in files if name not in FILE_NAMES]
     if unknown or not files:

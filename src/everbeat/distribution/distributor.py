@@ -340,4 +340,5 @@ def _one_line(text: str) -> str:
 
 def _outcome(node: NodeName, fate: Fate, message: Message) -> NodeOutcome:
     reports = unpacked_reports(message.text(_REPORTS) or "")
-    return NodeOutcome(node, fate, message.text(_TEXT) or "", reports)
+    text = "".join(c if c.isprintable() else "?" for c in (message.text(_TEXT) or "")[:TEXT_MAX])
+    return NodeOutcome(node, fate, text, reports)

@@ -20,16 +20,17 @@ from typing import TYPE_CHECKING, Final
 
 from everbeat.membership.envelope import decimal_from_text
 from everbeat.membership.lives import Judged, Lives, Verdict, greeting_from_message
-from everbeat.membership.nodes import NodeRecord, is_node_name
 from everbeat.membership.rejections import OncePerSecond
 from everbeat.membership.replay import Freshness, ReplayWindows
 from everbeat.model.cluster import Autojoin
 from everbeat.model.members import NodeKind
 from everbeat.model.membership import MembershipFact, NodeIdentityChanged, ReplayRejected
+from everbeat.model.names import is_node_name
 from everbeat.wire.dialect import DIALECT_FIELD
 
 if TYPE_CHECKING:
     from everbeat.membership.envelope import Envelope
+    from everbeat.membership.nodes import NodeRecord
     from everbeat.membership.roster import Roster
     from everbeat.model.cluster import HaConfig
     from everbeat.model.message import Message

@@ -11,13 +11,12 @@ Source: measured on 3.0.6; the look-up order differs on purpose.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from everbeat.model.members import NodeKind
 from everbeat.model.membership import NodeAdded, NodeDeleted
-from everbeat.model.names import NODE_NAME_BYTES_MAX, NodeName, node_name_from_text
+from everbeat.model.names import NodeName, is_node_name, node_name_from_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,8 +25,6 @@ NODES_MAX: Final = 100
 DELETED_MAX: Final = 100
 WEIGHT_MAX: Final = 1_000_000
 SITE_BYTES_MAX: Final = 99
-
-_NAME: Final = re.compile(r"[a-z0-9_][a-z0-9_.:-]*", re.ASCII)
 
 
 @dataclass(slots=True)
@@ -112,11 +109,6 @@ class NodeTable:
     def deleted_list(self) -> str:
         """Return `delnodelist` of a repnodes message."""
         return render_node_list(self._deleted)
-
-
-def is_node_name(name: str) -> bool:
-    """Say whether a name may enter the table: names end up in lists, scripts and logs."""
-    return len(name) <= NODE_NAME_BYTES_MAX and _NAME.fullmatch(name) is not None
 
 
 def render_node_list(names: Iterable[NodeName]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final, NewType
 
 NodeName = NewType("NodeName", str)
@@ -15,6 +16,24 @@ LinkName = NewType("LinkName", str)
 
 NODE_NAME_BYTES_MAX: Final = 99
 """Heartbeat 3.0.6 keeps names in 100 bytes."""
+
+_NODE_NAME: Final = re.compile(r"[a-z0-9_][a-z0-9_.:-]*", re.ASCII)
+_INTERFACE_BYTES_MAX: Final = 15  # IFNAMSIZ of Linux, without the NUL
+
+
+def is_node_name(name: str) -> bool:
+    """Whether a name from elsewhere may be a node's: names end up in files, scripts and logs."""
+    return len(name) <= NODE_NAME_BYTES_MAX and _NODE_NAME.fullmatch(name) is not None
+
+
+def is_interface_name(name: str) -> bool:
+    """Whether Linux could call a network interface so, and a line of ha.cf can name it."""
+    return (
+        0 < len(name.encode("utf-8", "replace")) <= _INTERFACE_BYTES_MAX
+        and name.isprintable()
+        and name not in {".", ".."}
+        and not any(char in "/#,:" or char.isspace() for char in name)
+    )
 
 
 def is_script_name(text: str) -> bool:

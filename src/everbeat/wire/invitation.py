@@ -22,9 +22,13 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING, Final
 
+from everbeat.model.names import is_interface_name, is_node_name, node_name_from_text
 from everbeat.wire.derivation import derived
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from everbeat.model.names import NodeName
     from everbeat.ports.cipher import Cipher
 
 PREFIX: Final = "eb1-"
@@ -85,6 +89,56 @@ def token_from_text(text: str) -> Token:
         expires_s=expires_s,
         secret=packed[_HEAD.size + size :],
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Joiner:
+    """What a machine says of itself that wants to join."""
+
+    name: NodeName
+    address: IPv4Address | IPv6Address
+    interface: str
+
+
+def joiner_from_json(value: Mapping[str, object]) -> Joiner:
+    """Return who wants to join. Raises InvitationError; what is no name is not repeated raw.
+
+    All of it comes from a machine that has a token and nothing else; the name and the address
+    go into ha.cf of every node.
+    """
+    name, address, interface = (_text(value, key) for key in ("name", "address", "interface"))
+    if not is_node_name(node_name_from_text(name)):
+        raise InvitationError(f"{name[:60]!a} is no name a node can have")
+    if not is_interface_name(interface):
+        raise InvitationError(f"{interface[:60]!a} is no name of a network interface")
+    try:
+        parsed = ip_address(address)
+    except ValueError as error:
+        raise InvitationError(f"{address[:60]!a} is no address") from error
+    scope = parsed.scope_id if isinstance(parsed, IPv6Address) else None
+    if scope is not None and not is_interface_name(scope):
+        raise InvitationError(f"{address[:60]!a} is no address")
+    return Joiner(name=node_name_from_text(name), address=parsed, interface=interface)
+
+
+def _text(value: Mapping[str, object], key: str) -> str:
+    text = value.get(key)
+    return text if isinstance(text, str) else ""
+
+
+def files_from_json(value: object, names: Collection[str]) -> dict[str, bytes]:
+    """Return the files that an inviter sends, each of `names`. Raises InvitationError."""
+    files: dict[str, bytes] = {}
+    if isinstance(value, dict):
+        for name, content in value.items():
+            if not isinstance(content, str) or any(ord(char) > 255 for char in content):
+                raise InvitationError("the cluster has sent something that is no file")
+            files[str(name)] = content.encode("latin-1")
+    if set(files) != set(names):
+        raise InvitationError(
+            "the cluster has not sent its files; is it another version of everbeat?"
+        )
+    return files
 
 
 class Conversation:

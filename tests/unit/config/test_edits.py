@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -52,10 +55,18 @@ def test_an_address_is_found_however_it_is_written() -> None:
 
 def test_a_file_without_a_last_newline_gets_one() -> None:
     assert with_line("a", "b") == "a\nb\n"
-    assert with_node("node alpha", NewNode("beta", "fd00::2", "eth0")).splitlines()[1:] == [
-        "ucast6 eth0 fd00::2",
-        "node beta",
-    ]
+    beta = NewNode(NodeName("beta"), ip_address("fd00::2"), "eth0")
+    assert with_node("node alpha", beta).splitlines()[1:] == ["ucast6 eth0 fd00::2", "node beta"]
+
+
+@pytest.mark.parametrize(
+    ("name", "interface"),
+    [("beta\nrespawn root /usr/bin/id", "eth0"), ("beta", "eth0 192.0.2.1\nnode"), ("", "eth0")],
+)
+def test_no_line_more_comes_with_a_node(name: str, interface: str) -> None:
+    new = NewNode(NodeName(name), ip_address("192.0.2.2"), interface)
+    with pytest.raises(AssertionError):
+        with_node("node alpha", new)
 
 
 SECRETS = st.text(alphabet="abcdef0123456789", min_size=8, max_size=64).map(str.encode)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import zlib
 from dataclasses import replace
 from hashlib import sha256
 
@@ -20,6 +22,7 @@ from everbeat.distribution.bundle import (
 from everbeat.model.distribution import FILE_NAMES, Bundle, FileContent
 from everbeat.model.keys import AuthKey, AuthKeys
 from everbeat.model.reports import Place, Report, Severity
+from everbeat.wire.derivation import derived
 
 KEYS = AuthKeys(1, (AuthKey(1, "sha1", b"a secret word"),))
 FILES = Bundle((FileContent("haresources", b"alpha 10.0.0.1\n"),), (("haresources", "ab"),))
@@ -75,3 +78,28 @@ def test_reports_come_back() -> None:
     )
     assert unpacked_reports(packed_reports((report,))) == (report,)
     assert unpacked_reports("nonsense") == ()
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"files": ' * 50_000, "Infinity", "[1e999]"])
+def test_no_json_of_a_holder_of_the_key_raises_anything_else(text: str) -> None:
+    key = KEYS.keys[0]
+    header = bytes([1, key.number])
+    packed = zlib.compress(text.encode())
+    secret = derived(key.secret, b"files encrypted", 64)
+    field = base64.b64encode(header + AesSiv().encrypt(secret, header + b"id", packed)).decode()
+    with pytest.raises(BundleError, match="no bundle of files"):
+        opened(field, "id", KEYS, AesSiv())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 100_000,
+        '[["code", 1, "", "", "", Infinity, ""]]',
+        '[["code", 1e999, "", "", "", 1, ""]]',
+        '[["code", NaN, "", "", "", 1, ""]]',
+        "7",
+    ],
+)
+def test_what_are_no_reports_are_none(text: str) -> None:
+    assert unpacked_reports(base64.b64encode(zlib.compress(text.encode())).decode()) == ()

@@ -13,8 +13,11 @@ from everbeat.adapters.cipher import AesSiv
 from everbeat.wire.invitation import (
     Conversation,
     InvitationError,
+    Joiner,
     Token,
+    files_from_json,
     greeting,
+    joiner_from_json,
     nonce_from_greeting,
     token_from_text,
     token_text,
@@ -84,3 +87,70 @@ def test_a_greeting_names_its_nonce() -> None:
         with pytest.raises(InvitationError):
             nonce_from_greeting(wrong)
     assert ip_address("10.0.0.1").version == 4
+
+
+GOOD = {"name": "gamma", "address": "192.0.2.9", "interface": "eth0"}
+
+
+def test_who_wants_to_join_is_parsed_into_names() -> None:
+    joiner = joiner_from_json({**GOOD, "name": " Gamma\n", "more": 1})
+    assert joiner == Joiner(name="gamma", address=ip_address("192.0.2.9"), interface="eth0")
+    six = joiner_from_json({**GOOD, "address": "fe80::9%eth1"})
+    assert str(six.address) == "fe80::9%eth1"
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("name", "gamma\nrespawn root /usr/bin/id"),
+        ("name", "gamma respawn"),
+        ("name", "../gamma"),
+        ("name", "g\x1b[2Jamma"),
+        ("name", "g\u202eamma"),
+        ("name", "gämma"),
+        ("name", "g" * 100),
+        ("name", ""),
+        ("name", None),
+        ("name", ["gamma"]),
+        ("name", "#gamma"),
+        ("name", "-gamma"),
+        ("address", "192.0.2.9\nrespawn root /usr/bin/id"),
+        ("address", "fe80::9%x\nrespawn root /usr/bin/id"),
+        ("address", "fe80::9%x respawn"),
+        ("address", "192.0.2.0/24"),
+        ("address", "host.example.org"),
+        ("address", 7),
+        ("interface", "eth0 x"),
+        ("interface", "eth0\nrespawn"),
+        ("interface", "../eth0"),
+        ("interface", "x" * 16),
+        ("interface", ""),
+        ("interface", "eth\x9b0"),
+    ],
+)
+def test_what_is_no_name_joins_nothing_and_is_shown_escaped(field: str, value: object) -> None:
+    with pytest.raises(InvitationError) as caught:
+        joiner_from_json({**GOOD, field: value})
+    assert str(caught.value).isascii()
+    assert str(caught.value).isprintable()
+    with pytest.raises(InvitationError):
+        joiner_from_json({key: text for key, text in GOOD.items() if key != field})
+
+
+@given(st.dictionaries(st.sampled_from([*GOOD]), st.text(max_size=30)))
+def test_any_words_are_names_or_an_error(words: dict[str, str]) -> None:
+    try:
+        joiner = joiner_from_json({**GOOD, **words})
+    except InvitationError:
+        return
+    for text in (joiner.name, str(joiner.address), joiner.interface):
+        assert len(text.split()) == 1
+        assert text.isprintable()
+        assert not set(text) & set("/#")
+
+
+def test_files_of_an_inviter_are_bytes_by_name() -> None:
+    assert files_from_json({"a": "\xff", "b": ""}, ("a", "b")) == {"a": b"\xff", "b": b""}
+    for wrong in (None, [], {"a": "x"}, {"a": 1, "b": ""}, {"a": "\u0100", "b": ""}):
+        with pytest.raises(InvitationError):
+            files_from_json(wrong, ("a", "b"))
