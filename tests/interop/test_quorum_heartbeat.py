@@ -24,9 +24,8 @@ def pair() -> Iterator[Pair]:
 
 
 def test_heartbeat_hears_our_stamped_status_and_to_hear_it_is_its_lease(pair: Pair) -> None:
-    pair.lab.configure(
-        deadtime="4", initdead="5", resources=TWO_GROUPS, extra="ping 10.77.0.100\nquorum ping"
-    )
+    pair.lab.configure(deadtime="4", initdead="5", resources=TWO_GROUPS, extra="ping 10.77.0.100")
+    pair.ours.sh("echo quorum ping >>/etc/ha.d/ha.cf")  # Heartbeat refuses the word
     pair.start_beta_first()
     pair.wait_held("local", "local")
     quorum = json.loads(everbeat(pair.ours, "status", "--json"))["membership"]["quorum"]
@@ -47,8 +46,9 @@ def test_in_legacy_mode_it_gives_our_group_back_where_ping_nodes_decide(pair: Pa
         initdead="5",
         resources=TWO_GROUPS,
         auto_failback="legacy",
-        extra="ping 10.77.0.100\nquorum ping",
+        extra="ping 10.77.0.100",
     )
+    pair.ours.sh("echo quorum ping >>/etc/ha.d/ha.cf")  # Heartbeat refuses the word
     pair.start_beta_first()
     both = "each has its own group"
     pair.wait(lambda: held_by(pair.lab) == ("alpha", "beta"), both)

@@ -21,7 +21,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from everbeat.clients import answers
+from everbeat.clients import answers, ipfail
 from everbeat.clients.authorization import Accounts, Gate, Refused, is_client_name
 from everbeat.clients.orders import ApiOrder, ApiWish, AskStandby, Disconnect, Reply
 from everbeat.clients.session import Session, filter_from_text, is_within_rate
@@ -181,8 +181,9 @@ class ClientApi:
         )
 
     def names(self) -> tuple[str, ...]:
-        """Return the names of the clients signed on, in the order they connected."""
-        return tuple(s.name for s in self._sessions.values() if s.is_signed_on)
+        """Return the names of the clients signed on, ipfail if built in, then as they connected."""
+        signed_on = tuple(s.name for s in self._sessions.values() if s.is_signed_on)
+        return (ipfail.NAME, *signed_on) if self._config.has_ipfail else signed_on
 
     def _has_place(self, credentials: Credentials, *, is_stranger: bool) -> bool:
         """Whether there is room: strangers take it from each other, nobody takes root's."""

@@ -105,6 +105,7 @@ HA_CF: Final = (
     Code("command-not-absolute", _E, "A program must be given with its full path."),
     Code("command-not-executable", _E, "The program does not exist or may not be executed."),
     Code("command-missing", _E, "A respawn or failfast line is a user and a program."),
+    Code("ipfail-built-in", _I, "The ipfail built into everbeat serves a respawn line."),
     Code("respawn-twice", _W, "The same program is started twice."),
     Code("apiauth-malformed", _E, "An apiauth line is a client and uid=, gid= or both."),
     Code("apiauth-twice", _E, "A client has two apiauth lines."),

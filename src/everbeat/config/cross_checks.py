@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from everbeat.config.media import MEDIA_MAX
+from everbeat.config.members import check_apiauth, settle_ipfail
 from everbeat.config.options import is_crm_word
 from everbeat.config.suggestions import nearest
 from everbeat.config.values import FALSE_WORDS, boolean_from_word
@@ -29,6 +30,8 @@ def check_ha_cf(draft: Draft) -> None:
     _check_crm(draft)
     _check_logging(draft)
     _check_stonith_hosts(draft)
+    settle_ipfail(draft)
+    check_apiauth(draft)
 
 
 def _check_nodes(draft: Draft) -> None:

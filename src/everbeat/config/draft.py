@@ -38,7 +38,10 @@ class Draft:
     media_lines: list[Line] = field(default_factory=list)  # one per medium
     own_ucast: list[Line] = field(default_factory=list)  # to ourselves: accepted, dropped
     respawn: list[RespawnClient] = field(default_factory=list)
+    has_ipfail: bool = False  # the one built in
+    ipfail_line: Line | None = None
     apiauth: list[ApiAuthorization] = field(default_factory=list)
+    apiauth_lines: list[Line] = field(default_factory=list)  # one per apiauth
     stonith: list[tuple[Line, StonithDevice]] = field(default_factory=list)
     devices: list[tuple[Line, FenceDevice]] = field(default_factory=list)  # of this node
     environment: list[tuple[str, str]] = field(default_factory=list)

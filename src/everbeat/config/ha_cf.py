@@ -153,6 +153,7 @@ def _config(
         autojoin=Autojoin(words["autojoin"].lower()),
         crm=crm_from_word(words["pacemaker"]),
         respawn=tuple(draft.respawn),
+        has_ipfail=draft.has_ipfail,
         apiauth=(*draft.apiauth, *defaults),
         stonith=tuple(device for _, device in draft.stonith),
         fence_devices=devices,

@@ -10,6 +10,7 @@ from everbeat.config.files import first_word_and_rest, words_of
 from everbeat.config.values import BOOLEAN_REMEDY, boolean_from_word
 from everbeat.model.cluster import ApiAuthorization, RespawnClient
 from everbeat.model.names import NODE_NAME_BYTES_MAX, node_name_from_text
+from everbeat.ports.host import PROGRAM_PATH
 
 if TYPE_CHECKING:
     from everbeat.config.draft import Draft
@@ -23,6 +24,8 @@ DEFAULT_APIAUTH: Final = (
     ApiAuthorization("anon", users=("root",), groups=("haclient",)),
 )
 """In force for clients without an apiauth line of their own."""
+
+IPFAIL_PATHS: Final = tuple(f"{folder}/ipfail" for folder in PROGRAM_PATH.split(":"))
 
 _HOST_NAME: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", re.ASCII)
 _ADDRESS: Final = re.compile(r"[0-9.]+|.*:.*", re.ASCII)
@@ -63,6 +66,11 @@ def apply_respawn(draft: Draft, statement: Statement) -> None:
         remedy = f"{directive} {user or 'hacluster'} /usr/libexec/heartbeat/ipfail"
         draft.report("command-missing", statement.line, summary, remedy)
         return
+    if is_ipfail(command[0]):
+        draft.ipfail_line = statement.line
+        if not draft.host.is_executable(command[0]):
+            _use_built_in(draft, statement, command[0])
+            return
     if not draft.host.has_user(user):
         summary = f"{directive}: there is no user {user}"
         draft.report("user-unknown", statement.line, summary, f"{directive} hacluster {command[0]}")
@@ -82,6 +90,38 @@ def apply_respawn(draft: Draft, statement: Statement) -> None:
         summary = f"{directive}: {command[0]} is started twice"
         draft.report("respawn-twice", statement.line, summary, "delete this line")
     draft.respawn.append(client)
+
+
+def is_ipfail(path: str) -> bool:
+    """Whether a program's full path is that of ipfail, wherever its package puts it."""
+    return path.startswith("/") and path.endswith("/ipfail")
+
+
+def _use_built_in(draft: Draft, statement: Statement, path: str) -> None:
+    """Serve ipfail ourselves where the program named is not there."""
+    if draft.has_ipfail:
+        summary = f"{statement.directive}: ipfail is started twice"
+        draft.report("respawn-twice", statement.line, summary, "delete this line")
+    draft.has_ipfail = True
+    found = next((each for each in IPFAIL_PATHS if draft.host.is_executable(each)), None)
+    user = statement.words[0]
+    user = user if draft.host.has_user(user) else "hacluster"
+    summary = f"{statement.directive}: {path} is not there; the ipfail built into everbeat runs"
+    remedy = f"{statement.directive} {user} {found}" if found else "nothing: it does the same"
+    draft.report("ipfail-built-in", statement.line, summary, remedy)
+
+
+def settle_ipfail(draft: Draft) -> None:
+    """Choose one ipfail: the program, but not where it would refuse to run."""
+    programs = [client for client in draft.respawn if is_ipfail(client.command[0])]
+    if not programs or draft.ipfail_line is None:
+        return
+    draft.has_ipfail = draft.parameters["auto_failback"].lower() == "legacy"
+    if draft.has_ipfail:
+        draft.respawn = [client for client in draft.respawn if client not in programs]
+        path = programs[0].command[0]
+        summary = f"{path} does not run with auto_failback legacy; the ipfail of everbeat runs"
+        draft.report("ipfail-built-in", draft.ipfail_line, summary, "auto_failback on or off")
 
 
 def apply_apiauth(draft: Draft, statement: Statement) -> None:
@@ -106,15 +146,24 @@ def apply_apiauth(draft: Draft, statement: Statement) -> None:
         draft.report("apiauth-twice", statement.line, summary, remedy)
         return
     users, groups = names.get("uid", ()), names.get("gid", ())
-    for user in users:
-        if not user.isdecimal() and not draft.host.has_user(user):
-            summary = f"apiauth: there is no user {user}"
-            draft.report("user-unknown", statement.line, summary, example)
-    for group in groups:
-        if not group.isdecimal() and not draft.host.has_group(group):
-            summary = f"apiauth: there is no group {group}"
-            draft.report("group-unknown", statement.line, summary, example)
     draft.apiauth.append(ApiAuthorization(client, users, groups))
+    draft.apiauth_lines.append(statement.line)
+
+
+def check_apiauth(draft: Draft) -> None:
+    """Report users and groups that do not exist; of ipfail only where a program signs on."""
+    for line, rule in zip(draft.apiauth_lines, draft.apiauth, strict=True):
+        example = f"apiauth {rule.client} uid=hacluster gid=haclient"
+        if rule.client == "ipfail" and draft.has_ipfail:
+            continue
+        for user in rule.users:
+            if not user.isdecimal() and not draft.host.has_user(user):
+                summary = f"apiauth: there is no user {user}"
+                draft.report("user-unknown", line, summary, example)
+        for group in rule.groups:
+            if not group.isdecimal() and not draft.host.has_group(group):
+                summary = f"apiauth: there is no group {group}"
+                draft.report("group-unknown", line, summary, example)
 
 
 def apply_env(draft: Draft, statement: Statement) -> None:

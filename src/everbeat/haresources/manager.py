@@ -195,7 +195,9 @@ class HaresourcesManager:
         effects: list[ManagerEffect] = [*self._desk.runner.on_executor_lost(now_ms)]
         return effects + self._settle(now_ms)
 
-    def on_standby(self, word: str, now_ms: int) -> tuple[str, list[ManagerEffect]]:
+    def on_standby(
+        self, word: str, now_ms: int, cause: str = "standby requested"
+    ) -> tuple[str, list[ManagerEffect]]:
         """Take a request to hand groups over. Return why not (or "") and the effects."""
         hold = hold_from_word(word)
         if not hold:
@@ -203,7 +205,7 @@ class HaresourcesManager:
         reason = standby.refusal(self._desk)
         if reason:
             return reason, []
-        effects = standby.give(self._desk, hold, "standby requested", now_ms)
+        effects = standby.give(self._desk, hold, cause, now_ms)
         return "", effects + self._settle(now_ms)
 
     def on_takeover(self, word: str) -> tuple[str, list[ManagerEffect]]:

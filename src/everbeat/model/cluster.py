@@ -200,6 +200,7 @@ class HaConfig:
     autojoin: Autojoin = Autojoin.NONE
     crm: str = "off"
     respawn: tuple[RespawnClient, ...] = ()
+    has_ipfail: bool = False  # a respawn line wants ipfail, and it is the one built in
     apiauth: tuple[ApiAuthorization, ...] = ()
     stonith: tuple[StonithDevice, ...] = ()
     fence_devices: tuple[FenceDevice, ...] = ()  # those of these lines that this node may ask

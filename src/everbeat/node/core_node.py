@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from everbeat.clients.api import ClientApi
+from everbeat.clients.ipfail import GiveUp, Ipfail
 from everbeat.clients.orders import AskStandby, Disconnect, Reply
 from everbeat.distribution import distributor
 from everbeat.distribution.distributor import Distributor, Member
@@ -77,6 +78,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from everbeat.clients.authorization import Accounts, Credentials
+    from everbeat.clients.ipfail import IpfailOrder
     from everbeat.clients.orders import ApiOrder
     from everbeat.haresources.effects import ManagerEffect
     from everbeat.model.cluster import HaConfig
@@ -164,6 +166,7 @@ class CoreNode:
             first_operation_id=first_operation_id,
         )
 
+        self._ipfail = Ipfail(config) if config.has_ipfail else None
         self._gate = FencingGate(config, self._manager.timeline, first_operation_id, safe)
         self._check = AddressCheck(config.node, self._manager, first_operation_id)
 
@@ -219,6 +222,9 @@ class CoreNode:
         if isinstance(fact, MessageReceived) and fact.message.type in distributor.TYPES:
             effects += self._distributor.on_message(fact.message, now_ms)
         effects += self._api.on_membership(fact)
+        if self._ipfail is not None:
+            wanted = self._ipfail.on_membership(fact, self._view, now_ms)
+            effects += self._ipfail_did(wanted, now_ms)
         if isinstance(fact, MessageReceived):
             effects += self._check.on_message(fact.message, now_ms)
         return effects + self._on_their_failures(fact, now_ms)
@@ -399,7 +405,9 @@ class CoreNode:
         passed = self._passed(self._gate.on_tick(now_ms), now_ms)
         moved = self._escalated(self._manager.on_tick(now_ms), now_ms)
         checked = self._check.on_tick(self._view, now_ms)
-        told = self._distributor.on_tick(now_ms)
+        told: list[CoreEffect] = [*self._distributor.on_tick(now_ms)]
+        if self._ipfail is not None:
+            told += self._ipfail_did(self._ipfail.on_tick(self._view, now_ms), now_ms)
         forgotten: list[CoreEffect] = []
         for known in self._board.on_tick(now_ms):
             forgotten += self._manager.on_failures(known.node, known.counts, now_ms)
@@ -409,6 +417,7 @@ class CoreNode:
         """Return when on_tick is due, or None."""
         parts = (self._manager, self._gate, self._check, self._distributor, self._board, self._api)
         due = [part.next_wakeup_ms() for part in parts]
+        due.append(self._ipfail.next_wakeup_ms() if self._ipfail is not None else None)
         return min((moment for moment in due if moment is not None), default=None)
 
     def _passed(self, effects: Iterable[GateEffect], now_ms: int) -> list[CoreEffect]:
@@ -470,7 +479,21 @@ class CoreNode:
         if self._are_clients_started:
             return []
         self._are_clients_started = True
-        return [StartClients()]
+        joined = self._ipfail.on_start(self._view) if self._ipfail is not None else []
+        return [StartClients(), *(order for order in joined if isinstance(order, Broadcast))]
+
+    def _ipfail_did(self, orders: Iterable[IpfailOrder], now_ms: int) -> list[CoreEffect]:
+        """Carry out what the built-in ipfail wants."""
+        effects: list[CoreEffect] = []
+        for order in orders:
+            if not isinstance(order, GiveUp):
+                effects.append(order)
+            elif self._manager.is_holding:
+                reason, moved = self._manager.on_standby("all", now_ms, f"ipfail: {order.why}")
+                effects += moved
+                if reason and self._ipfail is not None:
+                    self._ipfail.on_refused(now_ms)
+        return effects
 
     def _hooks(self, fact: MembershipFact) -> list[CoreEffect]:
         """Order the rc.d scripts that Heartbeat's harc would run for this fact."""

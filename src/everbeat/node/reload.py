@@ -22,6 +22,7 @@ NEXT_START: Final[Mapping[str, str]] = {
     "node": "the name of this machine",
     "crm": "crm",
     "respawn": "respawn",
+    "has_ipfail": "respawn",
     "stonith": "stonith, stonith_host",
     "fence_devices": "stonith, stonith_host",
     "stonith_timeout_ms": "stonith_timeout",
