@@ -18,6 +18,8 @@ from lab.node import WEBD, WEBD_SERVER, everbeat
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from everbeat.adapters.namespaces import Space
+
 pytestmark = [pytest.mark.real, pytest.mark.xdist_group("pair-setup")]
 
 PROGRAM = str(Path(sys.executable).with_name("everbeat"))
@@ -235,6 +237,50 @@ def test_what_starts_nowhere_is_taken_back_alone(bare: Bare, probe: Probe) -> No
     assert (beta.folder / "ha.d/haresources").read_text() == before
     wait_until(lambda: probe.wait_answer("alpha") is not None, "it is served again", 20)
     assert len(outages_of(probe, began_ms)) <= 1, "the changed group alone, once"
+
+
+def test_an_ipv6_address_is_added_moved_announced_and_removed(bare: Bare, probe: Probe) -> None:
+    alpha, beta = bare.nodes
+    client = bare.lab.client
+    began_ms = now_ms()
+    assert "is in use" in refusal(alpha, "add", "vip", "fd77::100", "--yes")
+    assert "on no network" in refusal(alpha, "add", "vip", "2001:db8::1", "--yes")
+    said = everbeat(alpha, "add", "vip", "fd77::60", "--yes")
+    assert "alpha IPv6addr::fd77:0:0:0:0:0:0:60" in said
+    assert "is on alpha" in said
+    assert "inet6 fd77::60/64" in alpha.sh("ip -6 addr show dev eth0")
+    assert "in haresources already" in refusal(beta, "add", "vip", "fd77:0::60", "--yes")
+    assert outages_of(probe, began_ms) == []
+    _reach6(client, "fd77::60", alpha)
+    assert "done after" in everbeat(alpha, "standby", "all")
+    assert "fd77::60" not in alpha.sh("ip -6 addr show dev eth0")
+    wait_until(lambda: _mac6(beta) in _neighbour6(client, "fd77::60"), "it was announced", 5)
+    _reach6(client, "fd77::60", beta)
+    everbeat(alpha, "takeover", "all")
+    everbeat(beta, "remove", "vip", "fd77::60", "--yes")
+    wait_until(lambda: "fd77::60" not in alpha.sh("ip -6 addr"), "it is gone", 10)
+    assert probe.wait_answer("alpha") is not None
+
+
+def _mac6(node: Node) -> str:
+    found = re.search(r"link/ether (\S+)", node.sh("ip link show eth0"))
+    assert found is not None
+    return found[1]
+
+
+def _neighbour6(client: Space, address: str) -> str:
+    return client.run("ip", "-6", "neigh", "show", address).stdout
+
+
+def _reach6(client: Space, address: str, node: Node) -> None:
+    """See that a client finds the address at this node."""
+
+    def is_found() -> bool:
+        program = f"import socket; socket.socket(10, 2).sendto(b'', ('{address}', 9))"
+        client.run(sys.executable, "-c", program)
+        return _mac6(node) in _neighbour6(client, address)
+
+    wait_until(is_found, f"{address} is at {node.name}", 10)
 
 
 def test_keys_are_rotated_and_no_node_is_ever_late(bare: Bare, probe: Probe) -> None:

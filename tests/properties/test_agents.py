@@ -8,14 +8,10 @@ from ipaddress import IPv4Address, IPv4Network
 from hypothesis import given
 from hypothesis import strategies as st
 
-from everbeat.agents.address import (
-    AddressError,
-    Route,
-    address_from_arguments,
-    place_address,
-)
+from everbeat.agents.address import Route, place_address
 from everbeat.agents.environment import NAME_BYTES_MAX, VALUE_BYTES_MAX, accepted
 from everbeat.agents.reading import is_held_by_words
+from everbeat.model.service_address import AddressError, address_from_arguments
 
 INTERFACES = st.from_regex(r"[a-z][a-z0-9.-]{0,8}", fullmatch=True)
 ADDRESSES = st.integers(0x01000000, 0xDFFFFFFF).map(IPv4Address)
@@ -23,7 +19,7 @@ ADDRESSES = st.integers(0x01000000, 0xDFFFFFFF).map(IPv4Address)
 
 @given(
     address=ADDRESSES,
-    prefix=st.none() | st.integers(0, 32),
+    prefix=st.none() | st.integers(1, 32),
     is_netmask=st.booleans(),
     interface=INTERFACES | st.just(""),
     label=st.from_regex(r"[a-z0-9]{0,4}", fullmatch=True),

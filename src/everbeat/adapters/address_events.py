@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Final
 
 from everbeat.adapters.interfaces import is_running
 from everbeat.adapters.netlink import AddressRemoved, LinkChanged, News
-from everbeat.agents.address import AddressError, address_from_arguments
 from everbeat.agents.agent import AddressAgent
+from everbeat.model.service_address import AddressError, address_from_arguments
 
 if TYPE_CHECKING:
     import asyncio

@@ -1,4 +1,4 @@
-"""The built-in IPaddr and IPaddr2: addresses on interfaces by netlink, announced to neighbours.
+"""The built-in IPaddr, IPaddr2, IPv6addr: addresses on interfaces by netlink, and announced.
 
 A start adds the address (and brings its interface up), a stop removes it from every interface, a
 status asks whether it is on any. All are idempotent. lo counts only if the resource names it:
@@ -29,21 +29,17 @@ from everbeat.adapters.netlink import (
     HeldAddress,
     Netlink,
 )
-from everbeat.agents.address import (
-    AddressError,
-    AddressSpec,
-    Route,
-    address_from_arguments,
-    place_address,
-)
+from everbeat.agents.address import Route, place_address
 from everbeat.executor.effects import Ending
 from everbeat.model.operations import Action
+from everbeat.model.service_address import AddressError, AddressSpec, address_from_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from everbeat.adapters.announce import Announcer
-    from everbeat.agents.address import Address, Placement
+    from everbeat.agents.address import Placement
+    from everbeat.model.service_address import Address
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
-    from everbeat.agents.address import Address
+    from everbeat.model.service_address import Address
 
 AT_MS: Final = (0, 100, 500, 1_000, 2_000, 3_000, 4_000, 6_000, 8_000, 10_000)
 """When an announcement is repeated, from its start."""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from everbeat.adapters.addresses import Addresses, Near
-    from everbeat.agents.address import Address
+    from everbeat.model.service_address import Address
 
 AT_MS: Final = (0, 100)
 """When is asked: a packet may be lost."""

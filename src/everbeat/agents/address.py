@@ -1,48 +1,22 @@
-"""What the argument of IPaddr and IPaddr2 says, and on which interface the address belongs.
+"""On which interface a service address belongs, and with which prefix: what was not written.
 
-    ip[/prefix-or-netmask[/interface[:label]][/broadcast]]
-
-A third part that starts with a digit is the broadcast address. IPv6 addresses are cut at `::` by
-the haresources grammar; joining the arguments again restores them.
+Routes decide. What the argument of such a resource says is read by `model.service_address`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import (
-    IPv4Address,
-    IPv4Network,
-    IPv6Address,
-    IPv6Network,
-    ip_address,
-    ip_network,
-)
-from typing import TYPE_CHECKING, Final, TypeAlias
+from ipaddress import IPv4Address, IPv4Network
+from typing import TYPE_CHECKING, Final
+
+from everbeat.model.service_address import AddressError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-Address: TypeAlias = IPv4Address | IPv6Address
-Network: TypeAlias = IPv4Network | IPv6Network
+    from everbeat.model.service_address import Address, AddressSpec, Network
 
-LABEL_BYTES_MAX: Final = 15
-_PARTS_MAX: Final = 4
 _BROADCAST_PREFIX_MAX: Final = 30
-
-
-class AddressError(Exception):
-    """An IPaddr argument cannot be used; the text says why, with the argument."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AddressSpec:
-    """An address as written; what was not written is None or empty."""
-
-    address: Address
-    prefix: int | None = None
-    interface: str = ""
-    label: str = ""  # as the kernel wants it: interface:label
-    broadcast: IPv4Address | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,29 +37,6 @@ class Placement:
     interface: str
     label: str = ""
     broadcast: IPv4Address | None = None
-
-
-def address_from_arguments(arguments: tuple[str, ...]) -> AddressSpec:
-    """Parse the arguments of an IPaddr or IPaddr2 resource. Raise AddressError."""
-    text = "::".join(arguments)
-    parts = text.split("/")
-    if len(parts) > _PARTS_MAX:
-        raise AddressError(f"{text}: more than {_PARTS_MAX} parts")
-    address = _address(parts[0], text)
-    prefix = _prefix(parts[1], address, text) if len(parts) > 1 and parts[1] else None
-    third, fourth = (*parts[2:], "", "")[:2]
-    if third[:1].isdigit():
-        if fourth:
-            raise AddressError(f"{text}: nothing may follow the broadcast address")
-        third, fourth = "", third
-    interface, label = _interface_and_label(third, text)
-    return AddressSpec(
-        address=address,
-        prefix=prefix,
-        interface=interface,
-        label=label,
-        broadcast=_broadcast(fourth, address, text) if fourth else None,
-    )
 
 
 def place_address(spec: AddressSpec, routes: Iterable[Route]) -> Placement:
@@ -115,44 +66,6 @@ def place_address(spec: AddressSpec, routes: Iterable[Route]) -> Placement:
         label=spec.label,
         broadcast=spec.broadcast or _usual_broadcast(spec.address, prefix),
     )
-
-
-def _address(text: str, whole: str) -> Address:
-    try:
-        return ip_address(text)
-    except ValueError as error:
-        raise AddressError(f"{whole}: {text!r} is not an address") from error
-
-
-def _prefix(text: str, address: Address, whole: str) -> int:
-    is_netmask = "." in text and address.version == 4
-    if not is_netmask and not text.isdecimal():
-        raise AddressError(f"{whole}: {text!r} is neither prefix length nor netmask")
-    try:
-        network = ip_network(f"{address}/{text}", strict=False)
-    except ValueError as error:
-        raise AddressError(f"{whole}: {text!r} is neither prefix length nor netmask") from error
-    if is_netmask and str(network.netmask) != str(IPv4Address(text)):
-        raise AddressError(f"{whole}: {text!r} is not a netmask")
-    return network.prefixlen
-
-
-def _interface_and_label(text: str, whole: str) -> tuple[str, str]:
-    interface, colon, label = text.partition(":")
-    if colon and not (interface and label):
-        raise AddressError(f"{whole}: {text!r} is not interface:label")
-    if len(text) > LABEL_BYTES_MAX or " " in text:
-        raise AddressError(f"{whole}: {text!r} is no interface name")
-    return interface, text if colon else ""
-
-
-def _broadcast(text: str, address: Address, whole: str) -> IPv4Address:
-    if address.version != 4:
-        raise AddressError(f"{whole}: IPv6 has no broadcast address")
-    try:
-        return IPv4Address(text)
-    except ValueError as error:
-        raise AddressError(f"{whole}: {text!r} is not a broadcast address") from error
 
 
 def _usual_broadcast(address: Address, prefix: int) -> IPv4Address | None:

@@ -36,7 +36,7 @@ class ScriptAgent:
 
 @dataclass(frozen=True, slots=True)
 class AddressAgent:
-    """An address on an interface, done without any program. `name`: IPaddr or IPaddr2."""
+    """An address on an interface, done without any program. `name`: as written."""
 
     name: str
     arguments: tuple[str, ...] = ()

@@ -7,16 +7,15 @@ built-in addresses serve machines without the resource-agents package; units com
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from everbeat.agents.agent import AddressAgent, Agent, ScriptAgent, SystemdAgent
 from everbeat.model.names import is_script_name
+from everbeat.model.service_address import ADDRESS_NAMES, read_address, word_of
 from everbeat.model.units import unit_from_word
 
 if TYPE_CHECKING:
     from everbeat.model.groups import ResourceSpec
-
-ADDRESS_NAMES: Final = frozenset({"IPaddr", "IPaddr2"})
 
 
 class Installed(Protocol):
@@ -46,8 +45,18 @@ def resolve(resource: ResourceSpec, installed: Installed) -> Agent | None:
     if not is_script_name(name):
         return None
     if (path := installed.script_path(name)) is not None:
-        return ScriptAgent(path, resource.arguments)
+        return ScriptAgent(path, _script_arguments(resource))
     if name in ADDRESS_NAMES:
         return AddressAgent(name, resource.arguments)
     unit = unit_from_word(name)
     return SystemdAgent(unit) if installed.has_unit(unit) else None
+
+
+def _script_arguments(resource: ResourceSpec) -> tuple[str, ...]:
+    """Give an IPv6 address that the grammar has cut at `::` back in one piece, written out."""
+    if resource.script not in ADDRESS_NAMES or len(resource.arguments) == 1:
+        return resource.arguments
+    _, whole = read_address(resource.arguments)
+    if whole:
+        return resource.arguments
+    return (word_of("::".join(resource.arguments)).removeprefix("IPv6addr::"),)

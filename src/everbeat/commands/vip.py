@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, field, replace
-from ipaddress import IPv4Address, ip_address
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
 from everbeat.adapters.configuration_store import parsed_with
@@ -14,10 +14,11 @@ from everbeat.adapters.neighbour_table import mac_of, network_of
 from everbeat.commands import as_json
 from everbeat.commands.change import Manner, change_all
 from everbeat.commands.distributing import bundle_of
-from everbeat.config.edits import address_of, group_line, group_with, with_line, without_group
+from everbeat.config.edits import group_line, group_with, with_line, without_group
 from everbeat.ipc.codec import IpcError
 from everbeat.model.distribution import HARESOURCES, Bundle
 from everbeat.model.names import node_name_from_text
+from everbeat.model.service_address import address_of, word_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,7 +54,6 @@ class Plan:
     node: str
     resources: tuple[str, ...]
     haresources: bytes
-    warning: str = ""
 
 
 def plan_to_add(places: Places, options: VipOptions) -> Plan:
@@ -62,6 +62,7 @@ def plan_to_add(places: Places, options: VipOptions) -> Plan:
     assert parsed.config is not None
     address = _address(options.address)
     group = group_with(parsed.groups, options.address)
+    word = word_of(options.address)
     if group is not None:
         line = group_line(group.owner, "", [r.text for r in group.resources]).replace("  ", " ")
         raise VipError(f"{address} is in haresources already: {line}")
@@ -69,10 +70,10 @@ def plan_to_add(places: Places, options: VipOptions) -> Plan:
     if node not in parsed.config.nodes:
         names = ", ".join(parsed.config.nodes)
         raise VipError(f"{node} is no node of this cluster; write one of: {names}")
-    warning = _check_network(address, options.address)
-    line = group_line(node, options.address, options.services)
-    words = (options.address, *options.services)
-    return Plan(line, node, words, with_line(text, line).encode(), warning)
+    _check_network(address, options.address)
+    line = group_line(node, word, options.services)
+    words = (word, *options.services)
+    return Plan(line, node, words, with_line(text, line).encode())
 
 
 def plan_to_remove(places: Places, options: VipOptions) -> Plan:
@@ -124,8 +125,6 @@ def _carry_out(
 ) -> int:
     if not options.is_json:
         print(f"{what[0]} in haresources on all nodes:\n    {plan.line}\n{what[1]}", file=out)
-        if plan.warning:
-            print(f"note: {plan.warning}", file=out)
     if options.is_dry_run:
         if options.is_json:
             print(as_json.dumps({"line": plan.line, "node": plan.node, "is_done": False}), file=out)
@@ -159,20 +158,18 @@ def _address(word: str) -> str:
     return text
 
 
-def _check_network(address: str, word: str) -> str:
-    """Raise VipError if the address is on no network of ours or somebody has it; return a note."""
+def _check_network(address: str, word: str) -> None:
+    """Raise VipError if the address is on no network of ours, or somebody has it."""
     value = ip_address(address)
-    if not isinstance(value, IPv4Address):
-        return "nobody was asked whether somebody uses this IPv6 address"
+    length = 24 if value.version == 4 else 64
     if network_of(value) is None and "/" not in word:
         raise VipError(
             f"{address} is on no network of this machine; write an address of one of its networks, "
-            f"or name prefix and interface: {address}/24/eth0"
+            f"or name prefix and interface: {address}/{length}/eth0"
         )
     mac = mac_of(value)
     if mac:
         raise VipError(f"{address} is in use: {mac} answers for it; choose another address")
-    return ""
 
 
 def _refuse(what: str, error: VipError, options: VipOptions, err: TextIO) -> int:

@@ -181,7 +181,10 @@ HARESOURCES: Final = (
     Code("resource-shared", _W, "Two groups name one resource: a stop of one stops it for both."),
     Code("address-twice", _W, "The same service address stands in two places."),
     Code("address-is-node", _W, "A node's fixed address: it goes when the group goes."),
-    Code("address-malformed", _W, "Not an IPv4 address, although it looks like one."),
+    Code("address-malformed", _W, "Not an address, or not one that its script serves."),
+    Code(
+        "address-short", _I, "An IPv6 address with `::`: everbeat's nodes read it, 3.0.6's do not."
+    ),
     Code("address-prefix", _W, "The prefix length or netmask makes no sense."),
     Code("address-interface", _W, "The interface named for an address does not exist."),
     Code("address-broadcast", _W, "The broadcast address makes no sense."),

@@ -28,6 +28,7 @@ DOUBTED: Final = frozenset(
         "resource-malformed",
         "resource-shared",
         "group-key-twice",
+        "address-is-node",
         "address-twice",
         "address-malformed",
         "address-prefix",

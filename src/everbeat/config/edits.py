@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from everbeat.config.files import words_of
 from everbeat.model.keys import AUTH_KEYS_MAX
 from everbeat.model.names import is_interface_name, is_node_name
+from everbeat.model.service_address import address_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -16,11 +17,6 @@ if TYPE_CHECKING:
     from everbeat.model.groups import ResourceGroup
     from everbeat.model.keys import AuthKey, AuthKeys
     from everbeat.model.names import NodeName
-
-
-def address_of(word: str) -> str:
-    """Return the address of an address word of haresources: 10.0.0.9/24/eth0 is 10.0.0.9."""
-    return word.removeprefix("IPaddr::").removeprefix("IPaddr2::").split("/", 1)[0]
 
 
 def with_line(text: str, line: str) -> str:

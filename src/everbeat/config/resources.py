@@ -2,38 +2,39 @@
 
 Script::arg::arg        a script of resource.d or /etc/init.d, a built-in, or a systemd unit
 A.B.C.D[/PREFIX[/IFACE[:LABEL]][/BROADCAST]]        IPaddr with this argument
+IPv6addr::A:B:C:D:E:F:G:H[/PREFIX[/IFACE]]          an IPv6 address; everbeat reads `::` in it too
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network
 from typing import TYPE_CHECKING, Final
 
 from everbeat.config.codes import report_of
-from everbeat.config.values import number_from_word
 from everbeat.model.groups import ResourceSpec
 from everbeat.model.names import is_script_name
+from everbeat.model.service_address import (
+    ADDRESS_NAMES,
+    AddressPart,
+    address_of,
+    read_address,
+    word_of,
+)
 
 if TYPE_CHECKING:
     from everbeat.model.reports import Place, Report
+    from everbeat.model.service_address import AddressSpec
     from everbeat.ports.host import HostLookup
 
-ADDRESS_SCRIPTS: Final = ("IPaddr", "IPaddr2")
-"""Built in: they need no script."""
-
 _DOT_DIGIT: Final = re.compile(r"\.[0-9]", re.ASCII)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AddressArgument:
-    """The argument of IPaddr taken apart; "" for what is not given."""
-
-    address: str
-    prefix: str = ""  # length or netmask
-    interface: str = ""
-    broadcast: str = ""
+_CODES: Final = {
+    AddressPart.ADDRESS: "address-malformed",
+    AddressPart.PREFIX: "address-prefix",
+    AddressPart.INTERFACE: "address-interface",
+    AddressPart.BROADCAST: "address-broadcast",
+}
+_FAMILY: Final = {"IPaddr": 4, "IPv6addr": 6}
+"""The family of those scripts of Heartbeat that serve one alone; the built-ins serve both."""
 
 
 def resource_from_word(word: str) -> ResourceSpec:
@@ -44,24 +45,11 @@ def resource_from_word(word: str) -> ResourceSpec:
     return ResourceSpec(word, script, tuple(arguments))
 
 
-def address_argument(text: str) -> AddressArgument:
-    """Take `address/prefix/iface/broadcast` apart; a third part with a digit first: broadcast."""
-    address, *parts = text.split("/")
-    prefix = parts[0] if parts else ""
-    interface = broadcast = ""
-    for part in parts[1:3]:
-        if part[:1].isdigit():
-            broadcast = part
-        else:
-            interface = part
-    return AddressArgument(address=address, prefix=prefix, interface=interface, broadcast=broadcast)
-
-
 def service_address(resource: ResourceSpec) -> str | None:
-    """Return the address that IPaddr or IPaddr2 serves, or None."""
-    if resource.script not in ADDRESS_SCRIPTS or not resource.arguments:
+    """Return the address that a resource serves, or None."""
+    if resource.script not in ADDRESS_NAMES or not resource.arguments:
         return None
-    return resource.arguments[0].split("/")[0]
+    return address_of("::".join(resource.arguments))
 
 
 def check_resource(resource: ResourceSpec, place: Place, host: HostLookup) -> tuple[Report, ...]:
@@ -69,7 +57,10 @@ def check_resource(resource: ResourceSpec, place: Place, host: HostLookup) -> tu
     word = resource.text
     if _looks_like_ipv6(word):
         summary = f"'{word}' is taken for a script; an IPv6 address needs one"
-        return (report_of("address-ipv6-bare", place, summary, f"IPv6addr::{word}"),)
+        return (report_of("address-ipv6-bare", place, summary, word_of(word)),)
+    is_address = resource.script in ADDRESS_NAMES
+    if is_address and read_address(resource.arguments)[0] is not None:
+        return _check_address(resource, place, host)  # IPv6 may have empty parts: ::1
     if not resource.script or "" in resource.arguments or ":" in resource.script:
         summary = f"'{word}': script and arguments are separated by ::"
         remedy = "::".join(part for part in re.split(r":+", word) if part)
@@ -79,7 +70,7 @@ def check_resource(resource: ResourceSpec, place: Place, host: HostLookup) -> tu
         name = resource.script.rstrip("/.").rpartition("/")[2] or "SCRIPT"
         remedy = f"put it into /etc/ha.d/resource.d on every node, and write {name}"
         return (report_of("resource-name", place, summary, remedy),)
-    if resource.script in ADDRESS_SCRIPTS:
+    if is_address:
         return _check_address(resource, place, host)
     path = host.script_path(resource.script)
     if path is not None and not host.knows_status(path):
@@ -104,43 +95,38 @@ def _looks_like_ipv6(word: str) -> bool:
 
 
 def _check_address(resource: ResourceSpec, place: Place, host: HostLookup) -> tuple[Report, ...]:
-    example = f"{resource.script}::192.0.2.10/24/eth0"
-    argument = address_argument(resource.arguments[0]) if resource.arguments else None
-    if argument is None or not _is_address(argument.address):
-        address = argument.address if argument else ""
-        summary = f"{resource.script}: '{address}' is not an IPv4 address"
-        return (report_of("address-malformed", place, summary, example),)
-    reports: list[Report] = []
-    if argument.prefix and not _is_prefix(argument.prefix):
-        summary = f"'{argument.prefix}' is neither a prefix length (1 to 32) nor a netmask"
-        reports.append(report_of("address-prefix", place, summary, f"{argument.address}/24"))
-    interface = argument.interface.split(":")[0]
+    spec, problems = read_address(resource.arguments)
+    reports = [
+        report_of(
+            _CODES[problem.part],
+            place,
+            f"{resource.script}: {problem.problem}",
+            _example(resource.script, spec),
+        )
+        for problem in problems
+    ]
+    if spec is None:
+        return tuple(reports)
     known = [entry.name for entry in host.interfaces()]
-    if interface and interface not in known:
+    if spec.interface and spec.interface not in known:
         summary = (
-            f"there is no interface {interface}; this machine has {', '.join(known) or 'none'}"
+            f"there is no interface {spec.interface}; this machine has {', '.join(known) or 'none'}"
         )
         reports.append(report_of("address-interface", place, summary, "one of `ip link`"))
-    if argument.broadcast and not _is_address(argument.broadcast):
-        summary = f"'{argument.broadcast}' is not a broadcast address"
-        reports.append(report_of("address-broadcast", place, summary, f"{argument.address}/24"))
+    family = _FAMILY.get(resource.script)
+    script = host.script_path(resource.script) if family not in {None, spec.address.version} else ""
+    if script:
+        summary = f"{script} serves no IPv{spec.address.version} address"
+        remedy = word_of("::".join(resource.arguments))
+        reports.append(report_of("address-malformed", place, summary, remedy))
+    if len(resource.arguments) > 1 and not reports:
+        summary = f"{resource.text}: Heartbeat 3.0.6 cuts an address at `::`"
+        remedy = f"{resource.script}::" + word_of("::".join(resource.arguments)).partition("::")[2]
+        reports.append(report_of("address-short", place, summary, remedy))
     return tuple(reports)
 
 
-def _is_address(text: str) -> bool:
-    try:
-        IPv4Address(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _is_prefix(text: str) -> bool:
-    length = number_from_word(text)
-    if length is not None:
-        return 1 <= length <= 32
-    try:
-        IPv4Network(f"0.0.0.0/{text}")
-    except ValueError:
-        return False
-    return True
+def _example(script: str, spec: AddressSpec | None) -> str:
+    if spec is None:
+        return f"{script}::192.0.2.10/24/eth0"
+    return word_of(f"{spec.address}/{24 if spec.address.version == 4 else 64}")

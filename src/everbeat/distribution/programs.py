@@ -26,8 +26,8 @@ from everbeat.config.files import (
     words_of,
 )
 from everbeat.config.haresources import logical_lines
-from everbeat.config.resources import ADDRESS_SCRIPTS
 from everbeat.model.distribution import HA_CF, HARESOURCES
+from everbeat.model.service_address import ADDRESS_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -43,7 +43,7 @@ GUARDED: Final = frozenset({
 })  # fmt: skip
 """Directives that name programs, users, files or devices; and the word that lets them change."""
 
-_ADDRESS_PREFIXES: Final = tuple(f"{script}::" for script in (*ADDRESS_SCRIPTS, "IPv6addr"))
+_ADDRESS_PREFIXES: Final = tuple(f"{script}::" for script in ADDRESS_NAMES)
 
 
 def program_reports(bundle: Bundle, present: Mapping[str, bytes | None]) -> tuple[Report, ...]:

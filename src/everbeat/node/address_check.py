@@ -19,14 +19,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
-from everbeat.agents.address import AddressError, address_from_arguments
-from everbeat.agents.resolve import ADDRESS_NAMES
 from everbeat.model.groups import GroupState
 from everbeat.model.members import NodeStatus
 from everbeat.model.membership import Broadcast
 from everbeat.model.names import NodeName
 from everbeat.model.neighbours import AddressesProbed, ProbeAddresses, RepeatAnnouncement
 from everbeat.model.reports import Severity
+from everbeat.model.service_address import (
+    ADDRESS_NAMES,
+    AddressError,
+    address_from_arguments,
+)
 from everbeat.node.address_messages import (
     ADDRESSES_MAX,
     check_message,

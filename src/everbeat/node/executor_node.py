@@ -11,7 +11,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Protocol
 
 from everbeat.agents.environment import client_environment, script_environment
-from everbeat.agents.resolve import ADDRESS_NAMES, Installed
+from everbeat.agents.resolve import Installed
 from everbeat.executor.effects import AnnounceAddress
 from everbeat.executor.failures import FailCounts
 from everbeat.executor.fencing_runs import FencingRuns
@@ -47,6 +47,7 @@ from everbeat.model.operations import (
     StopClients,
     WatchResources,
 )
+from everbeat.model.service_address import ADDRESS_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

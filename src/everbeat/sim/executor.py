@@ -13,7 +13,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 from everbeat.agents.environment import Places
-from everbeat.agents.resolve import ADDRESS_NAMES
 from everbeat.executor.effects import (
     Ending,
     Examine,
@@ -26,6 +25,7 @@ from everbeat.executor.effects import (
     Unobserve,
 )
 from everbeat.model.operations import Action
+from everbeat.model.service_address import ADDRESS_NAMES
 from everbeat.node.executor_node import ExecutorNode
 from everbeat.sim.agents import RUNNING
 

@@ -4,13 +4,8 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from everbeat.agents.address import (
-    AddressError,
-    AddressSpec,
-    Route,
-    address_from_arguments,
-    place_address,
-)
+from everbeat.agents.address import Route, place_address
+from everbeat.model.service_address import AddressError, AddressSpec, address_from_arguments
 
 
 def spec(text: str) -> AddressSpec:

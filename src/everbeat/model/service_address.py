@@ -1,0 +1,186 @@
+"""A service address as haresources writes it: read here by checker, agents and commands.
+
+    ip[/prefix-or-netmask[/interface[:label]][/broadcast]]
+
+A third part that starts with a digit is the broadcast address. IPv6 addresses are cut at `::` by
+the haresources grammar; joining the arguments again restores them. Heartbeat 3.0.6 does not join
+them, so an address for its nodes too is written out: fd00:0:0:0:0:0:0:50.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    ip_address,
+    ip_network,
+)
+from typing import Final, TypeAlias
+
+Address: TypeAlias = IPv4Address | IPv6Address
+Network: TypeAlias = IPv4Network | IPv6Network
+
+ADDRESS_NAMES: Final = ("IPaddr", "IPaddr2", "IPv6addr")
+"""Built in: they need no script, and each serves both families."""
+
+LABEL_BYTES_MAX: Final = 15
+_PARTS_MAX: Final = 4
+
+
+class AddressPart(StrEnum):
+    """Which part of an argument cannot be used."""
+
+    ADDRESS = "address"
+    PREFIX = "prefix"
+    INTERFACE = "interface"
+    BROADCAST = "broadcast"
+
+
+class AddressError(Exception):
+    """An IPaddr argument cannot be used; the text says why, with the argument."""
+
+    def __init__(
+        self, problem: str, part: AddressPart = AddressPart.ADDRESS, *, argument: str = ""
+    ) -> None:
+        super().__init__(f"{argument}: {problem}" if argument else problem)
+        self.problem = problem
+        self.part = part
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddressSpec:
+    """An address as written; what was not written is None or empty."""
+
+    address: Address
+    prefix: int | None = None
+    interface: str = ""
+    label: str = ""  # as the kernel wants it: interface:label
+    broadcast: IPv4Address | None = None
+
+
+def address_from_arguments(arguments: tuple[str, ...]) -> AddressSpec:
+    """Parse the arguments of a service address. Raise AddressError with the first problem."""
+    spec, problems = read_address(arguments)
+    if problems:
+        raise problems[0]
+    assert spec is not None
+    return spec
+
+
+def read_address(
+    arguments: tuple[str, ...],
+) -> tuple[AddressSpec | None, tuple[AddressError, ...]]:
+    """Parse the arguments of a service address; return what could be read, and every problem."""
+    text = "::".join(arguments)
+    parts = text.split("/")
+    try:
+        address = _address(parts[0], text)
+    except AddressError as error:
+        return None, (error,)
+    problems: list[AddressError] = []
+    prefix: int | None = None
+    if len(parts) > 1 and parts[1]:
+        try:
+            prefix = _prefix(parts[1], address, text)
+        except AddressError as error:
+            problems.append(error)
+    if len(parts) > _PARTS_MAX:
+        problems.append(AddressError(f"more than {_PARTS_MAX} parts", argument=text))
+    third, fourth = (*parts[2:], "", "")[:2]
+    if third[:1].isdigit():
+        if fourth:
+            surplus = "nothing may follow the broadcast address"
+            problems.append(AddressError(surplus, AddressPart.BROADCAST, argument=text))
+        third, fourth = "", third
+    interface = label = ""
+    broadcast: IPv4Address | None = None
+    try:
+        interface, label = _interface_and_label(third, text)
+    except AddressError as error:
+        problems.append(error)
+    try:
+        broadcast = _broadcast(fourth, address, text) if fourth else None
+    except AddressError as error:
+        problems.append(error)
+    spec = AddressSpec(
+        address=address, prefix=prefix, interface=interface, label=label, broadcast=broadcast
+    )
+    return spec, tuple(problems)
+
+
+def address_of(word: str) -> str:
+    """Return the address of a word of haresources or of a person: 10.0.0.9/24/eth0 is 10.0.0.9.
+
+    IPv6 as short as it can be. What is no address is returned up to its first slash.
+    """
+    for name in ADDRESS_NAMES:
+        word = word.removeprefix(f"{name}::")
+    text = word.split("/", 1)[0]
+    try:
+        return str(ip_address(text))
+    except ValueError:
+        return text
+
+
+def written_out(address: IPv6Address) -> str:
+    """Return an address without `::`, as every node reads it."""
+    return ":".join(f"{int(group, 16):x}" for group in address.exploded.split(":"))
+
+
+def word_of(text: str) -> str:
+    """Return the word of haresources that serves ADDRESS[/PREFIX[/INTERFACE]], IPv4 or IPv6."""
+    address, slash, rest = text.partition("/")
+    try:
+        value = ip_address(address)
+    except ValueError:
+        return text
+    if value.version == 4:
+        return text
+    return f"IPv6addr::{written_out(value)}{slash}{rest}"
+
+
+def _address(text: str, whole: str) -> Address:
+    try:
+        return ip_address(text)
+    except ValueError as error:
+        raise AddressError(f"{text!r} is not an address", argument=whole) from error
+
+
+def _prefix(text: str, address: Address, whole: str) -> int:
+    is_netmask = "." in text and address.version == 4
+    neither = f"{text!r} is neither prefix length nor netmask"
+    if not is_netmask and not (text.isascii() and text.isdecimal() and int(text)):
+        raise AddressError(neither, AddressPart.PREFIX, argument=whole)
+    try:
+        network = ip_network(f"{address}/{text}", strict=False)
+    except ValueError as error:
+        raise AddressError(neither, AddressPart.PREFIX, argument=whole) from error
+    if is_netmask and str(network.netmask) != str(IPv4Address(text)):
+        raise AddressError(f"{text!r} is not a netmask", AddressPart.PREFIX, argument=whole)
+    return network.prefixlen
+
+
+def _interface_and_label(text: str, whole: str) -> tuple[str, str]:
+    interface, colon, label = text.partition(":")
+    if colon and not (interface and label):
+        raise AddressError(
+            f"{text!r} is not interface:label", AddressPart.INTERFACE, argument=whole
+        )
+    if len(text) > LABEL_BYTES_MAX or " " in text:
+        raise AddressError(f"{text!r} is no interface name", AddressPart.INTERFACE, argument=whole)
+    return interface, text if colon else ""
+
+
+def _broadcast(text: str, address: Address, whole: str) -> IPv4Address:
+    if address.version != 4:
+        raise AddressError("IPv6 has no broadcast address", AddressPart.BROADCAST, argument=whole)
+    try:
+        return IPv4Address(text)
+    except ValueError as error:
+        raise AddressError(
+            f"{text!r} is not a broadcast address", AddressPart.BROADCAST, argument=whole
+        ) from error
