@@ -8,11 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from everbeat.commands.lines import Line, Span, Tone, duration, line
+from everbeat.model.groups import GroupState
 
 if TYPE_CHECKING:
     from everbeat.ipc.messages import StatusReply
     from everbeat.model.members import QuorumView, VoterView
 
+_AT_REST = frozenset({GroupState.STOPPED, GroupState.FAILED})
 CAN_SPLIT = "can split: nothing decides who holds when the nodes do not hear each other"
 BY_FENCING = "by fencing: nothing is taken over before the other node is confirmed off"
 BY_PING = "ping nodes that both sides reach while they do not hear each other let both hold"
@@ -35,7 +37,10 @@ def quorum_problems(reply: StatusReply) -> list[str]:
     if not quorum.is_held and quorum.is_known and quorum.reason != "starting":
         found.append(f"this node may not hold resources: {quorum.reason}")
     if quorum.stop_by_ms is not None and reply.now_ms > quorum.stop_by_ms:
-        found.append("resources that others may take by now are not stopped here")
+        still = [v.group.key for v in reply.manager.groups if v.state not in _AT_REST]
+        if still:
+            text = "resources that others may take by now are not stopped here"
+            found.append(f"{text}: {', '.join(still)}")
     is_ping_silent = any(v.voter == "ping" and not v.is_leasing for v in quorum.voters)
     if quorum.is_held and quorum.is_deciding and is_ping_silent:
         found.append(PING_SILENT)

@@ -98,6 +98,16 @@ def ends_now(
     return {view.group.key: end_of(view, reply, since_ms) for view in views}
 
 
+def knows_others(reply: StatusReply) -> bool:
+    """Say whether this node can know what runs on the others: not while it is cut off.
+
+    A node without the right to hold may be alone on its side; what it does not hear of may be
+    served on the other one. Before communication is up nobody has been heard.
+    """
+    quorum = reply.membership.quorum
+    return reply.membership.is_communication_up and (quorum is None or quorum.is_held)
+
+
 def is_quiet(reply: StatusReply) -> bool:
     """Say whether nothing moves on any node."""
     is_moving = any(view.state in _MOVING for view in reply.manager.groups)
@@ -144,12 +154,12 @@ def sentence(end: GroupEnd) -> str:
         return f"{end.key} is still in motion: {end.why}"
     if not end.failed:
         return f"{end.key} is on {end.node}" if end.node else f"{end.key} runs nowhere: {end.why}"
-    told = _failures(end.key, end.failed)
+    told = f"{end.key} did not start on {failures_text(end.failed)}"
     return f"{told}; it is on {end.node}" if end.node else told
 
 
-def _failures(key: str, failed: Iterable[FailedStart]) -> str:
-    """Return e.g. `10.0.0.9 did not start on alpha (nginx: exit 1), nor on beta`.
+def failures_text(failed: Iterable[FailedStart]) -> str:
+    """Return where it did not start and why, e.g. `alpha (nginx: exit 1), nor on beta`.
 
     Nodes tell each other what failed, and keep to themselves what it said.
     """
@@ -161,5 +171,5 @@ def _failures(key: str, failed: Iterable[FailedStart]) -> str:
         known.add(told)
         reason = f"{failure.resource}: {failure.why}" if failure.why else failure.resource
         shown = "" if is_said else f" ({reason})"
-        texts.append(f"{'nor on' if texts else 'did not start on'} {failure.node}{shown}")
-    return f"{key} {', '.join(texts)}"
+        texts.append(f"{'nor on ' if texts else ''}{failure.node}{shown}")
+    return ", ".join(texts)

@@ -13,6 +13,7 @@ from everbeat.commands.fencing import unclean
 from everbeat.commands.lines import Line, Span, Tone, duration, line
 from everbeat.commands.lives import life_problems
 from everbeat.commands.quorum import quorum_problems, render_quorum
+from everbeat.commands.served import end_of, failures_text, knows_others
 from everbeat.ipc.client import CoreClient
 from everbeat.ipc.codec import IpcError
 from everbeat.ipc.messages import GetStatus, StatusReply
@@ -69,9 +70,11 @@ def problems(reply: StatusReply) -> list[str]:
                 f"{where} cannot be stopped here: {view.why}; nobody else may take it. Stop it by "
                 f"hand, it goes on within 30 s; or on another node: everbeat fence {manager.own}"
             )
+        elif (end := end_of(view, reply, 0)) is not None and end.is_failed:
+            bad.append(f"{where} runs nowhere: it did not start on {failures_text(end.failed)}")
         elif view.state is GroupState.FAILED:
             bad.append(f"{where} failed to start here: {view.why}")
-        elif view.holder is None and view.state is GroupState.STOPPED:
+        elif view.holder is None and view.state is GroupState.STOPPED and knows_others(reply):
             bad.append(f"{where} runs nowhere: {view.why}")
     bad += life_problems(membership) + quorum_problems(reply) + failure_problems(reply)
     for node in membership.nodes:
@@ -169,7 +172,9 @@ def _since(node: NodeView, reply: StatusReply) -> str:
 
 def _group(view: GroupView, reply: StatusReply) -> list[Line]:
     own = reply.manager.own
-    if view.holder is None:
+    if view.holder is None and view.state is GroupState.STOPPED and not knows_others(reply):
+        where = Span("not here; whether elsewhere this node cannot know", Tone.CARE)
+    elif view.holder is None:
         where = Span("nowhere" if view.state is GroupState.STOPPED else "in motion", Tone.BAD)
     else:
         tone = Tone.GOOD if view.holder == view.group.owner else Tone.CARE

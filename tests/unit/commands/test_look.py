@@ -227,7 +227,7 @@ def test_status_says_first_why_this_node_may_not_hold() -> None:
     lost = QuorumView(kind="votes", reason="no word from beta and gamma", stop_by_ms=9_000)
     assert problems(with_quorum(lost))[:2] == [
         "this node may not hold resources: no word from beta and gamma",
-        "resources that others may take by now are not stopped here",
+        "resources that others may take by now are not stopped here: 10.77.0.50/24/eth0",
     ]
 
 
@@ -292,3 +292,44 @@ def test_status_says_whether_ping_nodes_decide_and_what_their_silence_means() ->
     assert not [text for text in problems(with_quorum(idle)) if "ping" in text]
     deciding = replace(idle, is_deciding=True)
     assert "the ping nodes are silent" in problems(with_quorum(deciding))[0]
+
+
+def test_a_node_that_is_cut_off_calls_nothing_nowhere_nor_what_it_has_stopped_unstopped() -> None:
+    stopped = GroupView(
+        group=group(ALPHA, VIP, WEB),
+        state=GroupState.STOPPED,
+        holder=None,
+        since_ms=9_500,
+        why="the right to hold resources is lost",
+    )
+    lost = QuorumView(kind="witness", reason="no word from beta and witness", stop_by_ms=9_000)
+    reply = healthy(groups=(stopped,))
+    membership = replace(reply.membership, quorum=lost)
+    reply = structs.replace(reply, membership=membership)
+    assert problems(reply) == ["this node may not hold resources: no word from beta and witness"]
+    assert "not here; whether elsewhere this node cannot know" in plain(render_status(reply))
+
+
+def test_what_every_live_node_has_failed_is_said_on_each_of_them() -> None:
+    handed = GroupView(
+        group=group(ALPHA, VIP, WEB),
+        state=GroupState.STOPPED,
+        holder=BETA,
+        since_ms=9_500,
+        why="handed to beta: failed here",
+    )
+    count = ResourceFailures(
+        group=handed.group.key,
+        resource="nginx",
+        count=1,
+        is_barred=True,
+        last_ms=9_000,
+        clears_ms=3_600_000,
+        why="exit 1",
+    )
+    failures = (NodeFailures(ALPHA, (count,)), NodeFailures(BETA, (replace(count, why=""),)))
+    told = problems(structs.replace(healthy(groups=(handed,)), failures=failures))
+    assert told[0] == (
+        "group 10.77.0.50/24/eth0 runs nowhere: it did not start on alpha (nginx: exit 1),"
+        " nor on beta"
+    )
