@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 settings.register_profile("everbeat", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("everbeat")
 
-SHARED = Path(os.environ.get("EVERBEAT_SHARED", Path(__file__).parents[2] / "shared"))
 HEARTBEAT_PROGRAM = "/usr/libexec/heartbeat/heartbeat"
 
 
@@ -55,14 +53,10 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Fail a `real` test that skipped itself under CI=true, whatever way it did so.
-
-    One thing excuses it: it needs the facts beside the tree (`shared`), and they are not there.
-    """
+    """Fail a `real` test that skipped itself under CI=true, whatever way it did so."""
     report = yield
-    is_excused = item.get_closest_marker("shared") is not None and not SHARED.is_dir()
     is_real = item.get_closest_marker("real") is not None
-    if os.environ.get("CI") == "true" and is_real and report.skipped and not is_excused:
+    if os.environ.get("CI") == "true" and is_real and report.skipped:
         why = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
         report.outcome = "failed"
         report.longrepr = f"under CI=true nothing may be skipped: {why}"

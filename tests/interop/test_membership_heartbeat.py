@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import sys
 import time
 from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from cluster.link_process import Core
+from cluster.link_beside_heartbeat import LinkPair
 from everbeat.adapters.namespaces import can_make_spaces
 from everbeat.model.members import NodeStatus
 from everbeat.model.membership import (
@@ -24,14 +21,13 @@ from everbeat.model.membership import (
     OwnHeartbeatLate,
 )
 from everbeat.model.message import message_of
-from everbeat.model.names import NodeName
 from lab.laboratory import Lab, wait_until
 from lab.node import HEARTBEAT_PROGRAM
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lab.node import Node
+    from cluster.link_process import Core
 
 pytestmark = [
     pytest.mark.real,
@@ -41,74 +37,17 @@ pytestmark = [
     ),
 ]
 
-ALPHA, BETA = NodeName("alpha"), NodeName("beta")
-
-
-@dataclass(frozen=True, slots=True)
-class LinkOnly:
-    """A node that runs our link process and nothing else; the test is its core."""
-
-    def prepare(self, node: Node) -> None: ...
-
-    def on_boot(self, node: Node) -> None:
-        node.sh("mkdir -p /run/heartbeat")
-
-    def start(self, node: Node) -> None:
-        process = node.on.spawn(sys.executable, "-m", "everbeat.daemons.link")
-        node.processes.append(process)
-
-    def stop(self, node: Node, timeout_s: float) -> None:
-        for process in node.processes:
-            process.terminate()
-            process.wait(timeout_s)
-
-    def is_running(self, node: Node) -> bool:
-        return any(process.poll() is None for process in node.processes)
-
-    def status(self, node: Node, peer: str) -> str:
-        raise NotImplementedError
-
-    rscstatus = standby = takeover = status  # type: ignore[assignment] # a link process alone has none
-
-
-class Pair:
-    """alpha: Heartbeat 3.0.6; beta: our link process, its core in the test."""
-
-    def __init__(self, lab: Lab) -> None:
-        self.lab = lab
-        self.alpha = lab.heartbeat("alpha")
-        self.beta = lab.node("beta", LinkOnly())  # type: ignore[arg-type] # as above
-        lab.configure(resources="alpha 10.77.0.50/24/eth0", initdead="20")
-        self.alpha.start()
-        self.beta.start()
-
-    def core(self) -> Core:
-        return Core(self.beta.on.root / "run/heartbeat/link.sock")
-
-    def wait_both_active(self, core: Core) -> None:
-        core.wait_status(ALPHA, "active")
-        core.wait_status(BETA, "active")
-        self.alpha.wait_status("beta", "active")
-
-    def signal_link(self, number: signal.Signals) -> None:
-        """Signal the link process: the only child of nsenter, which stops when its child does."""
-        (entered,) = self.beta.processes
-        children = Path(f"/proc/{entered.pid}/task/{entered.pid}/children").read_text()
-        for child in children.split():
-            os.kill(int(child), number)
-        if number is signal.SIGCONT:
-            entered.send_signal(number)
-
 
 @pytest.fixture
-def pair() -> Iterator[Pair]:
+def pair() -> Iterator[LinkPair]:
     with Lab() as lab:
-        made = Pair(lab)
+        made = LinkPair(lab)
+        made.start()
         yield made
         made.signal_link(signal.SIGCONT)  # a stopped process would keep the machine from ending
 
 
-def test_messages_lost_on_the_way_are_asked_for_and_sent_again_both_ways(pair: Pair) -> None:
+def test_messages_lost_on_the_way_are_asked_for_and_sent_again_both_ways(pair: LinkPair) -> None:
     count = 200
     with pair.core() as core:
         pair.wait_both_active(core)
@@ -153,7 +92,7 @@ def deaths(core: Core) -> list[NodeStatusChanged]:
     ]
 
 
-def test_after_a_long_stall_heartbeat_sees_a_restart_and_no_partition(pair: Pair) -> None:
+def test_after_a_long_stall_heartbeat_sees_a_restart_and_no_partition(pair: LinkPair) -> None:
     with pair.core() as core:
         pair.wait_both_active(core)
         before = len(pair.alpha.log())
@@ -171,7 +110,7 @@ def test_after_a_long_stall_heartbeat_sees_a_restart_and_no_partition(pair: Pair
     assert pair.alpha.is_running()
 
 
-def test_a_short_stall_is_no_more_than_a_late_heartbeat(pair: Pair) -> None:
+def test_a_short_stall_is_no_more_than_a_late_heartbeat(pair: LinkPair) -> None:
     with pair.core() as core:
         pair.wait_both_active(core)
         before = len(pair.alpha.log())
