@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cluster.pair_lab import (
+    ADDRESS,
     GROUP,
+    Pair,
     events_of,
     now_ms,
     script_log,
@@ -139,3 +141,74 @@ def test_a_service_that_stays_stopped_is_started_again_after_some_seconds(alone:
     alone.sh("/etc/ha.d/resource.d/svc stop")
     wait_until(lambda: bool(events_of(alone, began_ms, "recovery")), "it is recovered", 20)
     assert events_of(alone, began_ms, "recovery")[-1]["at_ms"] - began_ms > 3_000
+
+
+MOUNT = """#!/bin/sh
+# takes some seconds, as drbddisk and a file system check do
+case $1 in
+start) sleep 2; touch /run/mounted ;;
+stop) [ -e /run/target ] && exit 1; rm -f /run/mounted ;;
+status) [ -e /run/mounted ] && echo running || echo stopped ;;
+esac
+echo "$1 mount" >>/var/log/calls
+exit 0
+"""
+TARGET = """#!/bin/sh
+# its configuration lies on what the line above mounts
+echo "$1 target" >>/var/log/calls
+case $1 in
+start) [ -e /run/mounted ] || { echo "no configuration"; exit 1; }; touch /run/target ;;
+stop) rm -f /run/target ;;
+status) [ -e /run/target ] && echo running || echo stopped ;;
+esac
+exit 0
+"""
+BROKEN = """#!/bin/sh
+[ "$1" != start ] || { [ "$(uname -n)" != alpha ]; exit; }
+[ "$1" = status ] && echo stopped
+exit 0
+"""
+
+
+@pytest.fixture(scope="module")
+def pair() -> Iterator[Pair]:
+    """A pair whose second line needs the first one, and whose third does not start on alpha."""
+    resources = f"alpha mount\nalpha {GROUP} target\nalpha broken"
+    with Pair(resources=resources, extra="monitor 2s") as pair:
+        for node in (pair.alpha, pair.beta):
+            node.write("resource.d/mount", MOUNT, 0o755)
+            node.write("resource.d/target", TARGET, 0o755)
+            node.write("resource.d/broken", BROKEN, 0o755)
+        pair.alpha.start()
+        wait_until(lambda: pair.alpha.holds(ADDRESS), "alpha serves", 30)
+        yield pair
+
+
+def states_of(node: Node) -> list[str]:
+    if not everbeat(node, "status", is_checked=False):
+        return []
+    return [group["state"] for group in status_of(node)["manager"]["groups"]]
+
+
+def test_a_group_that_fails_moves_without_those_that_run(pair: Pair) -> None:
+    wait_until(lambda: states_of(pair.alpha) == ["started", "started", "failed"], "it fails")
+    pair.beta.start()
+    wait_until(lambda: states_of(pair.beta)[2:] == ["started"], "beta takes the third", 30)
+    assert states_of(pair.alpha)[:2] == ["started", "started"]
+    assert "stop target" not in script_log(pair.alpha)
+
+
+def test_a_dead_nodes_groups_are_taken_in_the_order_of_their_lines(pair: Pair) -> None:
+    pair.alpha.crash()
+    wait_until(lambda: states_of(pair.beta) == ["started"] * 3, "beta runs all", 20)
+    assert status_of(pair.beta)["failures"] == []
+    assert [c for c in script_log(pair.beta) if c.startswith("start")] == [
+        "start mount",
+        "start target",
+    ]
+
+
+def test_they_are_stopped_in_the_other_order(pair: Pair) -> None:
+    pair.beta.stop()
+    stops = [call for call in script_log(pair.beta) if call.startswith("stop")]
+    assert stops == ["stop target", "stop mount"]

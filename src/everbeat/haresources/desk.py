@@ -199,6 +199,10 @@ class Desk:
             return {}
         return {GROUPS_FIELD: " ".join(sorted(keys))}
 
+    def can_name_groups(self, peer: Peer) -> bool:
+        """Whether a hand-over to this node may be of some groups alone: a Heartbeat knows words."""
+        return not self.is_pair or peer.dialect > 0
+
     def is_active(self, node: NodeName) -> bool:
         """Whether a node takes part right now."""
         peer = self.peers.get(node)

@@ -51,6 +51,7 @@ class Handover:
     until_ms: int
     event_id: int | None = None
     asked_order: tuple[int, int] = (0, 0)  # taker: of the question; an older `done` is not its end
+    is_named: bool = False  # giver in a pair: of the groups it names, not of all the word means
     has_begun: bool = False  # taker: the giver was heard to be unstable since the offer
 
     @property

@@ -375,7 +375,8 @@ class HaresourcesManager:
         _, events = desk.timeline.begin(
             "give-up", why, now_ms, node=desk.own, keys=keys, severity=Severity.ERROR
         )
-        return [RaiseGeneration(), *events, *desk.runner.release(sorted(keys), why, now_ms)]
+        released = desk.runner.release(sorted(keys), why, now_ms, is_hurried=True)
+        return [RaiseGeneration(), *events, *released]
 
     # --- messages ----------------------------------------------------------------------------
 

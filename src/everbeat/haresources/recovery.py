@@ -9,8 +9,8 @@
 
 Fail counts decide, each node's own: what both have failed stays where it failed last. The counts
 come from the executor (ours) and in messages (the others'); Heartbeat 3.0.6 tells none and is
-always asked. In a pair a hand-over moves all groups of the same owner: its words name no single
-group.
+always asked. Beside a Heartbeat a hand-over moves all groups of the same owner, for its words name
+no single group; between everbeat nodes the group that failed moves alone.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ PAUSELESS_MAX: Final = 3
 def on_failed(desk: Desk, failed: MonitorFailed, now_ms: int) -> list[ManagerEffect]:
     """Bring a resource back that was found dead."""
     key, word = failed.group, failed.resource.text
-    if desk.runner.state(key) is not GroupState.STARTED or key not in desk.claims():
+    if desk.runner.state(key) is not GroupState.STARTED or key not in desk.runner.wanted():
         return []
     count = next((c for c in desk.failures if (c.group, c.resource) == (key, word)), None)
     taker = taker_of(desk, key) if count is not None and count.is_barred else None
@@ -84,14 +84,13 @@ def taker_of(desk: Desk, key: GroupKey) -> NodeName | None:
     """Return the node that can have a group of ours: active, and it has not failed it itself."""
     if desk.is_legacy:
         return None
-    moved = {key}
-    if desk.is_pair:
-        word = desk.holdings.hold([key], desk.own)
-        moved |= desk.holdings.keys(word, desk.own) & desk.claims()
+    word = desk.holdings.hold([key], desk.own)
+    alike = desk.holdings.keys(word, desk.own) & desk.claims()
     able = {
         peer.node
         for peer in desk.live_peers()
-        if desk.is_active(peer.node) and not moved & peer.barred
+        if desk.is_active(peer.node)
+        and not ({key} if desk.can_name_groups(peer) else alike | {key}) & peer.barred
     }
     return successor(desk.holdings.owner(key), desk.order, able)
 
@@ -122,7 +121,11 @@ def next_wakeup_ms(desk: Desk) -> int | None:
 def watch(desk: Desk) -> list[ManagerEffect]:
     """Have monitored what runs here as it should, and nothing else."""
     effects: list[ManagerEffect] = []
-    started = {k for k in desk.claims() if desk.runner.state(k) is GroupState.STARTED}
+    started = {
+        k
+        for k in desk.runner.wanted() & desk.holdings.all()
+        if desk.runner.state(k) is GroupState.STARTED
+    }
     for key in sorted(desk.holdings.all() | desk.watched.keys()):
         watches = _watches(desk, key) if key in started and not is_empty(key) else ()
         if desk.watched.get(key, ()) != watches:

@@ -120,7 +120,7 @@ def give_up(desk: Desk, reason: str, now_ms: int) -> list[ManagerEffect]:
         severity=Severity.ERROR,
     )
     held = desk.runner.touched() | desk.claims()
-    return [*events, *desk.runner.release(sorted(held), why, now_ms)]
+    return [*events, *desk.runner.release(sorted(held), why, now_ms, is_hurried=True)]
 
 
 def settle(desk: Desk, now_ms: int) -> list[ManagerEffect]:

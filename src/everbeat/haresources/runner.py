@@ -21,19 +21,23 @@ in place with all that stand after it; what is known to be stopped is started wi
 A group whose resources change while it moves comes to rest as it was first. What is in both lists
 is not touched; a group that is removed is stopped whole.
 
-Groups move side by side, but two operations never run the same script at once: scripts such as
-IPaddr choose free interface labels and were never written for company.
+Groups of one owner start one after the other in the order of their lines, and stop in the other
+order: a line may lean on what a line above it has mounted. One that fails holds up no other. Not
+waited for: groups of other owners; by groups of addresses alone, who lean on nothing: anybody;
+and where all must be gone soon (`is_hurried`) nobody waits. Two operations never run the same
+script at once: scripts such as IPaddr choose free interface labels and were never written for
+company.
 
-Source: measured on Heartbeat 3.0.6 (ResourceManager); it runs `reboot -nf` where we say STUCK.
+Source: measured on Heartbeat 3.0.6 (ResourceManager); it runs `reboot -nf` where we say STUCK, and
+stops groups in the order of their lines.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
 from everbeat.haresources.effects import GroupMoved, ResourceActed
+from everbeat.haresources.group_run import ACTION_OF, SETTLED, GroupRun, Restart, Step
 from everbeat.model.groups import GroupState
 from everbeat.model.operations import Action, Outcome, RunOperation
 
@@ -51,73 +55,6 @@ STOP_RETRY_MS: Final = 1_000
 STUCK_RETRY_MS: Final = 30_000
 
 
-class _Step(Enum):
-    """What the next operation of a moving group is for."""
-
-    PROBE = auto()  # adopting: is it held already?
-    STATUS = auto()  # before a start
-    START = auto()
-    STOP = auto()
-    CHECK = auto()  # after the last failed stop
-
-
-_ACTION_OF: Final = {
-    _Step.PROBE: Action.STATUS,
-    _Step.STATUS: Action.STATUS,
-    _Step.START: Action.START,
-    _Step.STOP: Action.STOP,
-    _Step.CHECK: Action.STATUS,
-}
-_AT_REST: Final = frozenset({GroupState.STOPPED, GroupState.FAILED})
-_SETTLED: Final = _AT_REST | {GroupState.STARTED}
-
-
-@dataclass(slots=True)
-class _Restart:
-    """Bringing back what was found dead, by positions in the group."""
-
-    first: int  # to be started, and all behind it unless `is_alone`
-    stops_from: int  # to be stopped before: the one behind `first` if that is known to be stopped
-    is_alone: bool
-
-
-@dataclass(slots=True)
-class _Run:
-    """One group on its way."""
-
-    group: ResourceGroup
-    state: GroupState = GroupState.STOPPED
-    is_wanted: bool = False
-    has_failed: bool = False
-    step: _Step | None = None
-    position: int = 0
-    tries: int = 0
-    held_count: int = 0  # while probing
-    untold_count: int = 0  # while probing: nobody can tell whether they are held
-    restart: _Restart | None = None  # while a resource that was found dead is brought back
-    next_group: ResourceGroup | None = None  # with other resources; taken when nothing moves
-    is_changing: bool = False  # from group to next_group, or starting what is new in it
-    is_removed: bool = False  # forgotten when it is stopped
-    operation: RunOperation | None = None
-    waits_until_ms: int | None = None
-    running: list[str] = field(default_factory=list[str])
-    why: str = "not started yet"
-    since_ms: int = 0
-
-    @property
-    def resource(self) -> ResourceSpec:
-        return self.group.resources[self.position]
-
-    @property
-    def is_at_rest(self) -> bool:
-        return self.state in _AT_REST and self.operation is None
-
-    def stays(self, position: int) -> bool:
-        """Whether this resource is in the next list as well."""
-        assert self.next_group is not None
-        return self.group.resources[position].text in {r.text for r in self.next_group.resources}
-
-
 class GroupRunner:
     """All groups of haresources on this node. Owned by the manager.
 
@@ -127,7 +64,7 @@ class GroupRunner:
     def __init__(
         self, groups: Iterable[ResourceGroup], monitoring: Monitoring, first_operation_id: int = 1
     ) -> None:
-        self._runs = {group.key: _Run(group) for group in groups}
+        self._runs = {group.key: GroupRun(group) for group in groups}
         self._monitoring = monitoring
         self._operation_id = first_operation_id - 1
 
@@ -137,16 +74,20 @@ class GroupRunner:
             run = self._runs[key]
             if not run.is_wanted or run.state is GroupState.FAILED:
                 run.is_wanted, run.has_failed, run.why = True, False, why
+                run.is_hurried = False
                 _end_probe(run)
         return self._pump(now_ms)
 
-    def release(self, keys: Iterable[GroupKey], why: str, now_ms: int) -> list[RunnerEffect]:
+    def release(
+        self, keys: Iterable[GroupKey], why: str, now_ms: int, *, is_hurried: bool = False
+    ) -> list[RunnerEffect]:
         """Want these groups gone; every resource is stopped even where nothing is held.
 
-        A failed group has just been stopped whole.
+        A failed group has just been stopped whole. `is_hurried`: side by side.
         """
         for key in keys:
             run = self._runs[key]
+            run.is_hurried = is_hurried
             run.is_wanted, run.has_failed, run.why = False, False, why
             _end_probe(run)
             if run.restart is not None:
@@ -162,7 +103,7 @@ class GroupRunner:
         self._monitoring = monitoring
         former, self._runs = self._runs, {}
         for group in groups:
-            run = former.pop(group.key, None) or _Run(group)
+            run = former.pop(group.key, None) or GroupRun(group)
             run.is_removed = False
             if run.group.resources == group.resources:
                 is_half_changed = run.is_changing and run.next_group is not None
@@ -189,7 +130,7 @@ class GroupRunner:
             return []
         first = words.index(word)
         is_stopped = failed.outcome is Outcome.DONE
-        run.restart = _Restart(first, first + is_stopped, failed.is_repaired_alone)
+        run.restart = Restart(first, first + is_stopped, failed.is_repaired_alone)
         run.why = why
         if word in run.running:
             run.running.remove(word)
@@ -212,7 +153,7 @@ class GroupRunner:
         effects: list[RunnerEffect] = []
         for run in self._runs.values():
             if run.group.resources:
-                run.step, run.position = _Step.PROBE, 0
+                run.step, run.position = Step.PROBE, 0
                 run.held_count = run.untold_count = 0
                 why = "looking for what already runs"
                 effects += self._enter(run, GroupState.STARTING, now_ms, why)
@@ -234,8 +175,8 @@ class GroupRunner:
         for run in self._runs.values():
             if run.operation is not None:
                 run.operation = None
-                if run.step is _Step.START:
-                    run.step = _Step.STATUS
+                if run.step is Step.START:
+                    run.step = Step.STATUS
         return self._pump(now_ms)
 
     def on_tick(self, now_ms: int) -> list[RunnerEffect]:
@@ -263,7 +204,9 @@ class GroupRunner:
 
     def moving(self) -> frozenset[GroupKey]:
         """Return the groups that are not where they are wanted yet."""
-        return frozenset(key for key, run in self._runs.items() if run.state not in _SETTLED)
+        return frozenset(
+            key for key, run in self._runs.items() if run.state not in SETTLED or run.is_waiting
+        )
 
     def failed(self) -> tuple[GroupKey, ...]:
         """Return the wanted groups whose start failed."""
@@ -287,36 +230,36 @@ class GroupRunner:
         run = self._runs[key]
         return tuple(r.text for r in run.group.resources if r.text in run.running)
 
-    def _after(self, run: _Run, done: OperationDone, now_ms: int) -> list[RunnerEffect]:
+    def _after(self, run: GroupRun, done: OperationDone, now_ms: int) -> list[RunnerEffect]:
         match run.step:
-            case _Step.PROBE:
+            case Step.PROBE:
                 return self._after_probe(run, done, now_ms)
-            case _Step.STATUS if not run.is_wanted:
+            case Step.STATUS if not run.is_wanted:
                 return []
-            case _Step.STATUS:
+            case Step.STATUS:
                 if done.is_held:
                     self._mark_held(run)
                 else:
-                    run.step = _Step.START
+                    run.step = Step.START
                 return []
-            case _Step.START if done.is_success:
+            case Step.START if done.is_success:
                 self._mark_held(run)
                 return []
-            case _Step.START if _may_be_stopped_first(run):
+            case Step.START if _may_be_stopped_first(run):
                 return self._stop_first(run, now_ms)
-            case _Step.START:
+            case Step.START:
                 if run.is_wanted:  # else it is stopped anyway, as one that was never wanted
                     run.has_failed, run.why = True, f"start of {run.resource.text} failed"
                 return []
-            case _Step.STOP:
+            case Step.STOP:
                 self._after_stop(run, done, now_ms)
                 return []
-            case _Step.CHECK:
+            case Step.CHECK:
                 return self._after_check(run, done, now_ms)
             case None:
                 return []
 
-    def _after_probe(self, run: _Run, done: OperationDone, now_ms: int) -> list[RunnerEffect]:
+    def _after_probe(self, run: GroupRun, done: OperationDone, now_ms: int) -> list[RunnerEffect]:
         if done.is_held:
             run.held_count += 1
             run.running.append(run.resource.text)
@@ -330,41 +273,41 @@ class GroupRunner:
             return self._enter(run, GroupState.STARTED, now_ms, "found running")
         if run.held_count and run.held_count + run.untold_count == len(run.group.resources):
             run.is_wanted = True  # what can be seen runs: start again what cannot
-            run.position, run.step = 0, _Step.STATUS
+            run.position, run.step = 0, Step.STATUS
             return self._enter(run, GroupState.STARTING, now_ms, "found running")
         # Half a group is nobody's, and a status may be wrong: be sure that it is stopped.
         return self._enter(run, GroupState.STARTED, now_ms, "not found running whole")
 
     @staticmethod
-    def _mark_held(run: _Run) -> None:
+    def _mark_held(run: GroupRun) -> None:
         if run.resource.text not in run.running:
             run.running.append(run.resource.text)
         is_alone = run.restart is not None and run.restart.is_alone
         run.position = len(run.group.resources) if is_alone else run.position + 1
-        run.step = _Step.STATUS if run.restart is None else _Step.START
+        run.step = Step.STATUS if run.restart is None else Step.START
 
     @staticmethod
-    def _after_stop(run: _Run, done: OperationDone, now_ms: int) -> None:
+    def _after_stop(run: GroupRun, done: OperationDone, now_ms: int) -> None:
         if done.is_success or done.outcome is Outcome.NOT_FOUND:
             GroupRunner._mark_stopped(run)
         elif run.tries < STOP_RETRIES:
             run.tries += 1
             run.waits_until_ms = now_ms + STOP_RETRY_MS
         else:
-            run.step = _Step.CHECK
+            run.step = Step.CHECK
 
     @staticmethod
-    def _mark_stopped(run: _Run) -> None:
+    def _mark_stopped(run: GroupRun) -> None:
         if run.resource.text in run.running:
             run.running.remove(run.resource.text)
         run.position -= 1
         run.tries = 0
-        run.step = _Step.STOP
+        run.step = Step.STOP
 
-    def _after_check(self, run: _Run, done: OperationDone, now_ms: int) -> list[RunnerEffect]:
+    def _after_check(self, run: GroupRun, done: OperationDone, now_ms: int) -> list[RunnerEffect]:
         if done.is_held or done.outcome is Outcome.TIMEOUT:  # unknown means: it may still run
             run.waits_until_ms = now_ms + STUCK_RETRY_MS
-            run.step, run.tries = _Step.STOP, 0
+            run.step, run.tries = Step.STOP, 0
             return self._enter(
                 run, GroupState.STUCK, now_ms, f"{run.resource.text} cannot be stopped"
             )
@@ -372,7 +315,20 @@ class GroupRunner:
         return []
 
     def _pump(self, now_ms: int) -> list[RunnerEffect]:
-        """Start what can be started: level-triggered, in file order."""
+        """Start what can be started: level-triggered, in file order.
+
+        Once more as long as a group has come to rest, for which others may have waited.
+        """
+        effects: list[RunnerEffect] = []
+        for _ in range(len(self._runs) + 1):
+            begun = self._pump_once(now_ms)
+            effects += begun
+            if not any(isinstance(e, GroupMoved) and e.new in SETTLED for e in begun):
+                break
+        self._runs = {k: r for k, r in self._runs.items() if not (r.is_removed and r.is_at_rest)}
+        return effects
+
+    def _pump_once(self, now_ms: int) -> list[RunnerEffect]:
         effects: list[RunnerEffect] = []
         busy = {
             run.operation.resource.script
@@ -390,10 +346,19 @@ class GroupRunner:
             if run.step is not None and run.resource.script not in busy:
                 busy.add(run.resource.script)
                 effects.append(self._run(run))
-        self._runs = {k: r for k, r in self._runs.items() if not (r.is_removed and r.is_at_rest)}
         return effects
 
-    def _turn(self, run: _Run, now_ms: int) -> list[RunnerEffect]:
+    def _waits(self, run: GroupRun) -> bool:
+        """Whether groups of the same owner go first: above it to start, below it to stop."""
+        if run.is_wanted and run.is_of_addresses:
+            return False
+        neighbours = [r for r in self._runs.values() if r.group.owner == run.group.owner]
+        place = next(n for n, other in enumerate(neighbours) if other is run)
+        if run.is_wanted:
+            return any(r.is_wanted and not r.is_there for r in neighbours[:place])
+        return not run.is_hurried and any(r.is_leaving for r in neighbours[place + 1 :])
+
+    def _turn(self, run: GroupRun, now_ms: int) -> list[RunnerEffect]:
         """Bring state and step in line with what is wanted, until an operation is needed."""
         effects: list[RunnerEffect] = []
         for _ in range(4):  # STARTED -> STOPPING -> STOPPED -> STARTING is the longest way
@@ -403,25 +368,27 @@ class GroupRunner:
                 break
         return effects
 
-    def _turn_once(self, run: _Run, now_ms: int) -> list[RunnerEffect]:
+    def _turn_once(self, run: GroupRun, now_ms: int) -> list[RunnerEffect]:
         if run.next_group is not None and run.is_at_rest:
             run.group, run.next_group, run.has_failed = run.next_group, None, False
         match run.state:
+            case _ if run.is_waiting and self._waits(run):
+                return []
             case GroupState.STARTED if run.is_wanted and run.next_group is not None:
                 return self._begin_change(run, now_ms)
             case GroupState.STOPPING if run.is_changing:
                 return self._go_on_changing(run, now_ms)
             case GroupState.STOPPED if run.is_wanted:
-                run.position, run.step = 0, _Step.STATUS
+                run.position, run.step = 0, Step.STATUS
                 return self._enter(run, GroupState.STARTING, now_ms, run.why)
             case GroupState.FAILED if run.is_wanted and not run.has_failed:
-                run.position, run.step = 0, _Step.STATUS
+                run.position, run.step = 0, Step.STATUS
                 return self._enter(run, GroupState.STARTING, now_ms, run.why)
             case GroupState.FAILED if not run.is_wanted:
                 return self._enter(run, GroupState.STOPPED, now_ms, run.why)
             case GroupState.STARTED if not run.is_wanted:
                 return self._begin_stop(run, now_ms)
-            case GroupState.STARTING if run.step is not _Step.PROBE:
+            case GroupState.STARTING if run.step is not Step.PROBE:
                 if run.has_failed or not run.is_wanted:
                     run.restart = None
                     run.is_changing = False
@@ -447,23 +414,23 @@ class GroupRunner:
                 pass
         return []
 
-    def _start_again(self, run: _Run, restart: _Restart, now_ms: int) -> list[RunnerEffect]:
-        run.position, run.step = restart.first, _Step.START
+    def _start_again(self, run: GroupRun, restart: Restart, now_ms: int) -> list[RunnerEffect]:
+        run.position, run.step = restart.first, Step.START
         return self._enter(run, GroupState.STARTING, now_ms, run.why)
 
-    def _stop_first(self, run: _Run, now_ms: int) -> list[RunnerEffect]:
+    def _stop_first(self, run: GroupRun, now_ms: int) -> list[RunnerEffect]:
         """Its status called it stopped, yet it does not start: stop it before the next try."""
         assert run.restart is not None
         run.restart.stops_from = run.restart.first
-        run.step, run.tries = _Step.STOP, 0
+        run.step, run.tries = Step.STOP, 0
         return self._enter(run, GroupState.STOPPING, now_ms, run.why)
 
-    def _begin_change(self, run: _Run, now_ms: int) -> list[RunnerEffect]:
+    def _begin_change(self, run: GroupRun, now_ms: int) -> list[RunnerEffect]:
         run.is_changing = True
-        run.position, run.step, run.tries = len(run.group.resources) - 1, _Step.STOP, 0
+        run.position, run.step, run.tries = len(run.group.resources) - 1, Step.STOP, 0
         return self._enter(run, GroupState.STOPPING, now_ms, "haresources has changed")
 
-    def _go_on_changing(self, run: _Run, now_ms: int) -> list[RunnerEffect]:
+    def _go_on_changing(self, run: GroupRun, now_ms: int) -> list[RunnerEffect]:
         """Stop what is not in the next list, right to left; then start what is new in it."""
         if run.has_failed or not run.is_wanted:
             run.is_changing = False
@@ -474,26 +441,26 @@ class GroupRunner:
         if run.position >= 0:
             return []
         run.group, run.next_group = run.next_group, None
-        run.position, run.step = 0, _Step.STATUS
+        run.position, run.step = 0, Step.STATUS
         effects = self._enter(run, GroupState.STARTING, now_ms, run.why)
         _skip_running(run)
         return effects
 
-    def _begin_stop(self, run: _Run, now_ms: int) -> list[RunnerEffect]:
-        run.position, run.step, run.tries = len(run.group.resources) - 1, _Step.STOP, 0
+    def _begin_stop(self, run: GroupRun, now_ms: int) -> list[RunnerEffect]:
+        run.position, run.step, run.tries = len(run.group.resources) - 1, Step.STOP, 0
         return self._enter(run, GroupState.STOPPING, now_ms, run.why)
 
     @staticmethod
-    def _enter(run: _Run, state: GroupState, now_ms: int, why: str) -> list[RunnerEffect]:
+    def _enter(run: GroupRun, state: GroupState, now_ms: int, why: str) -> list[RunnerEffect]:
         old, run.state, run.since_ms, run.why = run.state, state, now_ms, why
         if state in {GroupState.STOPPED, GroupState.STARTED, GroupState.FAILED}:
             run.step = run.restart = None
             run.is_changing = False
         return [GroupMoved(key=run.group.key, old=old, new=state, why=why, at_ms=now_ms)]
 
-    def _run(self, run: _Run) -> RunOperation:
+    def _run(self, run: GroupRun) -> RunOperation:
         assert run.step is not None
-        action = _ACTION_OF[run.step]
+        action = ACTION_OF[run.step]
         self._operation_id += 1
         run.operation = RunOperation(
             id=self._operation_id,
@@ -506,20 +473,20 @@ class GroupRunner:
         return run.operation
 
 
-def _skip_running(run: _Run) -> None:
+def _skip_running(run: GroupRun) -> None:
     """Go on to the first resource that is not known to run."""
     resources = run.group.resources
     while run.position < len(resources) and resources[run.position].text in run.running:
         run.position += 1
 
 
-def _end_probe(run: _Run) -> None:
+def _end_probe(run: GroupRun) -> None:
     """Somebody has decided: what probing would find does not matter any more."""
-    if run.step is _Step.PROBE:
-        run.step, run.position = _Step.STATUS, 0
+    if run.step is Step.PROBE:
+        run.step, run.position = Step.STATUS, 0
 
 
-def _may_be_stopped_first(run: _Run) -> bool:
+def _may_be_stopped_first(run: GroupRun) -> bool:
     """Whether what is started was not stopped before, because its status called it stopped."""
     restart = run.restart
     return (

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from everbeat.haresources.desk import Stage
+from everbeat.haresources.desk import Naming, Stage
 from everbeat.haresources.handover import (
     OFFER_LIMIT_MS,
     REPLY_LIMIT_MS,
@@ -62,7 +62,8 @@ def give(
     keys: frozenset[GroupKey] | None = None,
 ) -> list[ManagerEffect]:
     """Ask the other node to take these groups. The caller has checked `refusal`."""
-    if keys is None or desk.is_pair:
+    is_named = keys is not None and taker is not None and desk.can_name_groups(desk.peer(taker))
+    if keys is None or not is_named:
         keys = desk.holdings.keys(word, desk.own)
     if not desk.is_pair:
         keys &= desk.claims()  # `all` means all of ours; what third nodes hold is not ours to give
@@ -77,6 +78,7 @@ def give(
     desk.handover = Handover(
         HandoverStep.ASKING, word.word, keys, taker, cause, now_ms + REPLY_LIMIT_MS, event
     )
+    desk.handover.is_named = is_named
     # What we say after the question, the other takes for its answer: say before that we are stable.
     is_news = desk.announced != (desk.claims(), desk.is_stable_outside)
     reports = [desk.announcement(desk.claims())] if is_news else []
@@ -236,7 +238,7 @@ def fail_back_due(desk: Desk, now_ms: int) -> list[ManagerEffect]:
     for peer in desk.live_peers():
         if peer.failback_at_ms is not None and now_ms >= peer.failback_at_ms:
             peer.failback_at_ms = now_ms + FAILBACK_RETRY_MS
-            keys = desk.claims() & desk.holdings.owned_by(peer.node)
+            keys = _returnable(desk, peer)
             return give(desk, Hold.FOREIGN, "failback", now_ms, taker=peer.node, keys=keys)
     return []
 
@@ -252,19 +254,28 @@ def _arm_failback(desk: Desk, now_ms: int) -> None:
     for peer in desk.live_peers():
         if not (peer.is_failback_due and peer.is_settled and desk.is_stable):
             continue
-        owed = desk.claims() & desk.holdings.owned_by(peer.node)
-        if not owed:
+        if not desk.claims() & desk.holdings.owned_by(peer.node):
             peer.is_failback_due, peer.failback_at_ms = False, None
-        elif owed & peer.barred:
+        elif not _returnable(desk, peer):
             peer.failback_at_ms = None
         elif peer.failback_at_ms is None:
             peer.failback_at_ms = now_ms + FAILBACK_DELAY_MS
+
+
+def _returnable(desk: Desk, peer: Peer) -> frozenset[GroupKey]:
+    """Return what a node may get back: not what it has failed; beside a Heartbeat all or none."""
+    owed = desk.claims() & desk.holdings.owned_by(peer.node)
+    if desk.can_name_groups(peer):
+        return owed - peer.barred
+    return frozenset[GroupKey]() if owed & peer.barred else owed
 
 
 def _ask(desk: Desk, info: str, *, is_released: bool = False) -> Broadcast:
     current = desk.handover
     assert current is not None
     fields = {"t": "ask_resources", "rsc_hold": current.word, "info": info}
+    if desk.is_pair and current.is_named:
+        fields |= desk.named(current.keys, Naming.ALWAYS)
     if not desk.is_pair:
         fields |= desk.named(current.keys)
         if current.peer is not None:
@@ -280,7 +291,8 @@ def _finish(desk: Desk, phase: str, now_ms: int) -> list[ManagerEffect]:
     desk.handover = None
     if current.is_giver and current.peer is not None:
         peer = desk.peer(current.peer)
-        peer.is_failback_due, peer.failback_at_ms = False, None
+        peer.failback_at_ms = None
+        peer.is_failback_due &= bool(desk.claims() & desk.holdings.owned_by(peer.node))
     return [*desk.timeline.finish(current.event_id, phase, now_ms)]
 
 

@@ -179,8 +179,9 @@ def test_two_groups_never_run_the_same_script_at_once() -> None:
     assert _play(runner, effects)[:3] == ["IPaddr::1 status", "IPaddr::1 start", "IPaddr::2 status"]
 
 
-def test_groups_of_other_scripts_move_side_by_side() -> None:
-    runner = _runner(_group("vip", "web"), _group("vip2", "mail"))
+def test_groups_of_other_owners_and_scripts_move_side_by_side() -> None:
+    mail = ResourceGroup(NodeName("beta"), MAIL, _group("vip2", "mail").resources)
+    runner = _runner(_group("vip", "web"), mail)
     assert _asked(runner.acquire([WEB, MAIL], "test", 0)) == ["web status", "mail status"]
 
 
