@@ -26,6 +26,7 @@ from lab.node import everbeat
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from lab import Node
 
@@ -212,3 +213,33 @@ def test_they_are_stopped_in_the_other_order(pair: Pair) -> None:
     pair.beta.stop()
     stops = [call for call in script_log(pair.beta) if call.startswith("stop")]
     assert stops == ["stop target", "stop mount"]
+
+
+CLOUD = """#!/bin/sh
+# a cloud address: the provider knows one owner, the last that asked
+case $1 in
+start) uname -n >FOLDER/owner; touch /run/cloud ;;
+stop) rm -f /run/cloud ;;
+status) [ -e /run/cloud ] && echo running ;;
+esac
+exit 0
+"""
+
+
+def test_who_keeps_a_group_after_a_split_takes_back_what_lies_outside(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    with Pair(resources="alpha cloud svc", extra="quorum none") as pair:
+        for node in (pair.alpha, pair.beta):
+            node.write("resource.d/cloud", CLOUD.replace("FOLDER", str(tmp_path)), 0o755)
+            node.write("resource.d/svc", RESTARTED, 0o755)
+        pair.start()
+        pair.beta.cut()
+        owner = tmp_path / "owner"
+        wait_until(lambda: owner.read_text() == "beta\n", "beta takes it", 20)
+        wait_until(lambda: script_log(pair.beta, "starts") == ["start"], "and the service", 20)
+        pair.beta.heal()
+        wait_until(lambda: owner.read_text() == "alpha\n", "alpha takes it back", 30)
+        pair.wait_settled()
+        assert owner.read_text() == "alpha\n"
+        assert script_log(pair.alpha, "starts") == ["start"]  # its service was not touched
+        assert "alpha makes good" in everbeat(pair.alpha, "events")

@@ -131,6 +131,15 @@ class MainProcesses:
                     killed.append(left.pid)
         return tuple(killed)
 
+    def is_alive(self, command: tuple[str, ...]) -> bool:
+        """Whether the main process of what this command starts is observed, and has not ended."""
+        return any(
+            one.found is not None
+            and not isinstance(one.agent, AddressAgent)
+            and one.agent.command(Action.START) == command
+            for one in self._observed.values()
+        )
+
     def ended_main(self, watch: int) -> Ended:
         """Return what is known of the main process of a watch that ended last."""
         one = self._observed.get(watch)

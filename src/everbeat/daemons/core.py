@@ -80,6 +80,7 @@ from everbeat.model.operations import (
     ForgetFailures,
     RunHook,
     RunOperation,
+    StartAgain,
     StartClients,
     WatchResources,
 )
@@ -318,7 +319,7 @@ class CoreDaemon:
             self._executor = channel
             if not is_first:
                 # Operations are asked again as far as they still matter; the rest is not.
-                once = (RunHook, AnnounceAddresses, ForgetFailures)
+                once = (RunHook, AnnounceAddresses, StartAgain, ForgetFailures)
                 kept: list[object] = [o for o in self._for_executor if isinstance(o, once)]
                 self._for_executor = kept
                 self._perform(self._node.on_executor_lost(self._now_ms()))
@@ -462,7 +463,9 @@ class CoreDaemon:
                     _log.critical("reboot: %s", reason)
                     refusal = reboot_now(wait_written, self._event_file.wait_written)
                     _log.critical("the kernel refused: %s", refusal)
-                case RunOperation() | RunHook() | AnnounceAddresses() | StartClients():
+                case (
+                    RunOperation() | RunHook() | AnnounceAddresses() | StartAgain() | StartClients()
+                ):
                     _send(self._executor, self._for_executor, effect)
                 case WatchResources() | ForgetFailures() | Failures():
                     _send(self._executor, self._for_executor, effect)

@@ -47,6 +47,7 @@ from everbeat.adapters.unit_events import UnitEvents
 from everbeat.agents.environment import Places
 from everbeat.executor.effects import (
     AnnounceAddress,
+    Ending,
     EndRemains,
     Examine,
     Launch,
@@ -77,7 +78,7 @@ if TYPE_CHECKING:
 
     from everbeat.adapters.announce import Announced
     from everbeat.adapters.lease import Lease
-    from everbeat.executor.effects import Ending, ExecutorEffect
+    from everbeat.executor.effects import ExecutorEffect
     from everbeat.ipc.channel import Channel
     from everbeat.model.cluster import HaConfig
     from everbeat.model.operations import ExecutorFact
@@ -245,6 +246,10 @@ class ExecutorDaemon:
         self._set_timer()
 
     def _launch(self, order: Launch) -> None:
+        if order.unless_it_lives and self._main_processes.is_alive(order.command):
+            ending = Ending(exit_code=0, output="not run: its process lives")
+            self._loop.call_soon(self._on_ended, order.run, ending)
+            return
         level = logging.DEBUG if order.is_read else logging.INFO  # a status changes nothing
         _log.log(level, "running %s", " ".join(order.command))
         self._processes.launch(order)

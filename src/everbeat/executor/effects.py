@@ -36,8 +36,9 @@ class Launch:
     of which a restarted executor starts new ones. `is_urgent`: a service is away until it ends; it
     goes before other programs for a while. `is_ended_by_next`: should the executor die, the next
     one ends what is left of it, for it is asked or ordered anew. `may_leave_running`: it starts a
-    service, whose output must be read on whatever becomes of us. `input`: its standard input, for
-    secrets.
+    service, whose output must be read on whatever becomes of us. `unless_it_lives`: nothing is run,
+    and the run ends well, if the main process of what this command starts is known to live.
+    `input`: its standard input, for secrets.
     """
 
     run: int
@@ -49,6 +50,7 @@ class Launch:
     is_urgent: bool = False
     is_ended_by_next: bool = False
     may_leave_running: bool = False
+    unless_it_lives: bool = False
     input: str = field(default="", repr=False)
 
 

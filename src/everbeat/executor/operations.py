@@ -26,7 +26,13 @@ from everbeat.agents.reading import is_held
 from everbeat.agents.resolve import may_be_asked, resolve
 from everbeat.executor.deadline import NOT_EXAMINED, Deadline, Stage
 from everbeat.executor.effects import Ending, Examine, Launch, SetAddress, Signal
-from everbeat.model.operations import Action, OperationDone, OperationHung, Outcome
+from everbeat.model.operations import (
+    Action,
+    OperationDone,
+    OperationHung,
+    Outcome,
+    RunOperation,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,7 +42,7 @@ if TYPE_CHECKING:
     from everbeat.agents.resolve import Installed
     from everbeat.model.groups import ResourceSpec
     from everbeat.model.names import GroupKey
-    from everbeat.model.operations import RunOperation
+    from everbeat.model.operations import StartAgain
 
 WAITING_MAX: Final = 1_000
 """Operations waiting in one group; one more is answered LOST at once."""
@@ -56,12 +62,14 @@ class _Running:
     agent: Agent
     deadline: Deadline
     started_ms: int
+    is_again: bool
 
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
     order: RunOperation
     session: str
+    is_again: bool = False  # of a resource that runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +78,7 @@ class Answer:
 
     done: OperationDone
     session: str
+    is_again: bool = False  # to StartAgain: told only if it failed
 
 
 OperationEffect: TypeAlias = Launch | SetAddress | Signal | Examine | OperationHung | Answer
@@ -120,7 +129,8 @@ class Operations:
             return []
         self._remember(order.id)
         entry = _Waiting(order, self._session)
-        queue = self._waiting.setdefault(order.group, deque())
+        waiting = self._waiting.get(order.group, ())
+        queue = self._waiting[order.group] = deque(w for w in waiting if not w.is_again)
         if len(queue) >= WAITING_MAX:
             return [_unserved(entry, Outcome.LOST, now_ms)]
         queue.append(entry)
@@ -135,6 +145,21 @@ class Operations:
         orders = [one.order for one in self._running.values()]
         orders += [entry.order for queue in self._waiting.values() for entry in queue]
         return any(order.resource.text == resource.text for order in orders)
+
+    def on_start_again(self, order: StartAgain, now_ms: int) -> list[OperationEffect]:
+        """Start a resource that runs; an operation of its group that comes meanwhile goes first."""
+        starting = RunOperation(
+            id=0,
+            group=order.group,
+            resource=order.resource,
+            action=Action.START,
+            timeout_ms=order.timeout_ms,
+            is_counted=False,
+        )
+        queue = self._waiting.setdefault(order.group, deque())
+        if len(queue) < WAITING_MAX:
+            queue.append(_Waiting(starting, self._session, is_again=True))
+        return self._start_next(order.group, now_ms)
 
     def on_ended(self, run: int, ending: Ending, now_ms: int) -> list[OperationEffect] | None:
         """Answer a finished run and start the group's next operation; None: not one of ours."""
@@ -177,10 +202,12 @@ class Operations:
         effects: list[OperationEffect] = []
         queue = self._waiting.get(group)
         while queue and self._is_managed and group not in self._running:
-            if self._is_monitored(queue[0].order.resource):
+            if self._is_monitored(queue[0].order.resource) or self._is_beside(queue[0]):
                 return effects
             entry = queue.popleft()
             agent = resolve(entry.order.resource, self._installed)
+            if entry.is_again and (agent is None or isinstance(agent, AddressAgent)):
+                continue
             is_status = entry.order.action is Action.STATUS
             if agent is None:
                 effects.append(_unserved(entry, Outcome.NOT_FOUND, now_ms))
@@ -195,7 +222,12 @@ class Operations:
     def _start(self, entry: _Waiting, agent: Agent, now_ms: int) -> OperationEffect:
         order, run = entry.order, next(self._runs)
         self._running[order.group] = _Running(
-            order, entry.session, agent, Deadline(run, now_ms + order.timeout_ms), now_ms
+            order,
+            entry.session,
+            agent,
+            Deadline(run, now_ms + order.timeout_ms),
+            now_ms,
+            entry.is_again,
         )
         if isinstance(agent, AddressAgent):
             return SetAddress(run=run, action=order.action, arguments=agent.arguments)
@@ -208,6 +240,15 @@ class Operations:
             is_urgent=True,
             is_ended_by_next=True,
             may_leave_running=order.action is Action.START,
+            unless_it_lives=entry.is_again,
+        )
+
+    def _is_beside(self, entry: _Waiting) -> bool:
+        """Whether a script would be started again beside itself, in the name of another group."""
+        script = entry.order.resource.script
+        return any(
+            one.order.resource.script == script and (entry.is_again or one.is_again)
+            for one in self._running.values()
         )
 
     def _press(self, group: GroupKey, now_ms: int) -> list[OperationEffect]:
@@ -263,7 +304,7 @@ def _answer(running: _Running, ending: Ending, now_ms: int) -> Answer:
         ended_ms=now_ms,
         is_counted=order.is_counted,
     )
-    return Answer(done, running.session)
+    return Answer(done, running.session, running.is_again)
 
 
 def _not_asked(entry: _Waiting, agent: Agent, now_ms: int) -> Answer:

@@ -81,6 +81,7 @@ class Desk:
     announced: tuple[frozenset[GroupKey], bool] | None = None
     overlaps: frozenset[GroupKey] = frozenset()
     contested: frozenset[GroupKey] = frozenset()  # held by another node as well, not long ago
+    overlapped: frozenset[GroupKey] = frozenset()  # of these: known to have been, or most likely
     overlap_since_ms: dict[GroupKey, int] = field(default_factory=dict)
     orphan_since_ms: dict[GroupKey, int] = field(default_factory=dict)
     stop_at_ms: int | None = None

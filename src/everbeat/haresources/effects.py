@@ -11,6 +11,7 @@ from everbeat.model.operations import (
     ForgetFailures,
     OperationDone,
     RunOperation,
+    StartAgain,
     WatchResources,
 )
 
@@ -53,6 +54,7 @@ RunnerEffect: TypeAlias = RunOperation | GroupMoved | ResourceActed
 ManagerEffect: TypeAlias = (
     RunnerEffect
     | AnnounceAddresses
+    | StartAgain
     | WatchResources
     | ForgetFailures
     | Broadcast

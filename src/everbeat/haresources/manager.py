@@ -351,6 +351,8 @@ class HaresourcesManager:
         peer = desk.peer(node)
         peer.claims = frozenset()
         peer.has_reported = peer.has_left = False
+        if not desk.is_exclusive:  # else it has held nothing, or says so
+            desk.overlapped |= desk.claims()
         text = f"{node} returns after a partition: both sides were alive"
         return [
             *desk.timeline.note("split-healed", text, now_ms, node=node, severity=Severity.ERROR)

@@ -4,7 +4,8 @@ Takeover: a node died, or stopped in order (`shutdone`); what nobody live claims
 is acquired. Repair, both only while all is quiet, each after a while in which it did not mend
 itself: a group claimed twice is given up by the one who is not its owner (a split has healed);
 a group claimed by nobody is taken by the node it falls to. Neighbours may send to the node that
-gave up: the one that keeps a group announces its addresses again once the other is quiet.
+gave up, and what a script has set outside the machines the other one has set as well: the one that
+keeps a group announces its addresses and starts its scripts again once the other is quiet.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ from typing import TYPE_CHECKING, Final
 
 from everbeat.haresources import legacy
 from everbeat.haresources.desk import Stage
+from everbeat.haresources.group_run import ADDRESS_SCRIPTS
 from everbeat.haresources.peers import NOTHING, shown, successor
-from everbeat.model.groups import Phase
+from everbeat.model.groups import GroupState, Phase
 from everbeat.model.names import GroupKey
-from everbeat.model.operations import AnnounceAddresses
+from everbeat.model.operations import AnnounceAddresses, StartAgain
 from everbeat.model.reports import Severity
 
 if TYPE_CHECKING:
@@ -88,7 +90,7 @@ def repair(desk: Desk, now_ms: int) -> list[ManagerEffect]:
         desk.orphan_since_ms.clear()
         return []
     effects = _give_up_overlaps(desk, now_ms) + _take_orphans(desk, now_ms)
-    return effects + _announce_kept(desk)
+    return effects + _make_good_kept(desk, now_ms)
 
 
 def next_wakeup_ms(desk: Desk) -> int | None:
@@ -115,6 +117,7 @@ def _give_up_overlaps(desk: Desk, now_ms: int) -> list[ManagerEffect]:
     desk.overlaps = both
     losing = frozenset(key for key in both if _winner(desk, key) != desk.own)
     desk.contested |= both - losing
+    desk.overlapped |= both - losing
     lost = _lasting(desk.overlap_since_ms, losing, OVERLAP_MS, now_ms)
     effects: list[ManagerEffect] = []
     if is_new:  # the other side may not know yet
@@ -131,14 +134,29 @@ def _give_up_overlaps(desk: Desk, now_ms: int) -> list[ManagerEffect]:
     return effects
 
 
-def _announce_kept(desk: Desk) -> list[ManagerEffect]:
+def _make_good_kept(desk: Desk, now_ms: int) -> list[ManagerEffect]:
     if not desk.contested or not desk.is_stable:
         return []
     if desk.overlaps or any(not peer.is_settled for peer in desk.live_peers()):
         return []  # its addresses may still be there
     kept = desk.runner.resources(desk.contested & desk.claims())
-    desk.contested = frozenset()
-    return [AnnounceAddresses(kept)] if kept else []
+    keys = desk.overlapped & desk.claims()
+    desk.contested = desk.overlapped = frozenset()
+    if not kept:
+        return []
+    again = [
+        StartAgain(group=key, resource=one, timeout_ms=desk.monitoring.times(one).start_ms)
+        for key in sorted(keys)
+        if desk.runner.state(key) is GroupState.STARTED
+        for one in desk.runner.resources(frozenset({key}))
+        if one.script not in ADDRESS_SCRIPTS
+    ]
+    effects: list[ManagerEffect] = [AnnounceAddresses(kept), *again]
+    if again:
+        words = ", ".join(order.resource.text for order in again)
+        text = f"{desk.own} makes good what another node may have set: {words}"
+        effects += desk.timeline.note("make-good", text, now_ms, node=desk.own)
+    return effects
 
 
 def _winner(desk: Desk, key: GroupKey) -> object:

@@ -61,6 +61,21 @@ class AnnounceAddresses:
     resources: tuple[ResourceSpec, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartAgain:
+    """Order: start a resource that runs here, for another node has started it too. Unanswered.
+
+    What it has set outside this machine (an address at a cloud provider, a name in the DNS) the
+    other one has overwritten. A script is called with `start`, unless a process of its service
+    lives here: that is its state, and it is ours. Of a unit only a task runs again. Addresses are
+    announced instead (AnnounceAddresses). A start that fails counts as a monitor that failed.
+    """
+
+    group: GroupKey
+    resource: ResourceSpec
+    timeout_ms: int
+
+
 @dataclass(frozen=True, slots=True)
 class StartClients:
     """Order: communication is up, start the respawn clients."""
@@ -107,6 +122,7 @@ ExecutorOrder: TypeAlias = (
     RunOperation
     | RunHook
     | AnnounceAddresses
+    | StartAgain
     | StartClients
     | StopClients
     | WatchResources

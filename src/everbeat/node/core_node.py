@@ -57,6 +57,7 @@ from everbeat.model.operations import (
     OperationHung,
     RunHook,
     RunOperation,
+    StartAgain,
     StartClients,
     WatchResources,
 )
@@ -109,6 +110,7 @@ CoreEffect: TypeAlias = (
     | RunOperation
     | RunHook
     | AnnounceAddresses
+    | StartAgain
     | ProbeAddresses
     | RepeatAnnouncement
     | StartClients

@@ -43,6 +43,7 @@ from everbeat.model.operations import (
     Outcome,
     RunHook,
     RunOperation,
+    StartAgain,
     StartClients,
     StopClients,
     WatchResources,
@@ -113,6 +114,9 @@ class ExecutorNode:
             case RunOperation():
                 ended = self._recurring.on_operation(order.resource, now_ms)
                 return self._routed([*ended, *self._operations.on_run(order, now_ms)])
+            case StartAgain():
+                ended = self._recurring.on_operation(order.resource, now_ms)
+                return self._routed([*ended, *self._operations.on_start_again(order, now_ms)])
             case RunFencing():
                 return self._routed(self._fencing.on_run(order, now_ms))
             case RunHook():
@@ -225,6 +229,8 @@ class ExecutorNode:
         routed: list[ExecutorEffect] = []
         for effect in effects:
             match effect:
+                case Answer(done, is_again=True):
+                    routed += [] if done.is_success else self._routed([_failed_again(done)])
                 case Answer(done, session):
                     if done.is_held:
                         self._recurring.on_held(done.group, done.resource)
@@ -262,3 +268,17 @@ class ExecutorNode:
 def _is_failed_start(done: OperationDone) -> bool:
     is_meant = done.is_counted and done.outcome is not Outcome.LOST
     return done.action is Action.START and not done.is_success and is_meant
+
+
+def _failed_again(done: OperationDone) -> MonitorFailed:
+    return MonitorFailed(
+        group=done.group,
+        resource=done.resource,
+        outcome=done.outcome,
+        exit_code=done.exit_code,
+        output=done.output,
+        served_by=done.served_by,
+        cause="its start after an overlap failed",
+        noticed_ms=done.started_ms,
+        ended_ms=done.ended_ms,
+    )

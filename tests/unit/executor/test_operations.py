@@ -14,6 +14,7 @@ from everbeat.model.operations import (
     OperationHung,
     Outcome,
     RunOperation,
+    StartAgain,
 )
 
 
@@ -225,3 +226,34 @@ def test_an_operation_waits_for_the_end_of_a_monitor_of_its_resource() -> None:
     [launch] = core.on_monitors_ended(20)
     assert isinstance(launch, Launch)
     assert core.on_monitors_ended(30) == []
+
+
+def again(script: str = "Rsc", group: str = "g") -> StartAgain:
+    return StartAgain(group=GroupKey(group), resource=order(1, script).resource, timeout_ms=1_000)
+
+
+def test_what_runs_is_started_again_unless_its_process_lives() -> None:
+    core = operations()
+    [launch] = core.on_start_again(again(), 0)
+    assert isinstance(launch, Launch)
+    assert (launch.command, launch.unless_it_lives) == (("/r/Rsc", "start"), True)
+    told = core.on_ended(launch.run, Ending(exit_code=1), 5)
+    assert told is not None
+    assert isinstance(told[0], Answer)
+    assert told[0].is_again
+
+
+def test_addresses_are_not_started_again() -> None:
+    assert operations().on_start_again(again("IPaddr"), 0) == []
+
+
+def test_a_start_again_never_runs_beside_its_script_and_gives_way_to_an_order() -> None:
+    core = operations()
+    [first] = core.on_start_again(again("RscA"), 0)
+    assert core.on_start_again(again("RscA", group="h"), 0) == []
+    assert core.on_start_again(again("RscB"), 0) == []
+    assert core.on_run(order(2, "RscB", Action.STOP), 0) == []
+    assert isinstance(first, Launch)
+    begun = [*(core.on_ended(first.run, Ending(exit_code=0), 5) or []), *core.on_monitors_ended(5)]
+    commands = [effect.command for effect in begun if isinstance(effect, Launch)]
+    assert commands == [("/r/RscB", "stop"), ("/r/RscA", "start")]

@@ -31,6 +31,7 @@ from everbeat.model.operations import (
     OperationDone,
     Outcome,
     RunOperation,
+    StartAgain,
 )
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class Node:
                     self.events.append(event)
                 case RunOperation():
                     queue += self.manager.on_operation(self._run(effect), self.now_ms)
-                case RaiseGeneration() | StopFinished() | AnnounceAddresses():
+                case RaiseGeneration() | StopFinished() | AnnounceAddresses() | StartAgain():
                     self.orders.append(effect)
                 case _:
                     pass
@@ -397,7 +398,16 @@ def test_after_a_split_the_node_that_keeps_a_group_announces_it_when_the_other_i
     node.alpha_holds("local", is_stable=False)
     assert node.orders == []
     node.alpha_holds("local")
-    assert node.orders == [AnnounceAddresses((WEB,))]
+    again = StartAgain(group=GroupKey("web"), resource=WEB, timeout_ms=300_000)
+    assert node.orders == [AnnounceAddresses((WEB,)), again]
+
+
+def test_a_node_that_returns_from_a_crash_makes_us_start_nothing_again() -> None:
+    node = _joined()
+    node.alpha_is(NodeStatus.DEAD, NodeStatus.ACTIVE)
+    node.alpha_is(NodeStatus.ACTIVE, NodeStatus.DEAD)
+    node.alpha_holds("none")
+    assert not [order for order in node.orders if isinstance(order, StartAgain)]
 
 
 def test_a_group_that_nobody_claims_is_taken_by_its_owner_after_a_while() -> None:
