@@ -21,6 +21,7 @@ import signal
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from random import SystemRandom
 from typing import TYPE_CHECKING, Final, get_args
 
 from everbeat import VERSION
@@ -30,9 +31,11 @@ from everbeat.adapters.client_socket import ClientSocket
 from everbeat.adapters.clock import SystemClock
 from everbeat.adapters.config_files import read_configuration
 from everbeat.adapters.configuration_store import check_bundle, install_bundle, read_again
+from everbeat.adapters.disk_identity import DiskIdentityError
 from everbeat.adapters.event_file import EventFile
 from everbeat.adapters.fifo import Fifo
 from everbeat.adapters.file_store import StoreError
+from everbeat.adapters.files_version import keep_files_version, read_files_version
 from everbeat.adapters.host_facts import RealHost
 from everbeat.adapters.lease import lease_from_environment
 from everbeat.adapters.log import LOGGER_NAME, Log, targets_of, wait_written
@@ -147,6 +150,8 @@ class CoreDaemon:
             is_adopting=is_adopting or is_unfinished(folders.run),
             first_event_id=last_id + 1,
             first_operation_id=self._clock.now_ms() * 1_000,
+            random=SystemRandom(),
+            files_version=read_files_version(folders.state),
             safe=self._safe_file.read() if is_adopting else (),
         )
         begin_life(folders.run)
@@ -258,8 +263,9 @@ class CoreDaemon:
     async def _install_files(self, order: InstallFiles) -> None:
         error, later = "", ""
         try:
+            await asyncio.to_thread(keep_files_version, self._folders.state, order.version)
             await asyncio.to_thread(install_bundle, self._folders.etc, order.bundle)
-        except StoreError as failure:
+        except (StoreError, DiskIdentityError) as failure:
             error = str(failure)
         else:
             reply = await self._reload(is_insisted_on=True)  # asked when it was offered

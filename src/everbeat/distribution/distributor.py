@@ -9,6 +9,11 @@ A node that asks is asked like all the others: its own messages come back to it.
 distribution is asked for by a node, and at most one offer is kept, at a time. A node that dies
 between its answer and the end is named; saying everything again is harmless.
 
+Nothing that is recorded counts: an answer that agrees carries a challenge, drawn for it, and only
+the commit that says it back is taken. A commit has a version, above that of every node that agreed;
+each node keeps on its disk the version of the files it was given last, and takes none below it.
+Nor does a node that has older files than another distribute its own.
+
 New files may bring a new link process, which knows nothing of messages that were under way: until
 all are done eb_commit is said again every SAY_AGAIN_MS, and answered again.
 
@@ -18,6 +23,7 @@ Out: Broadcast, CheckFiles, InstallFiles; Distributed once for each request that
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -49,6 +55,10 @@ if TYPE_CHECKING:
     from everbeat.model.message import Message
     from everbeat.model.reports import Report
     from everbeat.ports.cipher import Cipher
+    from everbeat.ports.clock import Random
+
+NODES_MAX: Final = 100
+"""As many as a cluster may have; more challenges in a commit are not read."""
 
 ANSWER_MS: Final = 8_000
 """How long nodes may check what they are offered."""
@@ -76,6 +86,15 @@ _REPORTS: Final = "eb_reports"
 _IS_DOUBT: Final = "eb_doubt"
 _DOUBT_MARK: Final = Field(FieldType.STRING, _IS_DOUBT, "1")
 _NO: Final = frozenset({Fate.REFUSED, Fate.DOUBTED})
+_CHALLENGE: Final = "eb_challenge"
+_CHALLENGES: Final = "eb_challenges"
+_VERSION: Final = "eb_version"
+_HEX: Final = re.compile(r"[0-9a-f]{1,16}", re.ASCII)
+_CHALLENGE_BITS: Final = 128
+_ID_BITS: Final = 64
+
+VERSION_JUMP_MAX: Final = 1 << 32
+"""A version further above ours than that is not taken: none could follow it for ever."""
 
 DistributionEffect: TypeAlias = Broadcast | CheckFiles | InstallFiles | Distributed
 
@@ -98,6 +117,9 @@ class _Round:
     until_ms: int
     is_committed: bool = False
     again_ms: int = 0
+    version: int = 0  # the newest that a node has, then that of the commit
+    newest: str = ""  # which node has it
+    challenges: dict[NodeName, str] = field(default_factory=dict[NodeName, str])
     outcomes: dict[NodeName, NodeOutcome] = field(default_factory=dict[NodeName, NodeOutcome])
 
 
@@ -109,15 +131,21 @@ class _Kept:
     source: NodeName
     bundle: Bundle
     until_ms: int
+    challenge: str = ""  # of the answer that agreed
     is_agreed: bool = False
     is_installing: bool = False
 
 
 class Distributor:
-    """Both sides of it, for one node. Owned by the core node."""
+    """Both sides of it, for one node. Owned by the core node.
 
-    def __init__(self, own: NodeName) -> None:
+    `version`: of the files that were taken here last, 0 for none.
+    """
+
+    def __init__(self, own: NodeName, random: Random, version: int = 0) -> None:
         self._own = own
+        self._random = random
+        self._version = version
         self._keys: AuthKeys | None = None
         self._cipher: Cipher | None = None
         self._round: _Round | None = None
@@ -149,7 +177,7 @@ class Distributor:
         if self._keys is None:
             return "this node has no keys", "", []
         self._count += 1
-        offer = f"{self._own}-{now_ms}-{self._count}"
+        offer = f"{self._own}-{now_ms}-{self._count}-{self._drawn(_ID_BITS)}"
         try:
             field_text = sealed(bundle, offer, self._keys, self._cipher)
         except BundleError as error:
@@ -169,7 +197,7 @@ class Distributor:
             case "eb_answer":
                 return self._on_answer(offer, source, message, now_ms)
             case "eb_commit":
-                return self._on_commit(offer, source, now_ms)
+                return self._on_commit(offer, source, message, now_ms)
             case "eb_abort":
                 if self._kept is not None and self._is_kept(offer, source):
                     self._kept = None
@@ -195,8 +223,11 @@ class Distributor:
         source, is_ok = kept.source, kept.is_agreed
         if not is_ok:
             self._kept = None
-        answer = _answer(_ANSWER, offer, source, reason, reports, is_ok=is_ok)
-        return [Broadcast(answer.message.with_fields(_DOUBT_MARK)) if is_doubted else answer]
+            answer = _answer(_ANSWER, offer, source, reason, reports, is_ok=False)
+            return [Broadcast(answer.message.with_fields(_DOUBT_MARK)) if is_doubted else answer]
+        kept.challenge = self._drawn(_CHALLENGE_BITS)
+        more = {_CHALLENGE: kept.challenge, _VERSION: f"{self._version:x}"}
+        return [_answer(_ANSWER, offer, source, reason, reports, is_ok=True, **more)]
 
     def on_installed(self, offer: str, error: str, text: str) -> list[DistributionEffect]:
         """Take that the files are in use (`text`: what takes effect later), or why not."""
@@ -249,7 +280,9 @@ class Distributor:
         self._kept = _Kept(offer, source, bundle, now_ms + KEPT_MS)
         return [CheckFiles(offer, bundle)]
 
-    def _on_commit(self, offer: str, source: NodeName, now_ms: int) -> list[DistributionEffect]:
+    def _on_commit(
+        self, offer: str, source: NodeName, message: Message, now_ms: int
+    ) -> list[DistributionEffect]:
         kept = self._kept
         if self._done is not None and self._done[:2] == (offer, source):
             return [self._done[2]]
@@ -259,8 +292,16 @@ class Distributor:
             return [_answer(_DONE, offer, source, reason, (), is_ok=False)]
         if kept.is_installing:
             return []
-        kept.is_installing = True
-        return [InstallFiles(offer, kept.bundle)]
+        words = (message.text(_CHALLENGES) or "").split(" ", NODES_MAX)
+        if f"{self._own}:{kept.challenge}" not in words:
+            reason = "the commit does not answer this node: is it a recording?"
+            return [_answer(_DONE, offer, source, reason, (), is_ok=False)]
+        version = _version_of(message)
+        if not self._version < version <= self._version + VERSION_JUMP_MAX:
+            reason = f"files of version {version}, but those here are of {self._version}"
+            return [_answer(_DONE, offer, source, reason, (), is_ok=False)]
+        kept.is_installing, self._version = True, version
+        return [InstallFiles(offer, kept.bundle, version)]
 
     def _is_kept(self, offer: str, source: NodeName) -> bool:
         kept = self._kept
@@ -279,22 +320,37 @@ class Distributor:
         asked.waiting.discard(source)
         fate = Fate.UNTOUCHED if message.text(_IS_OK) == "1" else _fate_of_no(message)
         asked.outcomes[source] = _outcome(source, fate, message)
+        asked.challenges[source] = message.text(_CHALLENGE) or ""
+        version = _version_of(message)
+        if version > asked.version:
+            asked.version, asked.newest = version, source
         if asked.waiting:
             return []
+        self._refuse_if_stale(asked)
         if any(outcome.fate in _NO for outcome in asked.outcomes.values()):
             return self._finish(asked)
         agreed = [o.node for o in asked.outcomes.values() if o.fate is Fate.UNTOUCHED]
         asked.is_committed, asked.waiting = True, set(agreed)
+        asked.version += 1
         asked.until_ms = now_ms + DONE_MS
         asked.again_ms = now_ms
         return self._say_again(asked, now_ms)
+
+    def _refuse_if_stale(self, asked: _Round) -> None:
+        """Let a node with newer files than ours refuse. One that was never given any may ask."""
+        if self._version and asked.version > self._version:
+            node = NodeName(asked.newest)
+            text = f"it has newer files than {self._own}; there: everbeat reload --all"
+            asked.outcomes[node] = NodeOutcome(node, Fate.REFUSED, text)
 
     @staticmethod
     def _say_again(asked: _Round, now_ms: int) -> list[DistributionEffect]:
         if not asked.is_committed or now_ms < asked.again_ms:
             return []
         asked.again_ms = now_ms + SAY_AGAIN_MS
-        return [Broadcast(message_of(t=_COMMIT, eb_id=asked.offer))]
+        words = [f"{node}:{word}" for node, word in sorted(asked.challenges.items()) if word]
+        fields = {_VERSION: f"{asked.version:x}", _CHALLENGES: " ".join(words)}
+        return [Broadcast(message_of(t=_COMMIT, eb_id=asked.offer, **fields))]
 
     def _on_done(self, offer: str, source: NodeName, message: Message) -> list[DistributionEffect]:
         asked = self._round
@@ -309,6 +365,9 @@ class Distributor:
         asked.outcomes[source] = NodeOutcome(source, fate, told.text, warnings)
         return [] if asked.waiting else self._finish(asked)
 
+    def _drawn(self, bits: int) -> str:
+        return f"{self._random.randrange(1 << bits):0{bits // 4}x}"
+
     def _finish(self, asked: _Round) -> list[DistributionEffect]:
         self._round = None
         outcomes = tuple(asked.outcomes[node] for node in sorted(asked.outcomes))
@@ -319,9 +378,16 @@ class Distributor:
 
 
 def _answer(
-    kind: str, offer: str, source: NodeName, text: str, reports: tuple[Report, ...], *, is_ok: bool
+    kind: str,
+    offer: str,
+    source: NodeName,
+    text: str,
+    reports: tuple[Report, ...],
+    *,
+    is_ok: bool,
+    **more: str,
 ) -> Broadcast:
-    fields = {"t": kind, "dest": source, _ID: offer, _IS_OK: "1" if is_ok else "0"}
+    fields = {"t": kind, "dest": source, _ID: offer, _IS_OK: "1" if is_ok else "0", **more}
     if text:
         fields[_TEXT] = _one_line(text)
     if reports:
@@ -331,6 +397,12 @@ def _answer(
 
 def _fate_of_no(message: Message) -> Fate:
     return Fate.DOUBTED if message.text(_IS_DOUBT) == "1" else Fate.REFUSED
+
+
+def _version_of(message: Message) -> int:
+    """Return the hexadecimal number of at most 64 bits, 0 for anything else."""
+    text = message.text(_VERSION) or ""
+    return int(text, 16) if _HEX.fullmatch(text) else 0
 
 
 def _one_line(text: str) -> str:

@@ -76,10 +76,14 @@ class CheckFiles:
 
 @dataclass(frozen=True, slots=True)
 class InstallFiles:
-    """Order: install these files durably and use them. Answered by on_installed."""
+    """Order: install these files durably and use them. Answered by on_installed.
+
+    The version is to be on disk before the first of the files: nothing older is taken after it.
+    """
 
     offer: str
     bundle: Bundle
+    version: int
 
 
 @dataclass(frozen=True, slots=True)

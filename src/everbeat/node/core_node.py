@@ -95,6 +95,7 @@ if TYPE_CHECKING:
     from everbeat.model.reports import Report
     from everbeat.node.fencing_gate import GateEffect
     from everbeat.ports.cipher import Cipher
+    from everbeat.ports.clock import Random
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,10 +149,12 @@ class CoreNode:
         config: HaConfig,
         groups: Iterable[ResourceGroup],
         *,
+        random: Random,
         is_adopting: bool = False,
         first_event_id: int = 1,
         first_operation_id: int = 1,
         safe: Iterable[SafeNode] = (),
+        files_version: int = 0,
     ) -> None:
         self._config = config
         self._view = MembershipView(config.node)
@@ -159,7 +162,7 @@ class CoreNode:
         self._are_clients_started = False
         self._api = ClientApi(config, config.node)
         self._board = FailureBoard(config.node)
-        self._distributor = Distributor(config.node)
+        self._distributor = Distributor(config.node, random, files_version)
         self._manager = HaresourcesManager(
             config,
             groups,

@@ -388,6 +388,7 @@ class Machine:
         self.core = self.factory.core(
             self.config,
             self.groups,
+            random=self.random,
             is_adopting=is_adopting,
             first_operation_id=self.core_life * 1_000_000,
             safe=self.safe if is_adopting else (),

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from random import Random
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from everbeat.distribution.distributor import ANSWER_MS, DONE_MS, KEPT_MS, Distributor, Member
+from everbeat.distribution.distributor import (
+    ANSWER_MS,
+    DONE_MS,
+    KEPT_MS,
+    VERSION_JUMP_MAX,
+    Distributor,
+    Member,
+)
 from everbeat.model.distribution import (
     Bundle,
     CheckFiles,
@@ -39,6 +47,7 @@ class Node:
     is_doubting: bool = False
     is_broken: bool = False
     installed: int = 0
+    version: int = 0
 
 
 @dataclass
@@ -49,11 +58,13 @@ class Cluster:
     waiting: list[tuple[str, Message]] = field(default_factory=list)
     results: list[Distributed] = field(default_factory=list)
     now_ms: int = 1_000
+    versions: dict[str, int] = field(default_factory=dict)
+    chance: Random = field(default_factory=lambda: Random(1))  # noqa: S311 - repeatable on purpose
 
     def __post_init__(self) -> None:
         """Make the nodes."""
         for name in NAMES:
-            distributor = Distributor(NodeName(name))
+            distributor = Distributor(NodeName(name), self.chance, self.versions.get(name, 0))
             distributor.use_keys(KEYS, None)
             self.nodes[name] = Node(name, distributor)
 
@@ -84,7 +95,8 @@ class Cluster:
                     reports = (DOUBT,) if node.is_doubting else ()
                     reports += (WRONG,) if node.is_refusing else ()
                     self.take(name, node.distributor.on_checked(offer, reports, ""))
-                case InstallFiles(offer):
+                case InstallFiles(offer, _, version):
+                    node.version = version
                     node.installed += not node.is_broken
                     error = "disk full" if node.is_broken else ""
                     self.take(name, node.distributor.on_installed(offer, error, ""))
@@ -238,6 +250,70 @@ def test_two_at_once_do_not_mix_and_one_of_them_at_most_is_done() -> None:
     assert cluster.ask("gamma") == ""
     cluster.settle()
     assert cluster.results[-1].is_done
+
+
+def test_each_distribution_has_a_version_above_all_before() -> None:
+    cluster = Cluster(versions={"alpha": 4, "beta": 4, "gamma": 2})
+    cluster.ask("alpha")
+    cluster.settle()
+    assert cluster.results[0].is_done
+    assert [node.version for node in cluster.nodes.values()] == [5, 5, 5]
+
+
+def test_a_node_with_older_files_does_not_distribute_them() -> None:
+    cluster = Cluster(versions={"alpha": 4, "beta": 5, "gamma": 4})
+    cluster.ask("alpha")
+    cluster.settle()
+    assert cluster.fates()["beta"] is Fate.REFUSED
+    text = "it has newer files than alpha; there: everbeat reload --all"
+    assert cluster.results[0].outcomes[1].text == text
+    assert not any(node.installed for node in cluster.nodes.values())
+    cluster.ask("beta")
+    cluster.settle()
+    assert cluster.results[1].is_done
+
+
+def test_a_node_that_was_never_given_files_may_distribute_its_own() -> None:
+    cluster = Cluster(versions={"beta": 5, "gamma": 5})
+    cluster.ask("alpha")
+    cluster.settle()
+    assert cluster.results[0].is_done
+    assert {node.version for node in cluster.nodes.values()} == {6}
+
+
+@given(data=st.data())
+def test_no_recording_of_a_distribution_installs_anything(data: st.DataObject) -> None:
+    """All that was said of one, in any order and number, to a node that has started anew."""
+    cluster, said = Cluster(), list[Message]()
+    cluster.ask("alpha")
+    while cluster.waiting:
+        said += [message for _, message in cluster.waiting if message not in said]
+        cluster.deliver()
+    cluster.wait(1_000)
+    assert "eb_commit" in {message.type for message in said}
+    beta = Distributor(NodeName("beta"), Random(2))  # noqa: S311 - repeatable on purpose
+    beta.use_keys(KEYS, None)
+    for message in data.draw(st.lists(st.sampled_from(said), max_size=12)):
+        effects = beta.on_message(message, cluster.now_ms)
+        for effect in effects:
+            assert not isinstance(effect, InstallFiles)
+            if isinstance(effect, CheckFiles):
+                beta.on_checked(effect.offer, (), "")
+
+
+def test_a_commit_of_an_older_version_or_of_one_from_nowhere_is_refused() -> None:
+    for version in ("5", "4", "0", "", f"{VERSION_JUMP_MAX + 6:x}"):
+        cluster = Cluster(versions={"beta": 5})
+        cluster.ask("alpha")
+        while not any(message.type == "eb_commit" for _, message in cluster.waiting):
+            cluster.deliver()
+        cluster.waiting = [
+            (t, m.without("eb_version").with_fields(*message_of(eb_version=version).fields))
+            for t, m in cluster.waiting
+            if t == "beta"
+        ]
+        cluster.settle()
+        assert not cluster.nodes["beta"].installed
 
 
 @given(
