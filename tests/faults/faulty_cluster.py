@@ -107,7 +107,7 @@ class FaultyCluster:
         )
         for node in self.nodes.values():
             node.crash()  # its small disk is to be there when it is switched on
-            disk = ("mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs")
+            disk = ("mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES},mode=755", "tmpfs")
             subprocess.run([*disk, node.folder / "lib"], check=True)
             node.write("webd.py", SERVER)
             node.write(CLOCK_FILE, "+0\n")
