@@ -48,6 +48,7 @@ from faults.schedule import (  # noqa: E402
     Schedule,
     drawn_schedule,
 )
+from lab.slowness import is_over, machine  # noqa: E402
 from lab.watch import Overlap, Span, now_ms, overlaps  # noqa: E402
 
 SETTLE_S: Final = 30
@@ -134,6 +135,7 @@ def verdict_on(seed: int, cluster: Cluster | None, length_ms: int, keep: Path) -
 def _run(seed: int, kind: Cluster, schedule: Schedule, length_ms: int, keep: Path) -> Verdict:
     with FaultyCluster(kind, has_clock=has_clock_jump(schedule)) as cluster:
         assert cluster.probe is not None
+        machine()  # measures from here on how slow it is
         began_ms = now_ms()
         _do(cluster, schedule, began_ms, length_ms)
         healed_ms = now_ms()
@@ -183,7 +185,8 @@ def _wait_settled(cluster: FaultyCluster) -> float | None:
     """Wait for CALM_S of peace; return the seconds until they began, None if they do not come."""
     began_s = time.monotonic()
     calm: tuple[str, float] | None = None  # who serves, since when
-    while (now_s := time.monotonic()) < began_s + STUCK_S + CALM_S:
+    while not is_over(began_s, STUCK_S + CALM_S):
+        now_s = time.monotonic()
         cluster.keep_up()
         serving = cluster.serving()
         if serving is None or not cluster.is_settled():
@@ -205,8 +208,8 @@ def _findings(cluster: FaultyCluster, began_ms: float, settled_s: float | None) 
     ]
     if settled_s is None:
         found.append(f"not settled: after {STUCK_S} s {_state_of(cluster)}")
-    elif settled_s > SETTLE_S:
-        found.append(f"late: settled after {settled_s:.1f} s, load {os.getloadavg()[0]:.1f}")
+    elif settled_s > SETTLE_S * (slow := machine().slowness(began_ms)):
+        found.append(f"late: settled after {settled_s:.1f} s, {slow:.1f} times slower than alone")
     for name, text in cluster.logs().items():
         found += [f"traceback in {name}: {line}" for line in text.splitlines() if _is_bug(line)][:3]
     return found
