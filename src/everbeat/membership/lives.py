@@ -14,6 +14,9 @@ recording of an earlier time can be one. Nothing but a status counts before that
 proved once; after that numbers (and the counters of our own dialect) tell new from old, for they
 grow as long as a generation lasts.
 
+With each life `eb_knows` says the newest stamp heard of it. A status whose word for us is of an old
+stamp of ours, or that has none, may have been held back for long: it is no sign of life now.
+
 Enters: statuses with their order. Leaves: verdicts, whom to name, doubts. Invariant: the newest
 generation of a node never goes back, but from one that only Heartbeat's unproved word had raised.
 """
@@ -26,6 +29,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
+from everbeat.membership.beat import STAMP_FIELD
 from everbeat.membership.envelope import hex_from_text
 from everbeat.membership.identity import GAP_MAX, KnownLife
 from everbeat.membership.nodes import NODES_MAX
@@ -35,6 +39,7 @@ from everbeat.model.names import NodeName, node_name_from_text
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from everbeat.model.cluster import Timing
     from everbeat.model.message import Message
 
 LIFE_FIELD: Final = "eb_life"
@@ -65,6 +70,7 @@ JUMP_MAX: Final = 1 << 17
 REMEMBERED_MAX: Final = 2 * NODES_MAX
 """Beyond it strangers, who were never believed, are forgotten first."""
 
+_WORD_PARTS: Final = 3  # after the name
 _LIFE: Final = re.compile(r"[0-9a-f]{32}", re.ASCII)
 
 
@@ -84,13 +90,15 @@ class Named:
     node: NodeName
     generation: int
     life: str
+    stamp_ms: int = 0  # of the newest status heard of it
 
 
 @dataclass(frozen=True, slots=True)
 class Greeting:
-    """What a status says of lives."""
+    """What a status says of lives, and when on its sender's clock."""
 
     life: str
+    stamp_ms: int = 0
     named: tuple[Named, ...] = ()
 
     def word_for(self, node: NodeName, life: str) -> Named | None:
@@ -102,12 +110,14 @@ class Greeting:
 class Judged:
     """A status's verdict.
 
-    `is_answer`: it names our life. `is_news`: what a successor must know has changed. `missing`:
-    numbers of a life that was never believed before, said before it was: to be asked for again.
+    `is_answer`: it names our life. `is_fresh`: by something that we said not long ago, or it is
+    Heartbeat's. `is_news`: what a successor must know has changed. `missing`: numbers that a life
+    never believed before has said before it was: to be asked for again.
     """
 
     verdict: Verdict
     is_answer: bool = False
+    is_fresh: bool = False
     is_news: bool = False
     missing: tuple[int, ...] = ()
 
@@ -118,7 +128,15 @@ class _Life:
     text: str
     since_ms: int
     heard_ms: int
+    stamp_ms: int  # of its newest status, on its clock
     numbers: set[int]  # of its statuses, as long as it is not believed
+    is_stale: bool = False  # its newest status was no sign of life
+
+    def hear(self, order: tuple[int, int], stamp_ms: int, now_ms: int) -> None:
+        """Note another of its statuses."""
+        self.heard_ms = now_ms
+        if order > self.order:
+            self.order, self.stamp_ms = order, stamp_ms
 
 
 @dataclass(slots=True)
@@ -150,11 +168,17 @@ class _Answers:
 
 
 class Lives:
-    """One instance per link process. `life`: 32 hexadecimal digits drawn at its start."""
+    """One instance per link process. `life`: 32 hexadecimal digits drawn at its start.
 
-    def __init__(self, own: NodeName, life: str, known: Iterable[KnownLife] = ()) -> None:
+    `fresh_ms`: how old a stamp of ours may be in a sign of life.
+    """
+
+    def __init__(
+        self, own: NodeName, life: str, fresh_ms: int, known: Iterable[KnownLife] = ()
+    ) -> None:
         self._own = own
         self.life = life
+        self._fresh_ms = fresh_ms
         self._nodes = {k.node: _Node(newest=k.generation, proved=k.proved) for k in known}
         self._answers = _Answers()
 
@@ -164,12 +188,12 @@ class Lives:
         """Return what our next status says; newcomers are answered by it."""
         self._answers.on_said(now_ms)
         words = [
-            f"{name}:{node.newest or 0:x}:{life.text}"
+            f"{name}:{node.newest or 0:x}:{life.text}:{life.stamp_ms:x}"
             for name, node in self._nodes.items()
             for life in (node.believed, node.newcomer)
             if life is not None and (life is node.believed or not _is_gone(life, now_ms))
         ]
-        fields = {LIFE_FIELD: self.life}
+        fields = {LIFE_FIELD: self.life, STAMP_FIELD: f"{now_ms:x}"}
         return fields | {KNOWS_FIELD: " ".join(words)} if words else fields
 
     def answer_due_ms(self) -> int | None:
@@ -208,19 +232,28 @@ class Lives:
         word = greeting.word_for(self._own, self.life)
         floor = known.newest if word is None else known.proved
         if floor is not None and generation < floor:
-            self._meet(known, order, greeting.life, now_ms)
+            self._meet(known, order, greeting, now_ms)
             kind = Doubt.RECORDED if word is None else Doubt.OLDER
             self._doubt(known, kind, generation, now_ms)
             return Judged(Verdict.OLDER, is_answer=word is not None)
         is_proved = known.present == generation <= known.proved
         if word is None and not is_proved:
-            self._meet(known, order, greeting.life, now_ms)
+            self._meet(known, order, greeting, now_ms)
             return Judged(Verdict.UNPROVED)
         before = known.newest, known.proved
         missing = () if is_proved else _missing(known, order)
-        self._believe(known, order, greeting.life, now_ms)
-        is_news = (known.newest, known.proved) != before
-        return Judged(Verdict.PRESENT, word is not None, is_news, missing)
+        life = self._believe(known, order, greeting, now_ms)
+        is_fresh = word is not None and 0 <= now_ms - word.stamp_ms <= self._fresh_ms
+        if not is_fresh and not life.is_stale:
+            self._answers.is_due = True  # so that it can answer what we say now
+        life.is_stale = not is_fresh
+        return Judged(
+            Verdict.PRESENT,
+            is_answer=word is not None,
+            is_fresh=is_fresh,
+            is_news=(known.newest, known.proved) != before,
+            missing=missing,
+        )
 
     def is_present(self, node: NodeName, generation: int) -> bool:
         """Say whether anything but a status may be taken of this generation of a node."""
@@ -288,44 +321,57 @@ class Lives:
         is_news = known.newest != generation
         known.newest = known.present = generation
         known.believed = known.newcomer = None
-        return Judged(Verdict.PRESENT, is_news=is_news)
+        return Judged(Verdict.PRESENT, is_fresh=True, is_news=is_news)
 
-    def _meet(self, known: _Node, order: tuple[int, int], life: str, now_ms: int) -> None:
+    def _meet(self, known: _Node, order: tuple[int, int], greeting: Greeting, now_ms: int) -> None:
         """Remember a life that is not believed, so that our next status names it.
 
         The one of the highest order wins as long as it is heard: recordings are of older ones.
         """
         met = known.newcomer
-        if met is None or met.text != life:
+        if met is None or met.text != greeting.life:
             if met is not None and order < met.order and not _is_gone(met, now_ms):
                 return
-            met = known.newcomer = _Life(order, life, now_ms, now_ms, set())
+            met = known.newcomer = _life(order, greeting, now_ms)
             self._answers.is_due = True
-        met.order, met.heard_ms = max(met.order, order), now_ms
+        met.hear(order, greeting.stamp_ms, now_ms)
         if len(met.numbers) <= GAP_MAX:
             met.numbers.add(order[1])
         if now_ms - met.since_ms >= PATIENCE_MS:
             self._doubt(known, Doubt.DEAF, order[0], now_ms)
 
-    def _believe(self, known: _Node, order: tuple[int, int], life: str, now_ms: int) -> None:
+    def _believe(
+        self, known: _Node, order: tuple[int, int], greeting: Greeting, now_ms: int
+    ) -> _Life:
+        """Believe a generation; return its newest life."""
         is_new_life = known.present != order[0]
         known.newest = known.present = order[0]
         known.proved = max(known.proved, order[0])
         former, met = known.believed, known.newcomer
-        if former is not None and (order <= former.order or former.text == life):
-            former.order = max(former.order, order)
-            return
-        known.believed = _Life(order, life, now_ms, now_ms, set())
+        if former is not None and (order <= former.order or former.text == greeting.life):
+            former.hear(order, greeting.stamp_ms, now_ms)
+            return former
+        known.believed = _life(order, greeting, now_ms)
         known.newcomer = None
         if is_new_life:
             known.doubt = None
-        if met is None or met.text != life:
+        if met is None or met.text != greeting.life:
             self._answers.is_due = True  # it does not know yet that we hear it
+        return known.believed
 
     @staticmethod
     def _doubt(known: _Node, kind: Doubt, heard: int, now_ms: int) -> None:
         known.doubt = LifeDoubt(kind=kind, heard=heard, known=known.newest or 0)
         known.doubted_ms = now_ms
+
+
+def fresh_ms_of(timing: Timing) -> int:
+    """Return how old a stamp of ours may be in a sign of life.
+
+    It is as old as two heartbeats, ours and the answer, if none is lost. So much longer than its
+    deadtime a dead node can be made to look alive, by heartbeats that were held back.
+    """
+    return max(timing.deadtime_ms // 2, 3 * timing.keepalive_ms)
 
 
 def greeting_from_message(message: Message) -> Greeting | None:
@@ -334,17 +380,23 @@ def greeting_from_message(message: Message) -> Greeting | None:
     if not _LIFE.fullmatch(life):
         return None
     words = (message.text(KNOWS_FIELD) or "").split(" ", REMEMBERED_MAX)[:REMEMBERED_MAX]
-    return Greeting(life, tuple(named for word in words if (named := _named(word)) is not None))
+    named = tuple(named for word in words if (named := _named(word)) is not None)
+    return Greeting(life, hex_from_text(message.text(STAMP_FIELD)) or 0, named)
 
 
 def _named(word: str) -> Named | None:
-    """Split `name:generation:life`; the name may itself hold colons."""
-    rest, _, life = word.rpartition(":")
-    name, _, number = rest.rpartition(":")
-    generation = hex_from_text(number)
-    if not name or generation is None or not _LIFE.fullmatch(life):
+    """Split `name:generation:life:stamp`; the name may itself hold colons."""
+    name, *rest = word.rsplit(":", 3)
+    if not name or len(rest) != _WORD_PARTS:
         return None
-    return Named(node_name_from_text(name), generation, life)
+    generation, stamp_ms = hex_from_text(rest[0]), hex_from_text(rest[2])
+    if generation is None or stamp_ms is None or not _LIFE.fullmatch(rest[1]):
+        return None
+    return Named(node_name_from_text(name), generation, rest[1], stamp_ms)
+
+
+def _life(order: tuple[int, int], greeting: Greeting, now_ms: int) -> _Life:
+    return _Life(order, greeting.life, now_ms, now_ms, greeting.stamp_ms, set())
 
 
 def _is_absurd(known: _Node, generation: int, reference: int) -> bool:

@@ -47,6 +47,7 @@ class Entered:
     reason: str = ""
     sender: NodeRecord | None = None
     envelope: Envelope | None = None
+    is_fresh: bool = False  # of a status: it is a sign of life now
     is_news: bool = False  # what a successor must know of lives has changed
 
 
@@ -87,5 +88,6 @@ class LinkDoor:
             admitted.facts,
             sender=admitted.sender,
             envelope=envelope,
+            is_fresh=admitted.is_fresh,
             is_news=admitted.is_news,
         )

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from everbeat.membership.admission import OwnLife
+from everbeat.membership.admission import STATUS_TYPE, OwnLife
 from everbeat.membership.envelope import (
     UNNUMBERED_PREFIX,
     decimal_from_text,
@@ -25,7 +25,7 @@ from everbeat.membership.envelope import (
 from everbeat.membership.heartbeat import HeartbeatSchedule
 from everbeat.membership.identity import Identity
 from everbeat.membership.join import NodeListQuest
-from everbeat.membership.lives import LIFE_BITS, Lives, greeting_from_message
+from everbeat.membership.lives import LIFE_BITS, Lives, fresh_ms_of, greeting_from_message
 from everbeat.membership.outbound import Refusal
 from everbeat.membership.rejections import Rejections
 from everbeat.membership.roster import Roster
@@ -115,9 +115,8 @@ class LinkNode:
         self._config = config
         self._identity = identity
         self._sender = LinkSender(config, keys, identity, cipher)
-        self._lives = Lives(
-            config.node, f"{random.randrange(1 << LIFE_BITS):0{LIFE_BITS // 4}x}", identity.known
-        )
+        life = f"{random.randrange(1 << LIFE_BITS):0{LIFE_BITS // 4}x}"
+        self._lives = Lives(config.node, life, fresh_ms_of(config.timing), identity.known)
         self._quorum = LinkQuorum(config, identity, random, self._lives)
         self._roster = Roster(
             config,
@@ -354,8 +353,7 @@ class LinkNode:
                 dt=f"{announced_ms:x}",
                 protocol=PROTOCOL,
                 **{DIALECT_FIELD: str(VERSION)},
-                **self._lives.fields(now_ms),
-                **self._quorum.status_fields(now_ms),
+                **(self._lives.fields(now_ms) | self._quorum.status_fields(now_ms)),
             )
         )
 
@@ -453,7 +451,10 @@ class LinkNode:
         if not arrival.is_taken:
             return ""
         self._acknowledge(record)
-        reason = self._take_numbered(record, envelope, envelope.sequence, message, now_ms)
+        if envelope.type == STATUS_TYPE:
+            reason = self._take_status(record, envelope, message, now_ms, is_fresh=entered.is_fresh)
+        else:
+            reason = self._take_numbered(record, envelope, envelope.sequence, message, now_ms)
         self._deliver_waiting(record.name, now_ms)
         return reason
 
@@ -523,8 +524,6 @@ class LinkNode:
     def _take_numbered(
         self, record: NodeRecord, envelope: Envelope, number: int, message: Message, now_ms: int
     ) -> str:
-        if envelope.type == "status":
-            return self._take_status(record, envelope, number, message, now_ms)
         if not self._is_for_us(envelope):
             return ""
         match envelope.type:
@@ -542,12 +541,18 @@ class LinkNode:
         return ""
 
     def _take_status(
-        self, record: NodeRecord, envelope: Envelope, number: int, message: Message, now_ms: int
+        self,
+        record: NodeRecord,
+        envelope: Envelope,
+        message: Message,
+        now_ms: int,
+        *,
+        is_fresh: bool,
     ) -> str:
         status = _STATUSES.get(message.text("st") or "")
         if status is None:
             return "malformed"
-        heard = (envelope.generation, number)
+        heard = (envelope.generation, envelope.sequence or 0)
         if heard <= record.last_status:
             return ""  # sent again or overtaken: no sign of life now
         liveness = self._roster.liveness
@@ -562,6 +567,8 @@ class LinkNode:
         greeting = greeting_from_message(message)
         if greeting is not None:
             self._lives.on_word_of_us(record.name, greeting, self._sender.generation, now_ms)
+        if not is_fresh:
+            return ""  # it may have been held back for long
         is_sign_of_life, facts = self._quorum.on_status(
             record, message, envelope.generation, self._sender.generation, self._roster, now_ms
         )

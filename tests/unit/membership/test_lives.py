@@ -30,6 +30,7 @@ from everbeat.model.names import NodeName
 ALPHA, BETA = NodeName("alpha"), NodeName("beta")
 OURS, FORMER = "a" * 32, "f" * 32
 THEIRS, NEXT = "b" * 32, "c" * 32
+FRESH_MS = 5_000
 TIME_S = 1_800_000_000
 PRESENT, UNPROVED, OLDER, ABSURD = (
     *(Verdict.PRESENT, Verdict.UNPROVED),
@@ -38,12 +39,12 @@ PRESENT, UNPROVED, OLDER, ABSURD = (
 
 
 def lives(*known: KnownLife) -> Lives:
-    return Lives(ALPHA, OURS, known)
+    return Lives(ALPHA, OURS, FRESH_MS, known)
 
 
-def greeting(life: str = THEIRS, names: str | None = OURS, generation: int = 100) -> Greeting:
-    """Return what beta says; `names`: our life as it knows it."""
-    return Greeting(life, (Named(ALPHA, generation, names),) if names else ())
+def greeting(life: str = THEIRS, names: str | None = OURS, stamp_ms: int = 0) -> Greeting:
+    """Return what beta says at 9; `names`: our life as it knows it, heard at `stamp_ms`."""
+    return Greeting(life, 9, (Named(ALPHA, 100, names, stamp_ms),) if names else ())
 
 
 def judge(
@@ -77,7 +78,7 @@ def test_who_has_not_named_this_life_is_named_and_not_believed() -> None:
         assert judge(one, 7, 1, greeting(names=names)).verdict is UNPROVED
     assert not one.is_present(BETA, 7)
     assert one.answer_due_ms() == 0
-    assert one.fields(0) == {"eb_life": OURS, "eb_knows": f"beta:0:{THEIRS}"}
+    assert one.fields(0) == {"eb_life": OURS, "eb_stamp": "0", "eb_knows": f"beta:0:{THEIRS}:9"}
     assert one.answer_due_ms() is None
 
 
@@ -88,7 +89,7 @@ def test_who_names_it_is_believed_and_answered_once() -> None:
     assert one.is_present(BETA, 7)
     assert not one.is_present(BETA, 6)
     assert one.answer_due_ms() is not None
-    assert one.fields(0)["eb_knows"] == f"beta:7:{THEIRS}"
+    assert one.fields(0)["eb_knows"] == f"beta:7:{THEIRS}:9"
     judged = judge(one, 7, 5, greeting())
     assert (judged.verdict, judged.is_news) == (PRESENT, False)
     assert one.answer_due_ms() is None
@@ -100,9 +101,9 @@ def test_the_next_link_process_of_a_generation_is_believed_and_answered() -> Non
     one.fields(0)
     assert judge(one, 7, 300, greeting(NEXT, FORMER)).verdict is PRESENT
     assert one.answer_due_ms() is not None
-    assert one.fields(0)["eb_knows"] == f"beta:7:{NEXT}"
+    assert one.fields(0)["eb_knows"] == f"beta:7:{NEXT}:9"
     judge(one, 7, 299, greeting(THEIRS))  # late: the newest stays named
-    assert one.fields(0)["eb_knows"] == f"beta:7:{NEXT}"
+    assert one.fields(0)["eb_knows"] == f"beta:7:{NEXT}:9"
 
 
 def test_another_generation_must_name_us_again() -> None:
@@ -110,7 +111,7 @@ def test_another_generation_must_name_us_again() -> None:
     judge(one, 7, 4, greeting())
     assert judge(one, 8, 1, greeting(NEXT, None)).verdict is UNPROVED
     assert one.is_present(BETA, 7)
-    assert one.fields(0)["eb_knows"] == f"beta:7:{THEIRS} beta:7:{NEXT}"
+    assert one.fields(0)["eb_knows"] == f"beta:7:{THEIRS}:9 beta:7:{NEXT}:9"
     assert judge(one, 8, 2, greeting(NEXT)).verdict is PRESENT
     assert not one.is_present(BETA, 7)
 
@@ -134,8 +135,8 @@ def test_an_older_generation_is_never_believed_and_both_sides_are_told() -> None
     assert doubts(one) == [LifeDoubt(kind=Doubt.OLDER, heard=6, known=10)]
     assert one.newest(BETA) == 10
     said = one.fields(0)["eb_knows"]
-    assert said == f"beta:a:{THEIRS}"  # so that beta knows why
-    beta = Lives(BETA, THEIRS)
+    assert said == f"beta:a:{THEIRS}:9"  # so that beta knows why
+    beta = Lives(BETA, THEIRS, FRESH_MS)
     told = greeting_from_message(message_of(eb_life=OURS, eb_knows=said))
     assert told is not None
     beta.on_word_of_us(ALPHA, told, 6, 0)
@@ -163,6 +164,27 @@ def test_a_generation_from_nowhere_is_not_believed(said: Greeting | None) -> Non
 def test_of_an_unknown_node_more_is_believed_but_not_anything() -> None:
     assert judge(lives(), TIME_S + FIRST_JUMP_MAX, 1, greeting()).verdict is PRESENT
     assert judge(lives(), TIME_S + FIRST_JUMP_MAX + 1, 1, greeting()).verdict is ABSURD
+
+
+def test_an_answer_to_what_we_said_long_ago_is_no_sign_of_life_and_is_answered() -> None:
+    one, late_ms = lives(), 60_000
+    assert judge(one, 7, 1, greeting(stamp_ms=late_ms), late_ms + FRESH_MS).is_fresh
+    one.fields(late_ms)
+    stale = judge(one, 7, 2, greeting(stamp_ms=late_ms), late_ms + FRESH_MS + 1)
+    assert (stale.verdict, stale.is_answer, stale.is_fresh) == (PRESENT, True, False)
+    assert one.answer_due_ms() is not None
+    one.fields(late_ms)
+    assert not judge(one, 7, 3, greeting(stamp_ms=late_ms), late_ms + 2 * FRESH_MS).is_fresh
+    assert one.answer_due_ms() is None, "told once"
+    now_ms = late_ms + 3 * FRESH_MS
+    assert judge(one, 7, 4, greeting(stamp_ms=now_ms), now_ms).is_fresh
+    assert not judge(one, 7, 5, greeting(stamp_ms=now_ms + 1), now_ms).is_fresh
+
+
+def test_a_life_that_has_not_named_ours_yet_gives_no_sign_of_life() -> None:
+    one = lives()
+    judge(one, 7, 1, greeting())
+    assert not judge(one, 7, 300, greeting(NEXT, None)).is_fresh
 
 
 # -- Heartbeat ---------------------------------------------------------------------------------
@@ -214,9 +236,9 @@ def test_a_recording_of_an_older_life_does_not_hide_the_one_that_starts() -> Non
     one = lives(KnownLife(BETA, 7, 7))
     judge(one, 8, 1, greeting(NEXT, None))
     judge(one, 7, 500, greeting(THEIRS, None))
-    assert one.fields(0)["eb_knows"] == f"beta:7:{NEXT}"
+    assert one.fields(0)["eb_knows"] == f"beta:7:{NEXT}:9"
     judge(one, 7, 500, greeting(THEIRS, None), NEWCOMER_MS)
-    assert one.fields(NEWCOMER_MS)["eb_knows"] == f"beta:7:{THEIRS}"
+    assert one.fields(NEWCOMER_MS)["eb_knows"] == f"beta:7:{THEIRS}:9"
 
 
 def test_who_never_answers_is_told_of_after_a_while() -> None:
@@ -249,9 +271,10 @@ def test_no_text_breaks_the_reading(life: str, knows: str) -> None:
 
 
 def test_words_that_are_broken_are_passed_over() -> None:
-    words = f"alpha:64:{OURS} x :1:{OURS} beta:g:{OURS} beta:1:{OURS[1:]} a:b:2:{NEXT}"
-    said = greeting_from_message(message_of(eb_life=THEIRS, eb_knows=words))
-    assert said == Greeting(THEIRS, (Named(ALPHA, 100, OURS), Named(NodeName("a:b"), 2, NEXT)))
+    words = f"alpha:64:{OURS}:a x :1:{OURS}:1 beta:g:{OURS}:1 beta:1:{OURS[1:]}:1 a:b:2:{NEXT}:0"
+    said = greeting_from_message(message_of(eb_life=THEIRS, eb_knows=words, eb_stamp="1f"))
+    named = (Named(ALPHA, 100, OURS, 10), Named(NodeName("a:b"), 2, NEXT))
+    assert said == Greeting(THEIRS, 31, named)
 
 
 # -- what holds whatever is heard --------------------------------------------------------------

@@ -183,7 +183,10 @@ def test_messages_carry_the_fields_of_3_0_6_in_its_order() -> None:
     bench.hear_status("up")
     bench.hear(t="reqnodes", dest="alpha")
     by_type = {message.type: names(message) for message in said(bench.effects)}
-    assert by_type["status"] == "t st dt protocol eb_dialect eb_life src srcuuid seq hg ts ld ttl"
+    assert (
+        by_type["status"]
+        == "t st dt protocol eb_dialect eb_life eb_stamp src srcuuid seq hg ts ld ttl"
+    )
     assert by_type["reqnodes"] == "t dest destuuid src srcuuid seq hg ts ld ttl"
     assert (
         by_type["repnodes"] == "dest t nodelist delnodelist destuuid src srcuuid seq hg ts ld ttl"

@@ -90,7 +90,7 @@ def test_a_new_link_process_whose_forerunner_had_no_right_begins_with_empty_hand
 
 def test_a_farewell_waits_for_its_promise() -> None:
     node, _ = started(Identity(uuid=UUID, generation=7))
-    greeting = {"eb_life": "b" * 32, "eb_knows": f"alpha:7:{life_of(node)}"}
+    greeting = {"eb_life": "b" * 32, "eb_knows": f"alpha:7:{life_of(node)}:1"}
     stamp = Stamp(own=BETA, uuid=b"b" * 16, generation=3, wall_s=1, load="0", ttl=3)
     status = message_of(t="status", st="active", dt="7d0", protocol="1", **greeting)
     data = seal(stamped(status, stamp, sequence=1), KEYS)
