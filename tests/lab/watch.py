@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Final, Self
 from lab.node import WEB_ANSWERING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from everbeat.adapters.namespaces import Space
 
@@ -202,7 +202,7 @@ class ServerWatch:
 
     def _ask_all(self, node: str, space: Space) -> None:
         try:
-            _enter_network(space)
+            enter_network(space)
         except OSError:
             return  # it is off again
         while space.is_alive and not self._is_over.wait(ASK_S):
@@ -218,7 +218,7 @@ def now_ms() -> float:
     return time.monotonic_ns() / 1e6
 
 
-def _enter_network(space: Space) -> None:
+def enter_network(space: Space) -> None:
     """Take this thread, for the rest of its life, into a space's network."""
     libc = ctypes.CDLL(None, use_errno=True)
     namespace = os.open(f"/proc/{space.pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
@@ -231,16 +231,25 @@ def _enter_network(space: Space) -> None:
 
 def _address_events(space: Space) -> socket.socket:
     """Return a socket that hears of addresses in a space's network."""
-    made: list[socket.socket] = []
 
-    def make() -> None:
-        _enter_network(space)
+    def make() -> socket.socket:
         events = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
         events.bind((0, _RTMGRP_IPV4_IFADDR))
         events.settimeout(0)
-        made.append(events)
+        return events
 
-    thread = threading.Thread(target=make)
+    return socket_in(space, make)
+
+
+def socket_in(space: Space, make: Callable[[], socket.socket]) -> socket.socket:
+    """Return a socket that is made in a space's network, and stays there whoever uses it."""
+    made: list[socket.socket] = []
+
+    def enter_and_make() -> None:
+        enter_network(space)
+        made.append(make())
+
+    thread = threading.Thread(target=enter_and_make)
     thread.start()
     thread.join()
     return made[0]

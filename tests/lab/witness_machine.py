@@ -22,11 +22,11 @@ AUTHKEYS: Final = "auth 1\n1 sha1 laboratory\n"
 class WitnessMachine:
     """The machine and its process; `folder` is its disk."""
 
-    def __init__(self, lab: Lab, folder: Path) -> None:
+    def __init__(self, lab: Lab, folder: Path, authkeys: str = AUTHKEYS) -> None:
         self.folder = folder
         keys = folder / "etc" / "authkeys"
         keys.parent.mkdir()
-        keys.write_text(AUTHKEYS)
+        keys.write_text(authkeys)
         keys.chmod(0o600)
         self.space = Space(SpaceConfig(host="witness"))
         self.plug = lab.switch.plug(
