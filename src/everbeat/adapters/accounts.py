@@ -5,24 +5,50 @@
                        └──► name service, in a thread nobody waits for ──► found: told later
 
 A name service may wait for a network that has just died. So it is asked only for what the files do
-not have, away from every loop, and in a thread that does not keep the process from ending.
+not have, away from core's loop, and in a thread that does not keep the process from ending.
+
+As whom a program is started (login_of) the executor must know at once: a user of this machine's
+files is looked up there alone, its groups as well. Only for another user the name service is asked,
+and waited for.
 """
 
 from __future__ import annotations
 
 import grp
+import os
 import pwd
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from everbeat.clients.authorization import Accounts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
 _PASSWD: Final = Path("/etc/passwd")
 _GROUP: Final = Path("/etc/group")
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """As whom a program is started. `groups`: the main one and the supplementary ones, sorted."""
+
+    uid: int
+    gid: int
+    groups: tuple[int, ...]
+
+
+def login_of(name: str, passwd: Path = _PASSWD, group: Path = _GROUP) -> Login:
+    """Return numbers and groups of a user. Raise KeyError if there is none."""
+    for words in _entries(passwd):
+        if words[0] == name and len(words) > 3 and words[2].isdecimal() and words[3].isdecimal():
+            gid = int(words[3])
+            return Login(int(words[2]), gid, tuple(sorted({gid, *_groups_of(name, group)})))
+    found = pwd.getpwnam(name)
+    groups = os.getgrouplist(name, found.pw_gid)
+    return Login(found.pw_uid, found.pw_gid, tuple(sorted({found.pw_gid, *groups})))
 
 
 def local_accounts(
@@ -70,12 +96,23 @@ def _ask(
 def _numbers_in(path: Path, names: Iterable[str]) -> dict[str, int]:
     """Return name and number, the first and third word of a line in passwd(5) and group(5)."""
     wanted, found = set(names), {"root": 0}
+    for words in _entries(path):
+        if words[0] in wanted and words[0] not in found and len(words) > 2:
+            found.update({words[0]: int(words[2])} if words[2].isdecimal() else {})
+    return found
+
+
+def _groups_of(name: str, group: Path) -> Iterator[int]:
+    """Yield the groups among whose members a user stands, the fourth word of a line."""
+    for words in _entries(group):
+        if len(words) > 3 and words[2].isdecimal() and name in words[3].split(","):
+            yield int(words[2])
+
+
+def _entries(path: Path) -> Iterator[list[str]]:
+    """Yield the words of each line; none if the file cannot be read."""
     try:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
-        return found
-    for line in lines:
-        name, _, number = (*line.split(":", 3), "", "", "")[:3]
-        if name in wanted and name not in found and number.isdecimal():
-            found[name] = int(number)
-    return found
+        return
+    yield from (line.split(":") for line in lines)

@@ -11,13 +11,13 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import pwd
 import shutil
 import signal
 import subprocess
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from everbeat.adapters.accounts import login_of
 from everbeat.adapters.output_drain import OutputDrains
 from everbeat.adapters.realtime import prefer_session
 from everbeat.executor.effects import Ending
@@ -236,8 +236,8 @@ def _writing_ends(captures: list[_Capture]) -> Iterator[list[int]]:
 
 
 def _spawn(command: list[str], order: Launch, captures: list[_Capture]) -> subprocess.Popen[bytes]:
-    ids = pwd.getpwnam(order.user) if order.user else None
-    is_other = ids is not None and ids.pw_uid != os.geteuid()
+    login = login_of(order.user) if order.user else None
+    other = login if login is not None and login.uid != os.geteuid() else None
     with _input(order.input) as stdin, _writing_ends(captures) as writing:
         return subprocess.Popen(
             command,
@@ -248,9 +248,9 @@ def _spawn(command: list[str], order: Launch, captures: list[_Capture]) -> subpr
             cwd="/",
             umask=0o022,
             start_new_session=True,
-            user=ids.pw_uid if ids and is_other else None,
-            group=ids.pw_gid if ids and is_other else None,
-            extra_groups=os.getgrouplist(ids.pw_name, ids.pw_gid) if ids and is_other else None,
+            user=other.uid if other else None,
+            group=other.gid if other else None,
+            extra_groups=other.groups if other else None,
         )
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 import threading
 from typing import TYPE_CHECKING
 
-from everbeat.adapters.accounts import ask_accounts, local_accounts
+import pytest
+
+from everbeat.adapters.accounts import Login, ask_accounts, local_accounts, login_of
 from everbeat.clients.authorization import Accounts
 
 if TYPE_CHECKING:
@@ -48,3 +52,22 @@ def test_the_name_service_is_asked_for_what_is_missing_and_only_then() -> None:
     ask_accounts(["daemon", "nosuch.user"], ["nosuch.group"], Accounts(), take)
     assert arrived.wait(30)
     assert told == [Accounts({"root": 0, "daemon": 1}, {"root": 0})]
+
+
+def test_a_user_of_the_files_has_the_groups_of_the_files(tmp_path: Path) -> None:
+    passwd, group = tmp_path / "passwd", tmp_path / "group"
+    passwd.write_text(PASSWD)
+    group.write_text(
+        "root:x:0:\nhaclient:x:120:ann,hacluster\nadm:x:4:hacluster\nbad:x:y:hacluster\n"
+    )
+    assert login_of("hacluster", passwd, group) == Login(113, 120, (4, 120))
+
+
+def test_a_user_of_no_file_is_asked_of_the_name_service(tmp_path: Path) -> None:
+    found = login_of("daemon", tmp_path / "none", tmp_path / "none")
+    known = pwd.getpwnam("daemon")
+    assert (found.uid, found.gid) == (known.pw_uid, known.pw_gid)
+    assert set(os.getgrouplist("daemon", known.pw_gid)) == set(found.groups)
+    assert found == login_of("daemon")
+    with pytest.raises(KeyError):
+        login_of("nosuch.user", tmp_path / "none", tmp_path / "none")
