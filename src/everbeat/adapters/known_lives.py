@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from everbeat.adapters.disk_identity import replace_file
+from everbeat.adapters.own_files import read_own
 from everbeat.membership.identity import KnownLife
 from everbeat.model.names import node_name_from_text
 
@@ -25,8 +26,7 @@ _BYTES_MAX: Final = 64 * 1024
 def read_lives(state: Path) -> tuple[KnownLife, ...]:
     """Return what is kept; nothing if it cannot be understood."""
     try:
-        with (state / LIVES_FILE).open("rb") as file:
-            lines = file.read(_BYTES_MAX).decode().splitlines()
+        lines = read_own(state / LIVES_FILE)[:_BYTES_MAX].decode().splitlines()
         return tuple(_life(line) for line in lines)
     except (OSError, ValueError):
         return ()
