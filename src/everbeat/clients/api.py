@@ -59,6 +59,11 @@ NODE_TYPES: Final = frozenset({
     "status", "starting", "resource", "shutdone", "reqnodes", "repnodes", "stonith", "ifstat",
     "hbapi-clstat", "hbapi-resp", "query-cstatus", "respond-cstatus",
 })  # fmt: skip
+# What moves groups and changes the node list. By default any member of haclient may be client ping.
+MOVING_TYPES: Final = frozenset({
+    "ask_resources", "hb_takeover", "ip-request", "ip-request-resp", "addnode", "delnode",
+})  # fmt: skip
+LOOKING_CLIENT: Final = "ping"
 _NODE_FIELDS: Final = (
     "src", "srcuuid", "destuuid", "seq", "hg", "ts", "ld", "ttl", "auth", "protocol",
     "from_id", "to_id", "client_gen",
@@ -288,7 +293,7 @@ class ClientApi:
         if session.is_casual:
             self._refused_messages += 1
             return self._drop(client, "casual-client-may-not-send")
-        if not _may_send(message, view):
+        if not _may_send(session, message, view):
             self._refused_messages += 1
             return []
         if message.type == "ask_resources":
@@ -388,9 +393,12 @@ def _client_status(status: str, name: str, info: str, generation: int, src: str 
     )
 
 
-def _may_send(message: Message, view: MembershipView) -> bool:
+def _may_send(session: Session, message: Message, view: MembershipView) -> bool:
     """Whether a client's message has a type, speaks for no node, and goes to a known node."""
     kind = message.type
+    is_looking = session.name == LOOKING_CLIENT and session.credentials.uid != 0
+    if is_looking and kind in MOVING_TYPES:
+        return False
     if not kind or kind in NODE_TYPES or kind.startswith(("NS_", "eb_")):
         return False
     receiver = message.text("dest")

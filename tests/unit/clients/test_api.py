@@ -13,6 +13,7 @@ import pytest
 from api_daemon import ALPHA, BETA, config_of, manager_of, view_of
 from everbeat.clients.api import (
     HELD_MAX,
+    MOVING_TYPES,
     ROOT_PLACES,
     SESSIONS_MAX,
     SESSIONS_PER_USER_MAX,
@@ -505,3 +506,16 @@ def test_a_connection_that_never_signs_on_ends() -> None:
     assert api.on_tick(due - 1) == []
     assert api.on_tick(due) == [Disconnect(1, "no-signon")]
     assert api.next_wakeup_ms() is None
+
+
+@pytest.mark.parametrize("kind", sorted(MOVING_TYPES))
+def test_a_member_of_haclient_looks_and_moves_nothing(kind: str) -> None:
+    speaker = Speaker()
+    user = Credentials(pid=7, uid=1000, gid=1000, groups=(1000, HACLIENT))
+    assert replies(speaker.sign_on(1, "ping", user))[0].text("result") == "OK"
+    moving = message_of(t=kind, info="me", rsc_hold="all", nodelist="evil1 ")
+    assert speaker.say(1, moving) == []
+    assert speaker.api.statistics().refused_messages == 1
+    assert broadcasts(speaker.say(1, message_of(t="pingpong")))
+    speaker.sign_on(2, "mon")  # a line of ha.cf admits it under a name of its own
+    assert speaker.say(2, moving)
