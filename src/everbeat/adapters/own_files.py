@@ -26,7 +26,6 @@ ASIDE: Final = ".foreign."
 _TRIES_MAX: Final = 5  # somebody may put the name back between two of our steps; then we give up
 _NAMES_MAX: Final = 1_000
 _SAFE: Final = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # a FIFO in its place holds up nobody
-_WRITABLE_BY_OTHERS: Final = 0o022
 _FOLDER_MODE: Final = 0o755
 
 
@@ -162,7 +161,10 @@ def is_ours(found: os.stat_result) -> bool:
 
 
 def _is_safe(found: os.stat_result) -> bool:
-    return found.st_uid == os.geteuid() and not found.st_mode & _WRITABLE_BY_OTHERS
+    """Whether it is our user's, and nobody may write it but that and our own group (umask 002)."""
+    is_wide = found.st_mode & stat.S_IWOTH
+    is_shared = found.st_mode & stat.S_IWGRP and found.st_gid != os.getegid()
+    return found.st_uid == os.geteuid() and not is_wide and not is_shared
 
 
 def _new_file(path: Path, flags: int, mode: int) -> int:

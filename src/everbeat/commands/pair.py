@@ -383,7 +383,7 @@ def _start(places: Places, out: TextIO) -> None:
         print("started: systemctl enable --now everbeat", file=out, flush=True)
         return
     log = places.state / "everbeat.out"
-    places.state.mkdir(parents=True, exist_ok=True)
+    places.state.mkdir(mode=0o755, parents=True, exist_ok=True)
     where = ["--etc", str(places.etc), "--state", str(places.state), "--run", str(places.run)]
     if str(places.run) != RUN_DEFAULT:
         where += ["--pidfile", str(places.run / "heartbeat.pid")]

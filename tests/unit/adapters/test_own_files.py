@@ -257,3 +257,13 @@ def test_setting_aside_ends_when_all_names_are_taken(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(FileExistsError):
         set_aside(tmp_path / "file")
+
+
+@is_root
+def test_our_own_group_may_write_and_no_other(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    replace_own(path, b"ours", 0o664)
+    assert read_own(path) == b"ours"
+    os.chown(path, -1, STRANGER)
+    with pytest.raises(PermissionError):
+        read_own(path)
