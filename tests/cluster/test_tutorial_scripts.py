@@ -140,6 +140,20 @@ def test_a_killed_service_is_started_again_at_once(alone: Node) -> None:
     assert events_of(alone, began_ms, "recovery")[-1]["total_ms"] < allowed.ms, allowed
 
 
+def test_a_paused_service_is_left_alone_also_by_processes_that_replace_others(alone: Node) -> None:
+    starts = script_log(alone, "starts")
+    assert f"{GROUP} paused for 60 s" in everbeat(alone, "pause", "svc", "--for", "1m")
+    alone.sh("/etc/ha.d/resource.d/svc stop")
+    for process in ("hb-core", "hb-executor"):
+        wait_replaced(alone, process, signal_process(alone, process))
+    wait_until(lambda: "paused for" in everbeat(alone, "status", is_checked=False), "it goes on")
+    time.sleep(6)
+    assert script_log(alone, "starts") == starts
+    assert status_of(alone)["manager"]["groups"][0]["state"] == "started"
+    everbeat(alone, "resume", "all")
+    wait_until(lambda: len(script_log(alone, "starts")) > len(starts), "it is recovered", 20)
+
+
 def test_a_service_that_stays_stopped_is_started_again_after_some_seconds(alone: Node) -> None:
     began_ms = now_ms()
     alone.sh("/etc/ha.d/resource.d/svc stop")

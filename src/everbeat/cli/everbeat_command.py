@@ -30,6 +30,8 @@ SUB_COMMANDS: Final = {
     "events": ("everbeat.cli.look:events_command", "Show what happened, phase by phase."),
     "standby": ("everbeat.cli.move:standby_command", "Hand groups of this node over."),
     "takeover": ("everbeat.cli.move:takeover_command", "Take groups from the other node."),
+    "pause": ("everbeat.cli.pause:pause_command", "Leave a group alone for a while."),
+    "resume": ("everbeat.cli.pause:resume_command", "End a pause."),
     "fence": ("everbeat.cli.fence:fence_command", "Fence a node, confirm it, look at devices."),
     "cleanup": ("everbeat.cli.cleanup:cleanup_command", "Forget failures of resources."),
     "check": (

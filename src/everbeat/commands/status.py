@@ -76,6 +76,10 @@ def problems(reply: StatusReply) -> list[str]:
             bad.append(f"{where} failed to start here: {view.why}")
         elif view.holder is None and view.state is GroupState.STOPPED and knows_others(reply):
             bad.append(f"{where} runs nowhere: {view.why}")
+    for view in manager.groups:
+        if view.paused_until_ms is not None:
+            left, key = duration(view.paused_until_ms - reply.now_ms), view.group.key
+            care.append(f"group {key} is paused for {left} more: everbeat resume {key}")
     bad += life_problems(membership) + quorum_problems(reply) + failure_problems(reply)
     for node in membership.nodes:
         if _has_left(node, reply):
@@ -195,6 +199,10 @@ def _group(view: GroupView, reply: StatusReply) -> list[Line]:
         for number, resource in enumerate(view.group.resources)
     ]
     notes = [line(f"    {text}", Tone.CARE) for text in view.unwatched]
+    if view.paused_until_ms is not None:
+        left = duration(view.paused_until_ms - reply.now_ms)
+        text = f"    paused for {left} more: not monitored, restarted or moved"
+        notes.insert(0, line(text, Tone.CARE))
     return [head, tuple(words), *notes] if is_here else [head]
 
 

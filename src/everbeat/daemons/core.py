@@ -39,6 +39,7 @@ from everbeat.adapters.files_version import keep_files_version, read_files_versi
 from everbeat.adapters.host_facts import RealHost
 from everbeat.adapters.lease import lease_from_environment
 from everbeat.adapters.log import LOGGER_NAME, Log, targets_of, wait_written
+from everbeat.adapters.pauses_file import PausesFile
 from everbeat.adapters.power import reboot_now
 from everbeat.adapters.realtime import become_prompt
 from everbeat.adapters.safe_nodes_file import SafeNodesFile
@@ -63,7 +64,9 @@ from everbeat.ipc.messages import (
     ReloadReply,
     RequestCleanup,
     RequestFence,
+    RequestPause,
     RequestReload,
+    RequestResume,
     RequestStandby,
     RequestTakeover,
     SendMessage,
@@ -141,19 +144,24 @@ class CoreDaemon:
         self._loop = asyncio.get_running_loop()
         self._event_file = EventFile(folders.state)
         self._safe_file = SafeNodesFile(folders.run)
+        self._pauses_file = PausesFile(folders.run)
+        is_unended = is_adopting or is_unfinished(folders.run)
+        paused = self._pauses_file.read()
         earlier = self._event_file.read()
         self._earlier = earlier[-1_000:]
         last_id = earlier[-1].id if earlier else 0
         self._node = CoreNode(
             parsed.config,
             parsed.groups,
-            is_adopting=is_adopting or is_unfinished(folders.run),
+            is_adopting=is_unended,
             first_event_id=last_id + 1,
             first_operation_id=self._clock.now_ms() * 1_000,
             random=SystemRandom(),
             files_version=read_files_version(folders.state),
             safe=self._safe_file.read() if is_adopting else (),
         )
+        if is_unended:
+            self._node.use_pauses(paused)
         begin_life(folders.run)
         self._folders = folders
         if parsed.keys is not None:
@@ -379,6 +387,10 @@ class CoreDaemon:
                 self._perform(effects)
                 text = reason or f"{resource or 'all failures'}: forgotten on {node or 'all nodes'}"
                 channel.send_nowait(Answer(is_accepted=not reason, text=text))
+            case RequestPause(target, for_ms):
+                self._tell_done(channel, *self._node.on_pause(target, for_ms, self._now_ms()))
+            case RequestResume(target):
+                self._tell_done(channel, *self._node.on_resume(target, self._now_ms()))
             case RequestFence(node, action):
                 self._decide(channel, *self._node.on_fence(node, action, self._now_ms()))
             case ConfirmFenced(node):
@@ -402,6 +414,12 @@ class CoreDaemon:
         self._perform(effects)
         text = reason or "the other node was asked"
         channel.send_nowait(Answer(is_accepted=not reason, text=text))
+
+    def _tell_done(
+        self, channel: Channel, reason: str, text: str, effects: list[CoreEffect]
+    ) -> None:
+        self._perform(effects)
+        channel.send_nowait(Answer(is_accepted=not reason, text=reason or text))
 
     def _status(self) -> StatusReply:
         return StatusReply(
@@ -503,6 +521,7 @@ class CoreDaemon:
             for level, text in lines_of_effect(effect):
                 _log.log(level, "%s", text)
         self._safe_file.write(self._node.safe_nodes())
+        self._pauses_file.write(self._node.pauses())
         self._arm()
 
     def _tell(self, event: ClusterEvent) -> None:

@@ -79,6 +79,7 @@ class Desk:
     has_right: bool = True
     right_until_ms: int | None = None  # None: without end
     announced: tuple[frozenset[GroupKey], bool] | None = None
+    pauses: dict[GroupKey, int] = field(default_factory=dict)  # hands off until
     overlaps: frozenset[GroupKey] = frozenset()
     contested: frozenset[GroupKey] = frozenset()  # held by another node as well, not long ago
     overlapped: frozenset[GroupKey] = frozenset()  # of these: known to have been, or most likely

@@ -33,7 +33,8 @@ def adopt(desk: Desk, now_ms: int) -> list[ManagerEffect]:
     """Look at what already runs here; whoever asks meanwhile hears that it may be anything."""
     desk.is_adopting = False
     desk.stage = Stage.ADOPTING
-    return [*desk.runner.adopt(now_ms)]
+    paused = frozenset(key for key, until_ms in desk.pauses.items() if now_ms < until_ms)
+    return [*desk.runner.adopt(now_ms, paused)]
 
 
 def begin_join(desk: Desk, now_ms: int) -> list[ManagerEffect]:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Final
 from everbeat.haresources import (
     joining,
     legacy,
+    pause,
     reconfiguration,
     recovery,
     right,
@@ -189,6 +190,27 @@ class HaresourcesManager:
         self._desk.peer(node).barred = frozenset(c.group for c in counts if c.is_barred)
         return self._settle(now_ms)
 
+    @property
+    def pauses(self) -> tuple[tuple[GroupKey, int], ...]:
+        """Return the paused groups, and until when: for the next process of this node."""
+        return tuple(sorted(self._desk.pauses.items()))
+
+    def use_pauses(self, pauses: Iterable[tuple[GroupKey, int]]) -> None:
+        """Take what the process that this one replaces had paused, before anything else."""
+        self._desk.pauses = dict(pauses)
+
+    def on_pause(
+        self, target: str, for_ms: int, now_ms: int
+    ) -> tuple[str, str, list[ManagerEffect]]:
+        """Leave what a word names alone. Return why not (or ""), what was done, the effects."""
+        reason, text, effects = pause.begin(self._desk, target, for_ms, now_ms)
+        return reason, text, effects + self._settle(now_ms)
+
+    def on_resume(self, target: str, now_ms: int) -> tuple[str, str, list[ManagerEffect]]:
+        """Care for what a word names again. Return why not (or ""), what was done, the effects."""
+        reason, text, effects = pause.end(self._desk, target, now_ms)
+        return reason, text, effects + self._settle(now_ms)
+
     def on_executor_lost(self, now_ms: int) -> list[ManagerEffect]:
         """Ask again what was under way, and have all watched again: the executor died."""
         self._desk.watched.clear()
@@ -202,7 +224,8 @@ class HaresourcesManager:
         hold = hold_from_word(word)
         if not hold:
             return f"wrong resources ({word}): write all, local or foreign", []
-        reason = standby.refusal(self._desk)
+        keys = self._desk.holdings.keys(hold, self._desk.own) & self._desk.claims()
+        reason = standby.refusal(self._desk) or pause.refusal(self._desk, keys, now_ms)
         if reason:
             return reason, []
         effects = standby.give(self._desk, hold, cause, now_ms)
@@ -228,6 +251,7 @@ class HaresourcesManager:
         desk.handover = None
         desk.requests.clear()
         desk.grants.clear()
+        desk.pauses.clear()
         keys = desk.holdings.all()
         desk.stop_event, events = desk.timeline.begin(
             "stop", f"{desk.own} stops", now_ms, node=desk.own, keys=keys
@@ -263,6 +287,7 @@ class HaresourcesManager:
             desk.join_until_ms if desk.stage is Stage.JOINING else None,
             desk.stop_at_ms,
             right.next_wakeup_ms(desk),
+            pause.next_wakeup_ms(desk),
             min(desk.requests.values(), default=None),
         ]
         if desk.stage is Stage.JOINED:
@@ -454,6 +479,10 @@ class HaresourcesManager:
         hold = hold_from_word(message.text("rsc_hold") or "")
         if not hold or standby.refusal(desk):
             return []
+        wanted = desk.holdings.keys(hold, source) & desk.claims()
+        if reason := pause.refusal(desk, wanted, now_ms):
+            text = f"{source} asked for a takeover: {reason}"
+            return [*desk.timeline.note("takeover-refused", text, now_ms, node=source)]
         keys = desk.holdings.keys(hold, source) & desk.claims()
         cause = f"{source} asked for a takeover"
         return standby.give(
@@ -475,6 +504,7 @@ class HaresourcesManager:
         effects += joining.settle(desk, now_ms)
         if desk.stage is Stage.YIELDING and not desk.runner.touched():
             effects += joining.ask_others(desk, now_ms)
+        effects += pause.settle(desk, now_ms)
         effects += standby.progress(desk, now_ms)
         if desk.stage is Stage.JOINED:
             effects += legacy.on_tick(desk, now_ms)

@@ -44,6 +44,8 @@ def on_failed(desk: Desk, failed: MonitorFailed, now_ms: int) -> list[ManagerEff
     key, word = failed.group, failed.resource.text
     if desk.runner.state(key) is not GroupState.STARTED or key not in desk.runner.wanted():
         return []
+    if key in desk.pauses:
+        return []
     count = next((c for c in desk.failures if (c.group, c.resource) == (key, word)), None)
     taker = taker_of(desk, key) if count is not None and count.is_barred else None
     hangs = failed.outcome is Outcome.TIMEOUT
@@ -99,12 +101,13 @@ def hand_on(desk: Desk, now_ms: int) -> list[ManagerEffect]:
     """Give a failed group to a node that can have it; else try it here again now and then."""
     if desk.stage is not Stage.JOINED or desk.handover is not None:
         return []
-    due = [k for k in desk.runner.failed() if now_ms - desk.runner.since_ms(k) >= RETRY_MS]
+    failed = [key for key in desk.runner.failed() if key not in desk.pauses]
+    due = [key for key in failed if now_ms - desk.runner.since_ms(key) >= RETRY_MS]
     if due:
         return [*desk.runner.acquire(due, "tried again", now_ms)]
     if standby.refusal(desk):
         return []
-    for key in desk.runner.failed():
+    for key in failed:
         taker = taker_of(desk, key)
         if taker is not None:
             word = desk.holdings.hold([key], desk.own)
@@ -127,7 +130,8 @@ def watch(desk: Desk) -> list[ManagerEffect]:
         if desk.runner.state(k) is GroupState.STARTED
     }
     for key in sorted(desk.holdings.all() | desk.watched.keys()):
-        watches = _watches(desk, key) if key in started and not is_empty(key) else ()
+        is_watched = key in started and key not in desk.pauses and not is_empty(key)
+        watches = _watches(desk, key) if is_watched else ()
         if desk.watched.get(key, ()) != watches:
             desk.watched[key] = watches
             told = (replace(w, is_heard=(key, w.resource.text) in desk.heard) for w in watches)

@@ -148,11 +148,18 @@ class GroupRunner:
         run.has_failed, run.why = True, why
         return self._begin_stop(run, now_ms) + self._pump(now_ms)
 
-    def adopt(self, now_ms: int) -> list[RunnerEffect]:
-        """Ask every resource whether it is held: after a restart of this process."""
+    def adopt(self, now_ms: int, known: frozenset[GroupKey] = frozenset()) -> list[RunnerEffect]:
+        """Ask every resource whether it is held: after a restart of this process.
+
+        `known`: held here, and not to be asked; somebody works on them.
+        """
         effects: list[RunnerEffect] = []
-        for run in self._runs.values():
-            if run.group.resources:
+        for key, run in self._runs.items():
+            if key in known:
+                run.is_wanted = True
+                run.running = [resource.text for resource in run.group.resources]
+                effects += self._enter(run, GroupState.STARTED, now_ms, "found paused")
+            elif run.group.resources:
                 run.step, run.position = Step.PROBE, 0
                 run.held_count = run.untold_count = 0
                 why = "looking for what already runs"

@@ -263,11 +263,15 @@ def _arm_failback(desk: Desk, now_ms: int) -> None:
 
 
 def _returnable(desk: Desk, peer: Peer) -> frozenset[GroupKey]:
-    """Return what a node may get back: not what it has failed; beside a Heartbeat all or none."""
+    """Return what a node may get back: not what it has failed, nor what is paused.
+
+    Beside a Heartbeat all or none.
+    """
     owed = desk.claims() & desk.holdings.owned_by(peer.node)
+    kept = peer.barred | desk.pauses.keys()
     if desk.can_name_groups(peer):
-        return owed - peer.barred
-    return frozenset[GroupKey]() if owed & peer.barred else owed
+        return owed - kept
+    return frozenset[GroupKey]() if owed & kept else owed
 
 
 def _ask(desk: Desk, info: str, *, is_released: bool = False) -> Broadcast:

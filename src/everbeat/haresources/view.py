@@ -59,6 +59,7 @@ def _group_view(desk: Desk, group: ResourceGroup) -> GroupView:
         since_ms=desk.runner.since_ms(group.key),
         why=desk.runner.why(group.key),
         running=desk.runner.running(group.key),
+        paused_until_ms=desk.pauses.get(group.key),
         unwatched=_unwatched(desk, group) if state is GroupState.STARTED else (),
     )
 

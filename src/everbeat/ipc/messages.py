@@ -74,6 +74,19 @@ class RequestCleanup(Struct, frozen=True):
     node: str = ""
 
 
+class RequestPause(Struct, frozen=True):
+    """Leave a group of this node alone for so long: a group, a resource or all. See Answer."""
+
+    target: str
+    for_ms: int
+
+
+class RequestResume(Struct, frozen=True):
+    """End a pause. Answered by Answer."""
+
+    target: str
+
+
 class RequestFence(Struct, frozen=True):
     """Ask that another node be fenced. Answered by Answer; what comes of it is in the status."""
 
@@ -164,6 +177,8 @@ CoreRequest: TypeAlias = (
     | RequestStandby
     | RequestTakeover
     | RequestCleanup
+    | RequestPause
+    | RequestResume
     | RequestFence
     | ConfirmFenced
     | TestFencing

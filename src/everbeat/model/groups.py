@@ -56,6 +56,7 @@ class GroupView:
     since_ms: int  # when state or holder last changed
     why: str  # the cause of the last change, for people
     running: tuple[str, ...] = ()  # resource words started here, left to right
+    paused_until_ms: int | None = None  # hands off: by everbeat pause
     unwatched: tuple[str, ...] = ()  # whose death would not be seen, each with the reason
 
 

@@ -90,7 +90,7 @@ if TYPE_CHECKING:
     from everbeat.model.keys import AuthKeys
     from everbeat.model.membership import MembershipFact
     from everbeat.model.message import Message
-    from everbeat.model.names import NodeName
+    from everbeat.model.names import GroupKey, NodeName
     from everbeat.model.operations import ExecutorFact
     from everbeat.model.reports import Report
     from everbeat.node.fencing_gate import GateEffect
@@ -194,6 +194,24 @@ class CoreNode:
     def safe_nodes(self) -> tuple[SafeNode, ...]:
         """Return the silent nodes that hold nothing; `safe` of the next core of this node."""
         return self._gate.safe_nodes()
+
+    def pauses(self) -> tuple[tuple[GroupKey, int], ...]:
+        """Return the paused groups, and until when; for the next core of this node."""
+        return self._manager.pauses
+
+    def use_pauses(self, pauses: Iterable[tuple[GroupKey, int]]) -> None:
+        """Take what the core that this one replaces had paused."""
+        self._manager.use_pauses(pauses)
+
+    def on_pause(self, target: str, for_ms: int, now_ms: int) -> tuple[str, str, list[CoreEffect]]:
+        """Leave groups alone. Return why not (or ""), what was done, and the effects."""
+        reason, text, effects = self._manager.on_pause(target, for_ms, now_ms)
+        return reason, text, [*effects]
+
+    def on_resume(self, target: str, now_ms: int) -> tuple[str, str, list[CoreEffect]]:
+        """Care for groups again. Return why not (or ""), what was done, and the effects."""
+        reason, text, effects = self._manager.on_resume(target, now_ms)
+        return reason, text, [*effects]
 
     def events_after(self, event_id: int) -> tuple[ClusterEvent, ...]:
         """Return the remembered events with a higher id."""

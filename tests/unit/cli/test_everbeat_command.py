@@ -28,3 +28,12 @@ def test_completion_behind_a_wrong_name_offers_nothing_and_does_not_fail() -> No
     result = CliRunner().invoke(everbeat, [], prog_name="everbeat", env=asked)
     assert result.exception is None or isinstance(result.exception, SystemExit)
     assert "No such command" not in result.output
+
+
+def test_a_pause_without_a_time_or_a_daemon_says_what_to_write() -> None:
+    wrong = CliRunner().invoke(everbeat, ["pause", "nginx", "--for", "soon"])
+    assert wrong.exit_code == 2
+    assert "'soon' is no time; write 90, 90s, 10m or 2h" in wrong.output
+    words = ["--run", "/nonexistent", "resume", "all"]
+    nobody = CliRunner().invoke(everbeat, words, standalone_mode=False)
+    assert nobody.return_value == 1

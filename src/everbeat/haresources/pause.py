@@ -1,0 +1,113 @@
+"""Hands off: for a while a group is neither monitored nor recovered, moved or given back.
+
+    not paused ──pause──► paused until … ──resume, or its time is over──► not paused
+                              └─ pause: another end
+
+It binds the node that holds the group, and nothing that keeps data safe: the group is stopped when
+the right to hold it is lost, when another node holds it too and goes first, and with the node. A
+node that dies is taken over as ever; then the pause is over. A core process that replaces another
+takes a paused group for what it was, whatever of it runs.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from everbeat.haresources.desk import Stage
+from everbeat.haresources.peers import is_empty, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from everbeat.haresources.desk import Desk
+    from everbeat.haresources.effects import ManagerEffect
+    from everbeat.model.names import GroupKey
+
+ALL: Final = "all"
+PAUSE_MS_MAX: Final = 7 * 24 * 3_600_000
+
+
+def begin(
+    desk: Desk, target: str, for_ms: int, now_ms: int
+) -> tuple[str, str, list[ManagerEffect]]:
+    """Pause what a word names. Return why not (or ""), what was done, and the effects."""
+    if not 0 < for_ms <= PAUSE_MS_MAX:
+        return "a pause lasts at least a moment and at most seven days", "", []
+    keys, reason = _named(desk, target)
+    if reason:
+        return reason, "", []
+    held = keys & desk.claims()
+    if not held:
+        return _refusal(desk, target, keys), "", []
+    desk.pauses |= dict.fromkeys(sorted(held), now_ms + for_ms)
+    text = f"{shown(held)} paused for {for_ms // 1_000} s: hands off until then, or everbeat resume"
+    return "", text, [*desk.timeline.note("paused", text, now_ms, node=desk.own)]
+
+
+def end(desk: Desk, target: str, now_ms: int) -> tuple[str, str, list[ManagerEffect]]:
+    """Resume what a word names. Return why not (or ""), what was done, and the effects."""
+    keys, reason = _named(desk, target)
+    if reason:
+        return reason, "", []
+    ended = keys & desk.pauses.keys()
+    if not ended:
+        return f"{target} is not paused on {desk.own}", "", []
+    text = f"{shown(ended)}: the pause is ended"
+    return "", text, _ended(desk, ended, text, now_ms)
+
+
+def settle(desk: Desk, now_ms: int) -> list[ManagerEffect]:
+    """End the pauses whose time has come, and those of groups that are not ours any more."""
+    if not desk.pauses or desk.stage in {Stage.OFFLINE, Stage.ADOPTING}:
+        return []
+    gone = desk.pauses.keys() - desk.claims()
+    over = {key for key, until_ms in desk.pauses.items() if now_ms >= until_ms} - gone
+    effects: list[ManagerEffect] = []
+    if gone:
+        text = f"{shown(gone)}: the pause is over, {desk.own} does not hold it any more"
+        effects += _ended(desk, gone, text, now_ms)
+    if over:
+        effects += _ended(desk, over, f"{shown(over)}: the pause is over", now_ms)
+    return effects
+
+
+def next_wakeup_ms(desk: Desk) -> int | None:
+    """Return when a pause ends, or None."""
+    return min(desk.pauses.values(), default=None)
+
+
+def refusal(desk: Desk, keys: Iterable[GroupKey], now_ms: int) -> str:
+    """Return why groups may not be moved, or an empty string."""
+    paused = [key for key in sorted(keys) if key in desk.pauses]
+    if not paused:
+        return ""
+    left_s = max(0, desk.pauses[paused[0]] - now_ms) // 1_000
+    return f"{shown(paused)} is paused for {left_s} s more: everbeat resume {paused[0]}"
+
+
+def _ended(desk: Desk, keys: Iterable[GroupKey], text: str, now_ms: int) -> list[ManagerEffect]:
+    for key in tuple(keys):
+        del desk.pauses[key]
+    return [*desk.timeline.note("resumed", text, now_ms, node=desk.own)]
+
+
+def _named(desk: Desk, target: str) -> tuple[frozenset[GroupKey], str]:
+    """Return the groups that a word names: a group, a resource in it, a script's name, or all."""
+    known = sorted(key for key in desk.holdings.all() if not is_empty(key))
+    if target == ALL:
+        return frozenset(known), ""
+    keys = {
+        key
+        for key in known
+        for resource in desk.runner.resources(frozenset({key}))
+        if target in {key, resource.text, resource.script}
+    }
+    if keys:
+        return frozenset(keys), ""
+    return frozenset(), f"no group or resource is called {target}; there are: {', '.join(known)}"
+
+
+def _refusal(desk: Desk, target: str, keys: frozenset[GroupKey]) -> str:
+    holders = sorted(peer.node for peer in desk.live_peers() if keys & peer.claims)
+    where = f"; {holders[0]} does: pause it there" if holders else ""
+    return f"{desk.own} does not hold {target if target != ALL else 'any group'}{where}"
