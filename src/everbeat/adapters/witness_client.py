@@ -8,8 +8,10 @@ ask the same; asking another one after a failure could give both sides a witness
 
 HOST is resolved at the start, and again every LOOK_S as long as that fails or the witness does not
 answer. It is asked for its presence every PRESENCE_S, so that its loss is known before it is
-needed. `on_trouble(text)`: what keeps it from helping; empty: it answers again. An answer to none
-of the last questions is passed over: it may be a recording, and proves nothing.
+needed. `on_trouble(text)`: what keeps it from helping, after "the witness HOST"; empty: it answers
+again. `on_heard()`: it has answered. Who is told that his key is not known tries his other ones:
+while keys change, the witness may have the former one alone. An answer to none of the last questions
+is passed over: it may be a recording, and proves nothing.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ from everbeat.wire.witness import (
     seal_ask,
     witness_keys,
 )
+from everbeat.wire.witness_notice import notice_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,6 +51,11 @@ UNANSWERED_MAX: Final = 4
 
 NONCES_MAX: Final = 64
 NONCE_BITS: Final = 64
+UNKNOWN_KEY: Final = "does not know our key: copy authkeys to it, and reload it there"
+
+NOTICES_MAX: Final = 16
+"""Questions whose notice is still taken."""
+
 RECEIVE_BATCH_MAX: Final = 100
 _DATAGRAM_BYTES_MAX: Final = 2_048
 _FAMILIES: Final = (socket.AF_INET, socket.AF_INET6)
@@ -64,11 +72,15 @@ class WitnessClient:
         *,
         on_reply: Callable[[WitnessReply], None],
         on_trouble: Callable[[str], None],
+        on_heard: Callable[[], None],
     ) -> None:
         self._place = place
         self._presence = presence
         self._on_reply = on_reply
         self._on_trouble = on_trouble
+        self._on_heard = on_heard
+        self._notices: deque[bytes] = deque(maxlen=NOTICES_MAX)  # to questions asked last
+        self._is_stranger = False
         self._sockets: dict[socket.AddressFamily, socket.socket] = {}
         self._addresses: tuple[tuple[socket.AddressFamily, str], ...] = ()
         self._unanswered = 0
@@ -79,9 +91,11 @@ class WitnessClient:
 
     def use_keys(self, keys: AuthKeys) -> None:
         """Sign and verify with other keys from now on; with none that has a secret: ask nothing."""
-        usable = witness_keys(self._place.host, keys)
-        self._key: WitnessKey | None = usable[0] if usable else None
-        self._keyring = WitnessKeyring(usable)
+        self._usable = witness_keys(self._place.host, keys)
+        self._key: WitnessKey | None = self._usable[0] if self._usable else None
+        self._keyring = WitnessKeyring(self._usable)
+        self._is_stranger = False
+        self._heard_s = -PRESENCE_S  # ask soon whether it knows them
 
     def open(self) -> None:
         """Open the sockets; a family this machine does not have is left out."""
@@ -107,10 +121,11 @@ class WitnessClient:
     def ask(self, question: WitnessAsk) -> None:
         """Send a question; one that cannot be sent is lost, and the next one follows soon."""
         if self._key is None:
-            self._tell("authkeys has no secret: with crc nobody can tell who asks")
+            self._tell("cannot tell who asks: authkeys has no secret, but crc")
             return
         data = seal_ask(question, self._key)
         self._nonces.append(question.nonce)
+        self._notices.append(notice_of(data))
         for family, address in self._addresses:
             opened = self._sockets.get(family)
             if opened is not None:
@@ -118,7 +133,7 @@ class WitnessClient:
                     opened.sendto(data, (address, self._place.port))
         self._unanswered += 1
         if self._unanswered >= UNANSWERED_MAX and self._addresses:
-            self._tell("it does not answer")
+            self._tell(UNKNOWN_KEY if self._is_stranger else "does not answer")
 
     def drain(self) -> None:
         """Take every answer that has arrived, so that time does not overtake it."""
@@ -140,12 +155,30 @@ class WitnessClient:
             except OSError:
                 return
             reply = open_reply(data, self._keyring)
+            if data in self._notices:
+                self._on_unknown_key()
             if not isinstance(reply, RejectedWitness) and reply.nonce in self._nonces:
                 self._unanswered = 0
                 self._heard_s = asyncio.get_running_loop().time()
+                self._is_stranger = False
                 self._tell("")
+                self._on_heard()
                 if reply.wants is not Want.PRESENCE:
                     self._on_reply(reply)
+
+    def _on_unknown_key(self) -> None:
+        """Try the next key; say so once none is known."""
+        self._notices.clear()
+        keys = self._usable
+        if self._key is None or self._key not in keys:
+            return
+        following = keys.index(self._key) + 1
+        self._key = keys[following % len(keys)]
+        if following < len(keys):
+            self.ask(self._presence)
+        else:
+            self._is_stranger = True
+            self._tell(UNKNOWN_KEY)
 
     async def _resolve(self) -> None:
         host = self._place.host
@@ -158,10 +191,10 @@ class WitnessClient:
         try:
             found = await asyncio.wait_for(resolving, RESOLVE_TIMEOUT_S)
         except TimeoutError:
-            self._tell("the resolver does not answer")
+            self._tell("is not found: the resolver does not answer")
             return
         except (OSError, UnicodeError) as error:
-            self._tell(f"the name cannot be resolved: {error}")
+            self._tell(f"is not found: {error}")
             return
         self._addresses = _lowest_of_each_family([(f, str(a[0])) for f, _, _, _, a in found])
 

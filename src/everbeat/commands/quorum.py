@@ -88,8 +88,24 @@ def _voter(voter: VoterView, reply: StatusReply) -> Line:
         spans.append(Span("left in order", Tone.CARE))
     elif voter.is_leasing:
         spans.append(Span("agrees", Tone.GOOD))
+    elif trouble := _trouble_of(voter, reply):
+        spans.append(Span(trouble, Tone.BAD))
+    elif voter.heard_ms:
+        # While the nodes hear each other it is asked for its presence alone, now and then.
+        ago = duration(max(reply.now_ms - voter.heard_ms, 0))
+        spans.append(Span(f"agreed {ago} ago", Tone.GOOD))
+    elif voter.voter == "witness":
+        spans.append(Span("has not answered yet", Tone.CARE))
     else:
         spans.append(Span("does not answer", Tone.BAD))
     if voter.votes_dead:
         spans.append(Span(f"  holds {' and '.join(voter.votes_dead)} for dead", Tone.BAD))
     return tuple(spans)
+
+
+def _trouble_of(voter: VoterView, reply: StatusReply) -> str:
+    """Return what keeps the witness from helping, or nothing."""
+    if voter.voter != "witness":
+        return ""
+    media = reply.membership.failed_media
+    return next((error for medium, error in media if medium.startswith("witness ")), "")

@@ -95,12 +95,16 @@ def problems(reply: StatusReply) -> list[str]:
         for device in reply.fencing.devices
         if device.is_working is False
     ]
-    bad += [f"medium {medium}: {error}" for medium, error in membership.failed_media]
+    bad += [_medium_problem(medium, error) for medium, error in membership.failed_media]
     if not membership.is_communication_up:
         care.append("communication is not up yet: waiting to hear every node or its initdead")
     if membership.is_client_flow_paused:
         care.append("peers do not acknowledge messages: clients are paused")
     return bad + care
+
+
+def _medium_problem(medium: str, error: str) -> str:
+    return f"the {medium} {error}" if medium.startswith("witness ") else f"medium {medium}: {error}"
 
 
 def render_status(reply: StatusReply) -> list[Line]:

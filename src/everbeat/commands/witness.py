@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 REPLY_TIMEOUT_S: Final = 5.0
 _RECEIVE_BYTES: Final = 65_536
+_REMEDY: Final = "copy that cluster's authkeys here and reload the witness"
 
 
 class WitnessNotRunning(Exception):  # noqa: N818 - says what it is
@@ -54,7 +55,20 @@ def render_witness_status(text: str) -> list[Line]:
     ]
     for cluster in status["clusters"]:
         lines += [line(), *_cluster(cluster)]
+    if status.get("unknown_keys"):
+        lines += [line(), line("Unknown keys", Tone.TITLE)]
+        lines += [_stranger(stranger) for stranger in status["unknown_keys"]]
+        lines.append(line(f"  {_REMEDY}", Tone.FAINT))
     return lines
+
+
+def _stranger(stranger: Any) -> Line:  # Any: JSON
+    times = "once" if stranger["count"] == 1 else f"{stranger['count']} times"
+    return (
+        Span(f"  {stranger['source']}  "),
+        Span(f"asked {times} with a key that is not here", Tone.BAD),
+        Span(f", last {duration(stranger['ago_ms'])} ago", Tone.FAINT),
+    )
 
 
 def _cluster(cluster: Any) -> list[Line]:  # Any: JSON

@@ -155,6 +155,7 @@ class LinkDaemon:
                 presence_ask(config),
                 on_reply=self._on_witness_reply,
                 on_trouble=self._on_witness_trouble,
+                on_heard=self._on_witness_heard,
             )
         self._node = LinkNode(config, keys, identity, random.SystemRandom(), cipher_for(keys))
         self._config = config
@@ -278,6 +279,9 @@ class LinkDaemon:
 
     def _on_witness_reply(self, reply: WitnessReply) -> None:
         self._perform(self._node.on_witness_reply(reply, self._clock.now_ms()))
+
+    def _on_witness_heard(self) -> None:
+        self._perform(self._node.on_witness_heard(self._clock.now_ms()))
 
     def _on_witness_trouble(self, trouble: str) -> None:
         self._perform(self._node.on_witness_trouble(trouble, self._clock.now_ms()))

@@ -185,6 +185,10 @@ class WitnessDaemon:
             "version": VERSION,
             "up_ms": now_ms - self._started_ms,
             "rejected_count": self._node.rejected_count,
+            "unknown_keys": [
+                {"source": s.source, "count": s.count, "ago_ms": now_ms - s.last_ms}
+                for s in self._node.strangers
+            ],
             "clusters": clusters,
         }
         return json.dumps(status)

@@ -59,6 +59,8 @@ THIRD: Final = {Quorum.WITNESS: "witness", Quorum.PING: "ping"}
 ASKS_MAX: Final = 16
 """Questions to the witness whose answers are still taken; older ones are not waited for."""
 ASK_MS_MIN: Final = 50
+HEARD_EVERY_MS: Final = 10_000
+"""That the witness has answered is told so often at most."""
 NONCE_BITS: Final = 64
 
 QuorumEffect: TypeAlias = RightFact | AskWitness
@@ -115,6 +117,7 @@ class QuorumCore:
         self._witness_life = 0  # as it said last
         self._asked_ms = -self._dead_ms
         self._refusal = ""
+        self._heard_ms = 0  # when the witness answered anything, as told
         self._promises: list[NodeName] = []  # of one that is leaving
         self._told: VotersChanged | None = None
         self._ping_since_ms = 0  # since when a majority of the ping nodes answers
@@ -275,6 +278,11 @@ class QuorumCore:
                 self._ping_since_ms = now_ms
             length_ms = self._leases.length_ms() - self._config.timing.keepalive_ms
             self._leases.on_lease(self._third, of_majority, length_ms)
+
+    def on_witness_heard(self, now_ms: int) -> None:
+        """Note that the witness is there, for people; the time is kept roughly."""
+        if now_ms - self._heard_ms >= HEARD_EVERY_MS or not self._heard_ms:
+            self._heard_ms = now_ms
 
     def on_witness_reply(self, reply: WitnessReply, now_ms: int) -> None:
         """Take the witness's answer; one we did not ask for in this life is ignored."""
@@ -444,7 +452,10 @@ class QuorumCore:
             )
             for node in self._others
         ]
-        views += [VoterView(voter=v, is_leasing=self._leases.is_valid(v, now_ms)) for v in third]
+        views += [
+            VoterView(voter=v, is_leasing=self._leases.is_valid(v, now_ms), heard_ms=self._heard_ms)
+            for v in third
+        ]
         own = VoterView(
             voter=self._config.node,
             is_leasing=True,

@@ -62,6 +62,7 @@ class VoterView:
     is_leasing: bool = False
     has_left: bool = False  # it stopped in order and promised to hold nothing
     votes_dead: tuple[NodeName, ...] = ()
+    heard_ms: int = 0  # the witness: when it answered anything; 0: not yet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

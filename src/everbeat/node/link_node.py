@@ -195,6 +195,11 @@ class LinkNode:
         self._quorum.on_witness_reply(reply, now_ms)
         return self._leave(now_ms)
 
+    def on_witness_heard(self, now_ms: int) -> list[LinkEffect]:
+        """Take that the witness has answered anything authentic."""
+        self._quorum.on_witness_heard(now_ms)
+        return self._leave(now_ms)
+
     def on_promise(
         self, nodes: tuple[NodeName, ...], now_ms: int, *, is_kept: bool
     ) -> list[LinkEffect]:

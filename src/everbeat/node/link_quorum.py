@@ -169,6 +169,11 @@ class LinkQuorum:
         if self._core is not None:
             self._core.on_witness_reply(reply, now_ms)
 
+    def on_witness_heard(self, now_ms: int) -> None:
+        """Take that the witness has answered, whatever it was asked."""
+        if self._core is not None:
+            self._core.on_witness_heard(now_ms)
+
     def on_confirmed_off(self, node: NodeName) -> None:
         """Take that a node is known to be off."""
         if self._core is not None:

@@ -4,14 +4,14 @@
                   └─ dropped and counted, one line a second for each reason
 
 Enters: datagrams, keys, time. Leaves: effects, to be carried out in order; if a KeepGrants cannot
-be carried out, nothing behind it may be. A datagram that is not authentic gets no answer and
-changes nothing but a counter.
+be carried out, nothing behind it may be. A datagram that is not authentic changes nothing but
+counters; who asks with an unknown key is told so, now and then, and gets no other answer.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from everbeat.membership.rejections import Rejections
 from everbeat.membership.witness import (
@@ -25,6 +25,7 @@ from everbeat.model.membership import PacketsRejected
 from everbeat.model.quorum import Want, WitnessReason
 from everbeat.node.log_lines import LogLevel
 from everbeat.wire.witness import RejectedWitness, WitnessKeyring, open_ask, seal_reply
+from everbeat.wire.witness_notice import notice_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -39,6 +40,22 @@ class Reply:
 
     data: bytes
 
+
+@dataclass(frozen=True, slots=True)
+class Stranger:
+    """A sender of questions whose key is not known."""
+
+    source: str
+    count: int
+    last_ms: int
+
+
+STRANGERS_MAX: Final = 64
+"""Senders remembered; above it the one that asked longest ago is forgotten."""
+
+NOTICES_MAX: Final = 20
+NOTICES_MS: Final = 1_000
+"""At most NOTICES_MAX of them are told within NOTICES_MS that their key is not known."""
 
 WitnessNodeEffect: TypeAlias = KeepGrants | Reply | SideTaken | SideRefused | PacketsRejected
 
@@ -57,6 +74,9 @@ class WitnessNode:
         self._witness = Witness(kept, started_ms, life)
         self._rejections = Rejections()
         self._rejected_count = 0
+        self._strangers: dict[str, Stranger] = {}
+        self._notices = 0
+        self._notices_since_ms = started_ms
         self.on_keys(keys)
 
     def on_keys(self, keys: Iterable[WitnessKey]) -> None:
@@ -68,9 +88,28 @@ class WitnessNode:
         opened = open_ask(data, self._keyring)
         if isinstance(opened, RejectedWitness):
             self._rejected_count += 1
-            return [*self._rejections.on_rejected(opened.reason, "udp", source, now_ms)]
+            told = self._rejections.on_rejected(opened.reason, "udp", source, now_ms)
+            is_unknown = opened.reason == "unknown-key"
+            return [*told, *(self._on_unknown_key(data, source, now_ms) if is_unknown else ())]
         effects = self._witness.on_ask(opened.key.cluster, opened.ask, now_ms)
         return [_with_bytes(effect, opened.key) for effect in effects]
+
+    def _on_unknown_key(self, data: bytes, source: str, now_ms: int) -> list[Reply]:
+        """Count a stranger, and tell him, but not too often."""
+        former = self._strangers.pop(source, None)
+        count = former.count + 1 if former else 1
+        self._strangers[source] = Stranger(source, count, now_ms)
+        if len(self._strangers) > STRANGERS_MAX:
+            del self._strangers[next(iter(self._strangers))]
+        if now_ms - self._notices_since_ms >= NOTICES_MS:
+            self._notices_since_ms, self._notices = now_ms, 0
+        self._notices += 1
+        return [Reply(notice_of(data))] if self._notices <= NOTICES_MAX else []
+
+    @property
+    def strangers(self) -> tuple[Stranger, ...]:
+        """Return who has asked with a key that is not known, the newest last."""
+        return tuple(self._strangers.values())
 
     def on_tick(self, now_ms: int) -> list[PacketsRejected]:
         """Tell of what was dropped."""

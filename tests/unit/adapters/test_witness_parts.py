@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from everbeat.adapters.witness_client import UNANSWERED_MAX, WitnessClient
+from everbeat.adapters.witness_client import UNANSWERED_MAX, UNKNOWN_KEY, WitnessClient
 from everbeat.adapters.witness_grants import read_grants, write_grants
 from everbeat.adapters.witness_socket import Listening, listening_from_word
 from everbeat.membership.witness import KeptGrant
@@ -15,7 +15,16 @@ from everbeat.model.cluster import WitnessPlace
 from everbeat.model.keys import AuthKey, AuthKeys
 from everbeat.model.names import NodeName
 from everbeat.model.quorum import Want, WitnessAsk, WitnessReason, WitnessReply
-from everbeat.wire.witness import OpenedAsk, WitnessKeyring, open_ask, seal_reply, witness_keys
+from everbeat.node.witness_node import NOTICES_MAX, STRANGERS_MAX, Reply, WitnessNode
+from everbeat.wire.witness import (
+    OpenedAsk,
+    WitnessKeyring,
+    open_ask,
+    seal_ask,
+    seal_reply,
+    witness_keys,
+)
+from everbeat.wire.witness_notice import notice_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,15 +95,21 @@ def test_a_question_reaches_the_witness_and_its_answer_comes_back() -> None:
             place = WitnessPlace("127.0.0.1", witness.getsockname()[1])
             replies: asyncio.Queue[WitnessReply] = asyncio.Queue()
             troubles: list[str] = []
+            heard: list[None] = []
             client = WitnessClient(
-                place, KEYS, PRESENCE, on_reply=replies.put_nowait, on_trouble=troubles.append
+                place,
+                KEYS,
+                PRESENCE,
+                on_reply=replies.put_nowait,
+                on_trouble=troubles.append,
+                on_heard=lambda: heard.append(None),
             )
             client.open()
             resolving = asyncio.ensure_future(client.keep_present())
             await asyncio.sleep(0)
             for _ in range(UNANSWERED_MAX - 1):
                 client.ask(ASK)
-            assert troubles == ["it does not answer"]
+            assert troubles == ["does not answer"]
             keyring = WitnessKeyring(witness_keys("shop", KEYS))
             data, source = witness.recvfrom(1_000)
             first = open_ask(data, keyring)
@@ -109,7 +124,8 @@ def test_a_question_reaches_the_witness_and_its_answer_comes_back() -> None:
             witness.sendto(seal_reply(recorded, opened.key), source)
             witness.sendto(seal_reply(REPLY, opened.key), source)
             assert await asyncio.wait_for(replies.get(), 5) == REPLY
-            assert troubles == ["it does not answer", ""]
+            assert troubles == ["does not answer", ""]
+            assert len(heard) == 1
             client.use_keys(AuthKeys(1, (AuthKey(1, "crc"),)))
             client.ask(ASK)
             assert "no secret" in troubles[-1]
@@ -117,3 +133,61 @@ def test_a_question_reaches_the_witness_and_its_answer_comes_back() -> None:
             client.close()
 
     asyncio.run(run())
+
+
+def test_a_key_that_the_witness_does_not_know_is_told_and_its_other_one_tried() -> None:
+    former, newer = AuthKey(1, "sha1", b"FormerKey"), AuthKey(2, "sha1", b"NewerKey")
+    node = WitnessNode(witness_keys("shop", AuthKeys(1, (former,))), {}, started_ms=0)
+
+    def answer(witness: socket.socket) -> None:
+        data, source = witness.recvfrom(1_000)
+        for effect in node.on_datagram(data, "198.51.100.1", 60_000):
+            if isinstance(effect, Reply):
+                witness.sendto(effect.data, source)
+
+    async def run() -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as witness:
+            witness.bind(("127.0.0.1", 0))
+            witness.settimeout(5)
+            troubles: asyncio.Queue[str] = asyncio.Queue()
+            replies: asyncio.Queue[WitnessReply] = asyncio.Queue()
+            heard = asyncio.Event()
+            client = WitnessClient(
+                WitnessPlace("127.0.0.1", witness.getsockname()[1]),
+                AuthKeys(2, (former, newer)),
+                PRESENCE,
+                on_reply=replies.put_nowait,
+                on_trouble=troubles.put_nowait,
+                on_heard=heard.set,
+            )
+            client.open()
+            looking = asyncio.ensure_future(client.keep_present())
+            await asyncio.sleep(0)
+            answer(witness)  # the newer key is not known: asked again with the former one
+            await asyncio.sleep(0.05)
+            answer(witness)
+            await asyncio.wait_for(heard.wait(), 5)
+            assert troubles.empty()
+            client.use_keys(AuthKeys(2, (newer,)))
+            client.ask(ASK)
+            answer(witness)
+            assert await asyncio.wait_for(troubles.get(), 5) == UNKNOWN_KEY
+            looking.cancel()
+            client.close()
+
+    asyncio.run(run())
+    (stranger,) = node.strangers
+    assert (stranger.source, stranger.count) == ("198.51.100.1", 2)
+
+
+def test_strangers_are_counted_and_told_within_bounds() -> None:
+    node = WitnessNode(witness_keys("shop", KEYS), {}, started_ms=0)
+    (other,) = witness_keys("other", AuthKeys(1, (AuthKey(1, "sha1", b"OtherKey"),)))
+    question = seal_ask(ASK, other)
+    notices = 0
+    for number in range(3 * STRANGERS_MAX):
+        effects = node.on_datagram(question, f"198.51.100.{number}", 60_000)
+        notices += sum(isinstance(effect, Reply) for effect in effects)
+    assert notices == NOTICES_MAX
+    assert len(node.strangers) == STRANGERS_MAX
+    assert len(notice_of(question)) == len(question), "nobody is flooded by it"

@@ -12,6 +12,7 @@ from msgspec import structs
 from everbeat.commands.events import event_json, render_event
 from everbeat.commands.lines import duration, plain, show
 from everbeat.commands.status import problems, render_status, status_json
+from everbeat.commands.witness import render_witness_status
 from everbeat.ipc.messages import StatusReply
 from everbeat.model.failures import NodeFailures, ResourceFailures
 from everbeat.model.groups import (
@@ -333,3 +334,32 @@ def test_what_every_live_node_has_failed_is_said_on_each_of_them() -> None:
         "group 10.77.0.50/24/eth0 runs nowhere: it did not start on alpha (nginx: exit 1),"
         " nor on beta"
     )
+
+
+def witnessed(voter: VoterView, *trouble: str) -> str:
+    held = QuorumView(kind="witness", is_held=True, majority=2, voters=(voter,))
+    reply = healthy()
+    media = tuple(("witness 192.0.2.9", text) for text in trouble)
+    membership = replace(reply.membership, quorum=held, failed_media=media)
+    return plain(render_status(structs.replace(reply, membership=membership)))
+
+
+def test_a_witness_that_is_there_is_not_called_silent_and_one_that_is_not_says_why() -> None:
+    assert "witness     agreed 4.0 s ago" in witnessed(VoterView(voter="witness", heard_ms=6_000))
+    assert "witness     has not answered yet" in witnessed(VoterView(voter="witness"))
+    silent = witnessed(VoterView(voter="witness", heard_ms=6_000), "does not answer")
+    assert "  ! the witness 192.0.2.9 does not answer" in silent
+    assert "witness     does not answer" in silent
+    assert "witness     agrees" in witnessed(VoterView(voter="witness", is_leasing=True))
+
+
+def test_the_witness_names_who_asks_with_a_key_it_has_not() -> None:
+    status = {
+        "version": "0",
+        "up_ms": 60_000,
+        "rejected_count": 18,
+        "clusters": [{"cluster": "shop", "has_keys": True, "nodes": []}],
+        "unknown_keys": [{"source": "10.9.0.1", "count": 18, "ago_ms": 2_000}],
+    }
+    text = plain(render_witness_status(json.dumps(status)))
+    assert "10.9.0.1  asked 18 times with a key that is not here, last 2.0 s ago" in text
