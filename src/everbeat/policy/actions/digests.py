@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, final
 
 from everbeat.cib.tree import render_attribute
 from everbeat.policy.actions.operations import find_operation, operation_meta
+from everbeat.policy.plan.placing import current_node
 from everbeat.policy.score import integer_prefix
 from everbeat.policy.unpack.attributes import parameters_on, take_blocks
 from everbeat.policy.unpack.operation_order import interval_of
@@ -72,7 +73,7 @@ def container_host(connection: Resource) -> Node | None:
         return None
     if container.assigned is not None:
         return container.assigned
-    return container.active_on[0] if container.active_on else None
+    return current_node(container)
 
 
 def waits_for_address(plan: Plan, resource: Resource) -> bool:

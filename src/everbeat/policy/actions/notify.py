@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, final
 
 from everbeat.policy.actions.create import new_action, newest_of_task
 from everbeat.policy.actions.pairs import order_pair
+from everbeat.policy.plan.placing import current_node
 from everbeat.policy.plan.words import (
     FIRST_IMPLIES_THEN,
     OPTIONAL,
@@ -199,10 +200,8 @@ def _host_name(node: Node) -> str:
     connection = node.connection
     if connection is None or connection.launcher is None:
         return node.name
-    launcher = connection.launcher
-    if launcher.active_on:
-        return launcher.active_on[0].name
-    return node.name
+    host = current_node(connection.launcher)
+    return node.name if host is None else host.name
 
 
 def _require_points(data: NotifyData) -> None:

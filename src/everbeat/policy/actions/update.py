@@ -321,7 +321,7 @@ def _update(
     if _interleaves(first, then):
         return _update_interleaved(plan, first, then, node, mask, kind)
     changed = _update_pair(plan, first, then, flags, mask, kind)
-    for instance in resource.children:
+    for instance in instances_of(resource):
         own = newest_of_task(instance, then.task, node)
         if own is None or not action_flags(own, node) & RUNNABLE:
             continue

@@ -107,7 +107,7 @@ def _assign_primitive(
     plan: Plan, resource: Resource, prefer: Node | None, *, stop_if_fail: bool
 ) -> Node | None:
     parent = resource.parent
-    if parent is not None and not parent.assigning and not parent.is_assigned:
+    if parent is not None and not parent.assigning:
         assign(plan, parent, prefer, stop_if_fail=stop_if_fail)
     if resource.is_assigned:
         return resource.assigned
@@ -128,9 +128,7 @@ def _assign_primitive(
         resource.managed = False
     if not resource.managed:
         resource.next_role = resource.role
-        node = resource.active_on[0] if resource.active_on else None
-        if resource.active_on:
-            node = current_node(resource)
+        node = current_node(resource)
         assign_resource(resource, node, Cause("not managed"), force=True, stop_if_fail=stop_if_fail)
     elif plan.options.stop_all:
         assign_resource(

@@ -29,13 +29,15 @@ _OWN_NODE = Cause("bundle node")
 
 
 def assign_bundle(plan: Plan, bundle: Resource, prefer: Node | None, *, stop_if_fail: bool) -> None:
-    """Place a bundle's containers and what belongs to each."""
+    """Place a bundle's containers and what belongs to each.
+
+    Asked for again on the way, it goes through its parts again: each of them knows whether it is
+    placed, or being placed.
+    """
     from everbeat.policy.assign.assign import assign, show_scores  # noqa: PLC0415 - a cycle
 
     parts = bundle.bundle
     assert parts is not None
-    if bundle.assigning:
-        return
     bundle.assigning = True
     show_scores(plan, bundle)
     containers = [r.container for r in parts.replicas if r.container is not None]

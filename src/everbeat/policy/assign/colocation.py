@@ -314,7 +314,8 @@ def place_of(instance: Resource) -> Node | None:
 
 def current_place(instance: Resource) -> Node | None:
     """Return where an instance runs now, if on one node."""
-    return instance.active_on[0] if instance.active_on else None
+    places = {node.index: node for part in instance.primitives() for node in part.active_on}
+    return next(iter(places.values())) if len(places) == 1 else None
 
 
 def role_of(instance: Resource, *, current: bool) -> int:

@@ -6,12 +6,12 @@ Writes: instance.assigned; the collective's counts per node
 
 from __future__ import annotations
 
-from functools import cmp_to_key
 from typing import TYPE_CHECKING
 
 from everbeat.policy.assign.colocation import place_of
 from everbeat.policy.assign.lists import has_influence, this_with, with_this
 from everbeat.policy.assign.wishes import SumFlags, add_colocated, single
+from everbeat.policy.plan.hash_order import merge_sorted
 from everbeat.policy.plan.placing import current_node, unassign
 from everbeat.policy.plan.table import Cause, ScoreTable
 from everbeat.policy.score import ABSENT, INFINITY, integer_prefix
@@ -104,7 +104,7 @@ def _colocated_score(plan: Plan, instance: Resource, node: Node) -> int:
 
 def sort_instances(plan: Plan, instances: list[Resource]) -> None:
     """Put instances in the order in which they are placed."""
-    instances.sort(key=cmp_to_key(lambda a, b: compare_instances(plan, a, b)))
+    instances[:] = merge_sorted(instances, lambda a, b: compare_instances(plan, a, b))
 
 
 def assign_instances(

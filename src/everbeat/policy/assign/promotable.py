@@ -7,7 +7,6 @@ Oracle: cases with promotable clones
 
 from __future__ import annotations
 
-from functools import cmp_to_key
 from typing import TYPE_CHECKING
 
 from everbeat.policy.assign.colocation import (
@@ -20,6 +19,7 @@ from everbeat.policy.assign.colocation import (
 from everbeat.policy.assign.instances import compare_instances
 from everbeat.policy.assign.lists import has_influence, this_with, with_this
 from everbeat.policy.assign.wishes import SumFlags, add_colocated, single
+from everbeat.policy.plan.hash_order import merge_sorted
 from everbeat.policy.plan.placing import score_everywhere
 from everbeat.policy.plan.table import Cause
 from everbeat.policy.plan.words import (
@@ -120,7 +120,8 @@ def set_roles(plan: Plan, clone: Resource) -> None:
     """Choose which of the placed instances are promoted."""
     clone.table.counts = [0] * len(clone.table.scores)
     for instance in clone.children:
-        _set_current_unpromoted(instance)
+        if _current_role(instance) == STARTED:
+            _set_current_unpromoted(instance)
         _rate(plan, clone, instance)
     _sort(plan, clone)
     promoted = 0
@@ -203,7 +204,7 @@ def _sort(plan: Plan, clone: Resource) -> None:
             return _current_role(b) - _current_role(a)
         return compare_instances(plan, a, b)
 
-    clone.children.sort(key=cmp_to_key(compare))
+    clone.children = merge_sorted(clone.children, compare)
 
 
 def _current_role(instance: Resource) -> int:

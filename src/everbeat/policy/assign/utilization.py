@@ -6,14 +6,14 @@ Writes: bans, the order of plan.resources
 
 from __future__ import annotations
 
-from functools import cmp_to_key
 from typing import TYPE_CHECKING
 
 from everbeat.policy.assign.colocation import LOCATION, effect
 from everbeat.policy.assign.compare import compare_capacity, sort_nodes
 from everbeat.policy.assign.lists import this_with, with_this
 from everbeat.policy.assign.wishes import SumFlags, add_colocated
-from everbeat.policy.plan.hash_order import in_hash_order
+from everbeat.policy.plan.hash_order import in_hash_order, merge_sorted
+from everbeat.policy.plan.placing import current_node
 from everbeat.policy.plan.table import Cause
 from everbeat.policy.plan.words import BUNDLE, CLONE, GROUP, PRIMITIVE
 from everbeat.policy.score import ABSENT, INFINITY
@@ -44,8 +44,8 @@ def sort_for_utilization(plan: Plan) -> None:
     def compare(a: Resource, b: Resource) -> int:
         if a.priority != b.priority:
             return b.priority - a.priority
-        left = at(a, a.active_on[0] if a.active_on else None)
-        right = at(b, b.active_on[0] if b.active_on else None)
+        left = at(a, current_node(a))
+        right = at(b, current_node(b))
         if left != right:
             return right - left
         for node in nodes:
@@ -54,7 +54,7 @@ def sort_for_utilization(plan: Plan) -> None:
                 return right - left
         return 0
 
-    plan.resources.sort(key=cmp_to_key(compare))
+    plan.resources = merge_sorted(plan.resources, compare)
 
 
 def ban_insufficient(plan: Plan, resource: Resource) -> Node | None:

@@ -179,7 +179,7 @@ class _Changes:
             self._add("Demote", current, following, demote, None)
         elif resource.next_role == PROMOTED:
             self._add("Promote", current, following, promote, None)
-        elif self._role < resource.next_role:
+        elif self._role <= STOPPED < resource.next_role:
             self._add("Start", current, following, start, None)
 
     def _add(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from everbeat.cib.tree import render_attribute
+from everbeat.policy.plan.placing import current_node
 from everbeat.policy.plan.words import CLONE, PRIMITIVE
 from everbeat.policy.unpack.attributes import parameters_on
 from everbeat.policy.values import operation_key
@@ -142,9 +143,7 @@ def router_of(action: Action) -> Node | None:
     task = action.task
     if task == "notify":
         task = action.meta.get("notify_operation", task)
-    began = connection.active_on[0] if connection.active_on else None
-    if connection.partial_source is not None:
-        began = connection.partial_source
+    began = current_node(connection)
     ended = connection.assigned
     if began is None or ended is None or began is ended:
         return ended if began is None else began
@@ -277,7 +276,7 @@ def _guest_meta(resource: Resource, action: Action, found: dict[str, str]) -> No
         task = action.meta.get("notify_operation", task)
     host: Node | None = None
     if task in ("stop", "stopped", "demote", "demoted"):
-        host = launcher.active_on[0] if launcher.active_on else None
+        host = current_node(launcher)
     elif task in ("start", "running", "monitor", "promote", "promoted"):
         host = launcher.assigned
     if host is None:

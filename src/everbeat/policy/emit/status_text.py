@@ -58,7 +58,7 @@ def status_lines(plan: Plan) -> list[str]:
     lines.append("  * Full List of Resources:")
     found = len(lines)
     for resource in plan.resources:
-        if resource.removed and not resource.active_on:
+        if resource.removed and not is_active(resource, everywhere=True):
             continue
         _resource_lines(plan, resource, "    ", lines)
     if len(lines) == found:

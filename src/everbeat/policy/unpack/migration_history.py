@@ -171,8 +171,10 @@ def migrate_to_failed(plan: Plan, resource: Resource, node: Node, entry: Element
     if not _succeeded(come):
         come = None
     target = plan.node_named(target_name)
-    if target is not None and not _newer_state(plan, resource, target_name, entry, come):
-        if target.online:
+    if not _unknown_on(plan, resource, target_name) and not _newer_state(
+        plan, resource, target_name, entry, come
+    ):
+        if target is not None and target.online:
             add_running(plan, resource, target)
     elif not _other_after(plan, resource, source, entry):
         resource.dangling_sources.insert(0, node)
@@ -192,6 +194,7 @@ def migrate_from_failed(plan: Plan, resource: Resource, node: Node, entry: Eleme
     if (
         source is not None
         and source.online
+        and not _unknown_on(plan, resource, source_name)
         and not _newer_state(plan, resource, source_name, to, entry)
     ):
         _run_as_failed(plan, resource, source)
