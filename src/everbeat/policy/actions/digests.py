@@ -101,7 +101,7 @@ def _filtered(
         parameters["addr"] = address
     for name, value in own.items():
         parameters.setdefault(name, value)
-    op = find_operation(resource, task, interval, with_disabled=False)
+    op = find_operation(resource, task, interval, with_disabled=True)
     extra: dict[str, str] = {}
     if op is not None:
         facts = RuleFacts(node_attributes=node.attributes)

@@ -298,20 +298,19 @@ def _render_downed(plan: Plan, synapse: Synapse, lines: list[str]) -> None:
     elif action.task == "stonith" and node is not None:
         if action.meta.get("stonith_action") in ("off", "reboot", "poweroff"):
             names.append(node.id)
-            for guest in plan.nodes:
-                connection = guest.connection
-                if connection is None or connection.launcher is None:
-                    continue
-                if node in connection.launcher.active_on:
-                    names.append(guest.id)
+            for running in node.running:  # with it go the guests whose connections it holds
+                if running.is_remote_connection() and running.launcher is not None:
+                    guest = plan.node_named(running.id)
+                    if guest is not None:
+                        names.append(guest.id)
     elif (
         action.resource is not None
         and action.resource.is_remote_connection()
         and action.task == "stop"
     ):
         moves = any(
-            first.resource is action.resource and first.task == "migrate_from"
-            for first in synapse.inputs
+            first.action.resource is action.resource and first.action.task == "migrate_from"
+            for first in action.before
         )
         if not moves:
             names.append(action.resource.id)
