@@ -10,8 +10,8 @@ HOST is resolved at the start, and again every LOOK_S as long as that fails or t
 answer. It is asked for its presence every PRESENCE_S, so that its loss is known before it is
 needed. `on_trouble(text)`: what keeps it from helping, after "the witness HOST"; empty: it answers
 again. `on_heard()`: it has answered. Who is told that his key is not known tries his other ones:
-while keys change, the witness may have the former one alone. An answer to none of the last questions
-is passed over: it may be a recording, and proves nothing.
+while keys change, the witness may have the former one alone. An answer to none of the last
+questions is passed over: it may be a recording, and proves nothing.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ class WitnessClient:
             if not self._addresses or self._unanswered >= UNANSWERED_MAX:
                 await self._resolve()
             if loop.time() - self._heard_s >= PRESENCE_S:
-                self.ask(replace(self._presence, nonce=secrets.randbits(NONCE_BITS)))
+                self._ask_presence()
             await asyncio.sleep(LOOK_S)
 
     def ask(self, question: WitnessAsk) -> None:
@@ -148,6 +148,9 @@ class WitnessClient:
             opened.close()
         self._sockets.clear()
 
+    def _ask_presence(self) -> None:
+        self.ask(replace(self._presence, nonce=secrets.randbits(NONCE_BITS)))
+
     def _receive(self, opened: socket.socket) -> None:
         for _ in range(RECEIVE_BATCH_MAX):
             try:
@@ -175,7 +178,7 @@ class WitnessClient:
         following = keys.index(self._key) + 1
         self._key = keys[following % len(keys)]
         if following < len(keys):
-            self.ask(self._presence)
+            self._ask_presence()
         else:
             self._is_stranger = True
             self._tell(UNKNOWN_KEY)
