@@ -133,9 +133,6 @@ class Admission:
             return Refused.REPLAY
         if envelope.type != STATUS_TYPE or envelope.sequence is None:
             return self._judge_other(envelope, freshness)
-        is_closed = freshness is Freshness.CLOSED
-        if is_closed and not _is_its_own(origin, envelope):
-            return Refused.UNPROVED  # passed on by somebody who has not answered us
         message = arrived.message
         judged = self._lives.on_status(
             envelope.source,
@@ -152,9 +149,9 @@ class Admission:
                 return Refused.GREETING
             case Verdict.PRESENT:
                 pass
-        if is_closed and origin is not None:
-            if not judged.is_answer:
-                return Refused.GREETING
+        if freshness is Freshness.CLOSED and origin is not None:
+            if not judged.is_answer or not _is_its_own(origin, envelope):
+                return Refused.GREETING  # or passed on by somebody who has not answered us
             self._windows.open(origin, arrived.medium)
         return judged
 
@@ -236,9 +233,7 @@ class Admission:
         return [NodeIdentityChanged(node, detail, now_ms)]
 
 
-def _is_its_own(origin: Origin | None, envelope: Envelope) -> bool:
+def _is_its_own(origin: Origin, envelope: Envelope) -> bool:
     """Say whether a datagram was sealed by whoever made the message, in the same generation."""
-    if origin is None:
-        return True
     same = (envelope.source_uuid, envelope.generation)
     return (origin.uuid, origin.generation) == same
