@@ -82,14 +82,12 @@ class OwnLife:
 class Admitted:
     """Whose message it is (or why it is not taken), and what that told us.
 
-    `is_fresh`: of a status, whether it is a sign of life now. `is_news`: what a successor must know
-    of lives has changed.
+    `is_fresh`: of a status, whether it is a sign of life now.
     """
 
     sender: NodeRecord | Refused
     facts: list[MembershipFact] = field(default_factory=list[MembershipFact])
     is_fresh: bool = False
-    is_news: bool = False
 
 
 class Admission:
@@ -188,7 +186,7 @@ class Admission:
             record.generation = envelope.generation
         self._roster.inbound.expect(record.name, judged.missing, now_ms)
         facts += self._uuid_facts(record, envelope.source_uuid, now_ms)
-        return Admitted(record, facts, is_fresh=judged.is_fresh, is_news=judged.is_news)
+        return Admitted(record, facts, is_fresh=judged.is_fresh)
 
     def _may_join(self, envelope: Envelope) -> bool:
         may_join = self._autojoin is not Autojoin.NONE and is_node_name(envelope.source)

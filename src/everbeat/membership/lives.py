@@ -111,14 +111,13 @@ class Judged:
     """A status's verdict.
 
     `is_answer`: it names our life. `is_fresh`: by something that we said not long ago, or it is
-    Heartbeat's. `is_news`: what a successor must know has changed. `missing`: numbers that a life
-    never believed before has said before it was: to be asked for again.
+    Heartbeat's. `missing`: numbers that a life never believed before has said before it was: to be
+    asked for again.
     """
 
     verdict: Verdict
     is_answer: bool = False
     is_fresh: bool = False
-    is_news: bool = False
     missing: tuple[int, ...] = ()
 
 
@@ -181,6 +180,7 @@ class Lives:
         self._fresh_ms = fresh_ms
         self._nodes = {k.node: _Node(newest=k.generation, proved=k.proved) for k in known}
         self._answers = _Answers()
+        self._has_news = False
 
     # -- what we say ---------------------------------------------------------------------------
 
@@ -240,7 +240,6 @@ class Lives:
         if word is None and not is_proved:
             self._meet(known, order, greeting, now_ms)
             return Judged(Verdict.UNPROVED)
-        before = known.newest, known.proved
         missing = () if is_proved else _missing(known, order)
         life = self._believe(known, order, greeting, now_ms)
         is_fresh = word is not None and 0 <= now_ms - word.stamp_ms <= self._fresh_ms
@@ -251,7 +250,6 @@ class Lives:
             Verdict.PRESENT,
             is_answer=word is not None,
             is_fresh=is_fresh,
-            is_news=(known.newest, known.proved) != before,
             missing=missing,
         )
 
@@ -264,6 +262,11 @@ class Lives:
         """Return the newest generation of a node that was believed, in any life of ours."""
         known = self._nodes.get(node)
         return known.newest if known else None
+
+    def take_news(self) -> tuple[KnownLife, ...] | None:
+        """Return what a successor must know if it has changed since the last call."""
+        has_news, self._has_news = self._has_news, False
+        return self.known() if has_news else None
 
     def known(self) -> tuple[KnownLife, ...]:
         """Return what a successor must know."""
@@ -318,10 +321,10 @@ class Lives:
         if generation <= known.proved or generation < (known.newest or 0):
             self._doubt(known, Doubt.RECORDED, generation, now_ms)
             return Judged(Verdict.OLDER)
-        is_news = known.newest != generation
+        self._has_news |= known.newest != generation
         known.newest = known.present = generation
         known.believed = known.newcomer = None
-        return Judged(Verdict.PRESENT, is_fresh=True, is_news=is_news)
+        return Judged(Verdict.PRESENT, is_fresh=True)
 
     def _meet(self, known: _Node, order: tuple[int, int], greeting: Greeting, now_ms: int) -> None:
         """Remember a life that is not believed, so that our next status names it.
@@ -345,6 +348,7 @@ class Lives:
     ) -> _Life:
         """Believe a generation; return its newest life."""
         is_new_life = known.present != order[0]
+        self._has_news |= known.newest != order[0] or known.proved < order[0]
         known.newest = known.present = order[0]
         known.proved = max(known.proved, order[0])
         former, met = known.believed, known.newcomer

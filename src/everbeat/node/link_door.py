@@ -48,7 +48,6 @@ class Entered:
     sender: NodeRecord | None = None
     envelope: Envelope | None = None
     is_fresh: bool = False  # of a status: it is a sign of life now
-    is_news: bool = False  # what a successor must know of lives has changed
 
 
 class LinkDoor:
@@ -89,5 +88,4 @@ class LinkDoor:
             sender=admitted.sender,
             envelope=envelope,
             is_fresh=admitted.is_fresh,
-            is_news=admitted.is_news,
         )

@@ -280,6 +280,9 @@ class LinkNode:
         if self._roster.liveness.has_undecided:
             self._publish(self._roster.on_tick(now_ms))
         self._tell(self._quorum.look(now_ms), now_ms)
+        known = self._lives.take_news()
+        if known is not None:
+            self._effects.append(PersistLives(known))
         answer_ms = self._lives.answer_due_ms()
         if answer_ms is not None and now_ms >= answer_ms:
             self._send_status(now_ms)  # before anything that a newcomer takes only afterwards
@@ -436,8 +439,6 @@ class LinkNode:
         )
         entered = self._door.enter(index, opened, own, now_ms)
         self._publish(entered.facts)
-        if entered.is_news:
-            self._effects.append(PersistLives(self._lives.known()))
         record, envelope, message = entered.sender, entered.envelope, opened.message
         if record is None or envelope is None:
             return entered.reason

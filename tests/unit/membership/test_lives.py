@@ -85,13 +85,14 @@ def test_who_has_not_named_this_life_is_named_and_not_believed() -> None:
 def test_who_names_it_is_believed_and_answered_once() -> None:
     one = lives()
     judged = judge(one, 7, 4, greeting())
-    assert (judged.verdict, judged.is_answer, judged.is_news) == (PRESENT, True, True)
+    assert (judged.verdict, judged.is_answer) == (PRESENT, True)
+    assert one.take_news() == (KnownLife(BETA, 7, 7),)
     assert one.is_present(BETA, 7)
     assert not one.is_present(BETA, 6)
     assert one.answer_due_ms() is not None
     assert one.fields(0)["eb_knows"] == f"beta:7:{THEIRS}:9"
-    judged = judge(one, 7, 5, greeting())
-    assert (judged.verdict, judged.is_news) == (PRESENT, False)
+    assert judge(one, 7, 5, greeting()).verdict is PRESENT
+    assert one.take_news() is None
     assert one.answer_due_ms() is None
 
 
