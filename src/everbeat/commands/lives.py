@@ -39,7 +39,8 @@ def _problem(node: NodeName, doubt: LifeDoubt) -> str:
         case Doubt.RECORDED:
             return (
                 f"generation {heard} of {node} is heard, an older life than its last, {known}; it "
-                "does not answer and is not believed: somebody plays a recording, or Heartbeat "
+                "does not answer what this node says and is not believed: somebody plays a "
+                "recording, or Heartbeat "
                 f"there has an old copy of hb_generation. Then: {_remedy(f'on {node}', known)}"
             )
         case Doubt.ABSURD:

@@ -233,7 +233,7 @@ class Lives:
         floor = known.newest if word is None else known.proved
         if floor is not None and generation < floor:
             self._meet(known, order, greeting, now_ms)
-            kind = Doubt.RECORDED if word is None else Doubt.OLDER
+            kind = Doubt.OLDER if self._is_fresh(word, now_ms) else Doubt.RECORDED
             self._doubt(known, kind, generation, now_ms)
             return Judged(Verdict.OLDER, is_answer=word is not None)
         is_proved = known.present == generation <= known.proved
@@ -242,7 +242,7 @@ class Lives:
             return Judged(Verdict.UNPROVED)
         missing = () if is_proved else _missing(known, order)
         life = self._believe(known, order, greeting, now_ms)
-        is_fresh = word is not None and 0 <= now_ms - word.stamp_ms <= self._fresh_ms
+        is_fresh = self._is_fresh(word, now_ms)
         if not is_fresh and not life.is_stale:
             self._answers.is_due = True  # so that it can answer what we say now
         life.is_stale = not is_fresh
@@ -313,6 +313,9 @@ class Lives:
             if len(self._nodes) > REMEMBERED_MAX:
                 del self._nodes[strangers[0]]
         return known
+
+    def _is_fresh(self, word: Named | None, now_ms: int) -> bool:
+        return word is not None and 0 <= now_ms - word.stamp_ms <= self._fresh_ms
 
     def _on_plain(self, known: _Node, generation: int, now_ms: int, *, is_everbeat: bool) -> Judged:
         """Judge a status that says nothing of lives: Heartbeat's, or of an everbeat before them."""

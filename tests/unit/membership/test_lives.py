@@ -153,6 +153,14 @@ def test_an_older_generation_that_does_not_answer_may_be_a_recording() -> None:
     assert doubts(one, DOUBT_MS) == [None]
 
 
+def test_an_older_generation_that_answered_us_long_ago_is_a_recording() -> None:
+    one = lives()
+    judge(one, 6, 1, greeting(stamp_ms=1))
+    judge(one, 10, 1, greeting(NEXT, stamp_ms=60_000), 60_000)
+    assert judge(one, 6, 2, greeting(stamp_ms=2), 60_000).verdict is OLDER
+    assert doubts(one, 60_000) == [LifeDoubt(kind=Doubt.RECORDED, heard=6, known=10)]
+
+
 @pytest.mark.parametrize("said", [greeting(), greeting(names=None), None])
 def test_a_generation_from_nowhere_is_not_believed(said: Greeting | None) -> None:
     one = lives(KnownLife(BETA, 10, 10))
