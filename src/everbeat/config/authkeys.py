@@ -182,6 +182,19 @@ def _check_signing(sheet: _Sheet) -> None:
         sheet.report("auth-key-missing", line, summary, remedy)
 
 
+def reports_of_recordings(keys: AuthKeys, place: Place) -> tuple[Report, ...]:
+    """Report a key that Heartbeat knows, for a cluster that promises one holder at a time."""
+    signing = keys.key(keys.signing)
+    if signing is None or signing.method in OWN_METHODS:
+        return ()
+    summary = (
+        f"{signing.method} is spoken with Heartbeat 3.0.6 as well, of which nobody can tell a "
+        "recording from the present: beside one, whoever records the network can make two holders"
+    )
+    remedy = "everbeat keys rotate, once every node runs everbeat (docs/protocol/wire.md, Lives)"
+    return (report_of("auth-recordings", place, summary, remedy),)
+
+
 def _masked(text: str) -> str:
     """Return a line as a report may show it: number and method, nothing that may be a secret."""
     words = words_of(text)

@@ -165,6 +165,7 @@ AUTHKEYS: Final = (
     Code("key-comment", _W, "A # inside a line is no comment here."),
     Code("key-short", _W, "A secret of fewer than eight characters is quickly guessed."),
     Code("key-crc", _W, "crc protects against accidents, not against people."),
+    Code("auth-recordings", _I, "Heartbeat speaks this key, too, and its recordings look present."),
     Code("auth-sloppy", _W, "Heartbeat reads only the digits after auth."),
     Code("key-several", _I, "Several keys: Heartbeat 3.0.6 verifies all with its own signing key."),
 )

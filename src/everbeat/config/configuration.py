@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from everbeat.config.addresses import check_addresses
-from everbeat.config.authkeys import read_authkeys
+from everbeat.config.authkeys import read_authkeys, reports_of_recordings
 from everbeat.config.codes import report_of
 from everbeat.config.files import ConfigFile, ConfigFiles
 from everbeat.config.ha_cf import crm_from_word, read_ha_cf
@@ -58,6 +58,9 @@ def config_from_files(files: ConfigFiles, host: HostLookup) -> Parsed:
         group_reports = (report_of("haresources-unused", place, summary, "crm off in ha.cf"),)
     if config is not None and keys is not None and config.quorum is Quorum.WITNESS:
         key_reports = (*key_reports, *reports_of_signing(keys, Place(files.authkeys.name)))
+    if config is not None and keys is not None and config.quorum is not Quorum.NONE:
+        place = Place(files.authkeys.name)
+        key_reports = (*key_reports, *reports_of_recordings(keys, place))
     reports = (*_sorted(draft.reports), *_sorted(key_reports), *_sorted(group_reports))
     return Parsed(config, keys, groups, reports)
 
