@@ -35,8 +35,8 @@ GOOD = {
 HOST = HostFacts(
     node="alpha",
     interface_list=(
-        Interface("eth0", "10.99.0.255", ("10.99.0.1",)),
-        Interface("eth1", "10.98.0.255", ("10.98.0.1",)),
+        Interface("eth0", "10.99.0.255", ("10.99.0.1",), "10.99.0.0/24"),
+        Interface("eth1", "10.98.0.255", ("10.98.0.1",), "10.98.0.0/24"),
         Interface("eth2"),
         Interface("lo", "", ("127.0.0.1", "::1")),
     ),
@@ -48,7 +48,9 @@ HOST = HostFacts(
     files=frozenset({"/etc/hostname", "/bin/true", "/usr/libexec/heartbeat/ipfail"}),
     directories=frozenset({"/", "/tmp", "/var/log"}),
     devices=frozenset({"/dev/null", "/dev/tty0", "/dev/tty1"}),
-    scripts=frozenset({"nginx", "postfix", "Filesystem", "MailTo", "killnfsd"}),
+    scripts=frozenset(
+        {"nginx", "postfix", "Filesystem", "MailTo", "appctl", "kornctl", "killnfsd"}
+    ),
     scripts_without_status=frozenset({"killnfsd"}),
     stonith_types=frozenset({"null", "ssh", "external/ipmi", "fence_apc"}),
     agents={
@@ -60,6 +62,11 @@ HOST = HostFacts(
             ("action", "ip", "ipaddr", "username", "login", "password", "plug", "port"),
             (("action",), ("ip", "ipaddr"), ("username", "login"), ("plug", "port")),
         ),
+    },
+    first_lines={
+        "/etc/ha.d/resource.d/postfix": "#!/bin/true\n",
+        "/etc/ha.d/resource.d/appctl": "#!/bin/true\r\n",
+        "/etc/ha.d/resource.d/kornctl": "#!/bin/ksh\n",
     },
     service_ports={"ntp": 123},
 )

@@ -15,11 +15,13 @@ import stat
 import struct
 import subprocess
 from functools import cache, lru_cache
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address
 from pathlib import Path
 from typing import Final
 
 from everbeat.config.fence_metadata import parameters_from_metadata, parameters_from_names
+from everbeat.config.files import text_from_bytes
+from everbeat.config.interpreters import FIRST_LINE_BYTES_MAX
 from everbeat.config.script_words import knows_status
 from everbeat.model.fencing import is_fence_agent
 from everbeat.model.units import unit_from_word
@@ -38,6 +40,7 @@ DESCRIBE_S: Final = 10.0
 
 _SIOCGIFADDR: Final = 0x8915
 _SIOCGIFBRDADDR: Final = 0x8919
+_SIOCGIFNETMASK: Final = 0x891B
 _SIOCGIFFLAGS: Final = 0x8913
 _IFF_BROADCAST: Final = 0x2
 
@@ -125,6 +128,20 @@ class RealHost:
                 return path
         return None
 
+    def service_names(self) -> tuple[str, ...]:
+        """List ETC/resource.d, /etc/init.d and systemd's directories."""
+        names: set[str] = set()
+        for directory in (self._etc / "resource.d", INIT_SCRIPTS):
+            names |= {n for n in _listed(directory) if self.is_executable(f"{directory}/{n}")}
+        for directory in UNIT_DIRECTORIES:
+            units = (name for name in _listed(directory) if name.endswith(".service"))
+            names |= {name.removesuffix(".service") for name in units}
+        return tuple(sorted(names))
+
+    def first_line(self, path: str) -> str:
+        """Read it."""
+        return first_line(path)
+
     def has_unit(self, name: str) -> bool:
         """Look into systemd's directories; `name@instance` is served by its template."""
         unit = unit_from_word(name)
@@ -181,6 +198,22 @@ class RealHost:
             return socket.getservbyport(port, "udp")
         except (OSError, OverflowError):
             return None
+
+
+def first_line(path: str) -> str:
+    """Return the first line of a file with its end, as far as the kernel reads it."""
+    try:
+        with Path(path).open("rb") as file:
+            return text_from_bytes(file.readline(FIRST_LINE_BYTES_MAX))
+    except (OSError, ValueError):
+        return ""
+
+
+def _listed(directory: Path) -> list[str]:
+    try:
+        return os.listdir(directory)  # noqa: PTH208 - names alone, whatever their bytes
+    except OSError:
+        return []
 
 
 def _told(*command: str) -> str:
@@ -243,8 +276,11 @@ def _interface(name: str) -> Interface:
         address = _ipv4(channel, name, _SIOCGIFADDR)
         has_broadcast = bool(_flags(channel, name) & _IFF_BROADCAST)
         broadcast = _ipv4(channel, name, _SIOCGIFBRDADDR) if address and has_broadcast else ""
+        netmask = _ipv4(channel, name, _SIOCGIFNETMASK) if address else ""
     ipv4 = (address,) if address else ()
-    return Interface(name, "" if broadcast == "0.0.0.0" else broadcast, (*ipv4, *_ipv6(name)))  # noqa: S104 - compared, not bound
+    broadcast = "" if broadcast == "0.0.0.0" else broadcast  # noqa: S104 - compared, not bound
+    network = str(IPv4Network(f"{address}/{netmask}", strict=False)) if netmask else ""
+    return Interface(name, broadcast, (*ipv4, *_ipv6(name)), network)
 
 
 def _request(name: str) -> bytes:

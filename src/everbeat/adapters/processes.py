@@ -15,11 +15,14 @@ import shutil
 import signal
 import subprocess
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from everbeat.adapters.accounts import login_of
+from everbeat.adapters.host_facts import first_line
 from everbeat.adapters.output_drain import OutputDrains
 from everbeat.adapters.realtime import prefer_session
+from everbeat.config.interpreters import interpreter_trouble
 from everbeat.executor.effects import Ending
 
 if TYPE_CHECKING:
@@ -116,7 +119,9 @@ class Processes:
         except (OSError, LookupError, subprocess.SubprocessError) as error:
             for capture in captures:
                 capture.close()
-            ending = Ending(exit_code=NOT_STARTED_EXIT, output=f"{order.command[0]}: {error}")
+            path = order.command[0]
+            trouble = interpreter_trouble(first_line(path), lambda each: Path(each).is_file())
+            ending = Ending(exit_code=NOT_STARTED_EXIT, output=f"{path}: {trouble or error}")
             self._loop.call_soon(self._on_ended, order.run, ending)
             return
         if order.is_ended_by_next and self._record is not None:

@@ -11,6 +11,7 @@ import click
 from everbeat.commands.check import check, check_cib_file
 
 _PLACE = click.Path(allow_dash=True)  # for completion; what is missing is told as a report
+HA_FILES = frozenset({"ha.cf", "authkeys", "haresources"})
 _CIB_ENDS = (".xml", ".xml.bz2", ".cib")
 
 
@@ -21,6 +22,8 @@ _CIB_ENDS = (".xml", ".xml.bz2", ".cib")
 def check_command(context: click.Context, place: str | None, *, as_json: bool) -> None:
     """Check ha.cf, authkeys and haresources in DIR (default: --etc, /etc/ha.d), or a CIB.
 
+    One of the three files stands for its folder: they are checked together.
+
     A CIB is a file of XML, compressed if it ends in .bz2, or - for standard input.
 
     All problems are reported at once, each with what to write instead. Exit status: 0 nothing or
@@ -28,11 +31,18 @@ def check_command(context: click.Context, place: str | None, *, as_json: bool) -
     """
     color = sys.stdout.isatty() and "NO_COLOR" not in os.environ
     etc: Path = context.obj.etc if context.obj is not None else Path("/etc/ha.d")
-    if place is not None and _is_cib(place):
+    is_of_heartbeat = place is not None and Path(place).name in HA_FILES
+    if place is not None and not is_of_heartbeat and _is_cib(place):
         sys.exit(check_cib_file(place, as_json=as_json, color=color))
-    sys.exit(check(Path(place) if place else etc, as_json=as_json, color=color))
+    sys.exit(check(_folder_of(place) if place else etc, as_json=as_json, color=color))
 
 
 def _is_cib(place: str) -> bool:
     """Say whether a word names a CIB rather than a directory: by its end, or as it is a file."""
     return place == "-" or place.endswith(_CIB_ENDS) or Path(place).is_file()
+
+
+def _folder_of(place: str) -> Path:
+    """Return the folder of a place: of one of its three files as well."""
+    path = Path(place)
+    return path.parent if path.name in HA_FILES else path

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from everbeat.config.codes import report_of
-from everbeat.config.files import ConfigFile, Line, bytes_from_text, lines_of, words_of
+from everbeat.config.files import QUOTES, ConfigFile, Line, bytes_from_text, lines_of, words_of
 from everbeat.config.suggestions import nearest
 from everbeat.config.values import leading_number, number_from_word
 from everbeat.model.keys import AUTH_KEYS_MAX, AuthKey, AuthKeys
@@ -27,6 +27,7 @@ READABLE_BY_OTHERS: Final = 0o044
 METHODS: Final = ("aes-siv", "sha256", "sha1", "md5", "crc")
 OWN_METHODS: Final = frozenset({"aes-siv", "sha256"})  # of everbeat's dialect, unknown to 3.0.6
 SECRET_SHORT: Final = 8
+NO_COMMENT: Final = "a # inside a line of authkeys is no comment"
 _NUMBER: Final = re.compile(r"[+-]?[0-9]", re.ASCII)
 SHOWN_WORD_MAX: Final = 12
 
@@ -74,6 +75,9 @@ def _read_line(sheet: _Sheet, line: Line) -> None:
     words = words_of(line.text)
     if not words or words[0].startswith("#"):
         return
+    if not QUOTES.isdisjoint(line.text):
+        summary = "typographic quotes are a part of the word they stand at, also of a secret"
+        sheet.report("key-quotes", line, summary, "the line without them, on every node")
     if words[0].startswith("a"):
         _read_auth(sheet, line, words)
     else:
@@ -90,6 +94,7 @@ def _read_auth(sheet: _Sheet, line: Line, words: tuple[str, ...]) -> None:
     number = leading_number(number_text)
     if words != ("auth", str(number)):
         summary = f"'{text[:SHOWN_WORD_MAX]}' is read as auth {number}"
+        summary = f"{NO_COMMENT}; the line is read as auth {number}" if "#" in text else summary
         sheet.report("auth-sloppy", line, summary, f"auth {number}")
     if not 0 <= number < AUTH_KEYS_MAX:
         summary = f"key numbers go from 0 to {AUTH_KEYS_MAX - 1}, not to {number}"
@@ -128,7 +133,9 @@ def _read_key(sheet: _Sheet, line: Line, words: tuple[str, ...]) -> None:
 
 def _is_secret_right(sheet: _Sheet, line: Line, number: int, method: str, secret: str) -> bool:
     if method == "crc" and secret:
-        sheet.report("key-secret-unexpected", line, "crc takes no secret", f"{number} crc")
+        summary = "crc takes no secret"
+        summary = f"{NO_COMMENT}, and {summary}" if secret.startswith("#") else summary
+        sheet.report("key-secret-unexpected", line, summary, f"{number} crc")
         return False
     if method != "crc" and not secret:
         summary = f"{method} needs a secret"
@@ -142,9 +149,14 @@ def _warn_of_key(sheet: _Sheet, line: Line, number: int, words: tuple[str, ...])
     if number in sheet.keys:
         summary = f"key {number} stands here again and replaces the former one"
         sheet.report("key-twice", line, summary, "give every key its own number")
-    if len(words) > 3:
+    if method != "crc" and words[2].startswith("#"):
+        summary = f"{NO_COMMENT}: the word that begins with it is the secret"
+        remedy = f"{number} {method} SECRET, the comment on a line of its own"
+        sheet.report("key-comment", line, summary, remedy)
+    elif len(words) > 3:
         code = "key-comment" if words[3].startswith("#") else "key-surplus"
         summary = "the secret is the third word alone; the rest of the line is ignored"
+        summary = f"{NO_COMMENT}; {summary}" if code == "key-comment" else summary
         sheet.report(code, line, summary, f"{number} {method} SECRET, without blanks in SECRET")
     if method == "crc":
         summary = "crc: anyone on the network can send commands to this cluster"

@@ -19,6 +19,8 @@ _I: Final = Severity.INFO
 ALL_FILES: Final = (
     Code("file-missing", _E, "The file does not exist or cannot be read."),
     Code("not-text", _W, "A line holds control characters; a binary file was put here."),
+    Code("dos-line-ends", _W, "The lines end as in DOS (CR LF): Heartbeat stumbles over the CR."),
+    Code("quotes-typographic", _E, "Quotation marks of typography are a part of no word."),
     Code("line-too-long", _E, "A line is longer than Heartbeat's buffer, which would cut it."),
 )
 
@@ -52,6 +54,7 @@ HA_CF: Final = (
     Code("node-name-upper-case", _I, "Node names are compared and sent in lower case."),
     Code("node-name-unusual", _W, "A node name no machine can have, or that is an address."),
     Code("node-name-too-long", _E, "A node name of more than 99 bytes does not fit on the wire."),
+    Code("node-words-surplus", _W, "Words of a node line that name no node; they do not count."),
     Code("node-unresolvable", _W, "No address is known for a node; a misspelt name looks so."),
     Code("node-single", _W, "Only one node: nothing can take over."),
     Code("nodes-too-many", _E, "More than 100 nodes."),
@@ -163,6 +166,7 @@ AUTHKEYS: Final = (
     Code("key-secret-unexpected", _E, "crc takes no secret."),
     Code("key-surplus", _W, "Only the third word is the secret; the rest of the line is ignored."),
     Code("key-comment", _W, "A # inside a line is no comment here."),
+    Code("key-quotes", _W, "Typographic quotes are read as a part of the word they stand at."),
     Code("key-short", _W, "A secret of fewer than eight characters is quickly guessed."),
     Code("key-crc", _W, "crc protects against accidents, not against people."),
     Code("auth-recordings", _I, "Heartbeat speaks this key, too, and its recordings look present."),
@@ -195,6 +199,7 @@ HARESOURCES: Final = (
     Code(
         "script-without-status", _W, "A script that knows no `status` is never asked, nor watched."
     ),
+    Code("script-interpreter", _W, "The script's first line names what cannot be found."),
     Code("resource-malformed", _W, "A resource word with an empty part or a single colon."),
     Code("comment-after-continuation", _W, "Heartbeat takes this comment for resources."),
     Code("comment-continued", _W, "The backslash ends a comment: the next line is one as well."),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from everbeat.config.addresses import check_addresses
 from everbeat.config.authkeys import read_authkeys, reports_of_recordings
 from everbeat.config.codes import report_of
-from everbeat.config.files import ConfigFile, ConfigFiles
+from everbeat.config.files import ConfigFile, ConfigFiles, has_dos_line_ends
 from everbeat.config.ha_cf import crm_from_word, read_ha_cf
 from everbeat.config.haresources import read_haresources
 from everbeat.config.host_facts import HostFacts
@@ -61,7 +61,22 @@ def config_from_files(files: ConfigFiles, host: HostLookup) -> Parsed:
     if config is not None and keys is not None and config.quorum is not Quorum.NONE:
         place = Place(files.authkeys.name)
         key_reports = (*key_reports, *reports_of_recordings(keys, place))
-    reports = (*_sorted(draft.reports), *_sorted(key_reports), *_sorted(group_reports))
+    dos_reports = [
+        report_of(
+            "dos-line-ends",
+            Place(file.name),
+            f"{file.name} has DOS line ends (CR LF); everbeat drops the CR, Heartbeat may not",
+            f"sed -i 's/\\r$//' {file.name}",
+        )
+        for file in (files.ha_cf, files.authkeys, files.haresources)
+        if has_dos_line_ends(file)
+    ]
+    reports = (
+        *dos_reports,
+        *_sorted(draft.reports),
+        *_sorted(key_reports),
+        *_sorted(group_reports),
+    )
     return Parsed(config, keys, groups, reports)
 
 

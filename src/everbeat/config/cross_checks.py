@@ -84,6 +84,7 @@ def _has_broken_carrier(draft: Draft) -> bool:
 
 def _check_carriers(draft: Draft) -> None:
     carriers = [medium for medium in draft.media if not medium.kind.is_ping]
+    present = {entry.name for entry in draft.host.interfaces()}
     if not carriers and draft.own_ucast and len(draft.nodes) == 1:
         return  # the others are still to come
     if not carriers and draft.own_ucast:
@@ -96,6 +97,12 @@ def _check_carriers(draft: Draft) -> None:
     elif not carriers:
         summary = "no bcast, ucast, mcast or serial line: heartbeats have no way to travel"
         draft.report_file("media-missing", summary, "bcast eth0")
+    elif all(medium.interface and medium.interface not in present for medium in carriers):
+        missing = " and ".join(dict.fromkeys(medium.interface for medium in carriers))
+        summary = f"no path is left for heartbeats: there is no interface {missing}"
+        known = ", ".join(sorted(present)) or "none"
+        line = draft.media_lines[draft.media.index(carriers[0])]
+        draft.report("interface-missing", line, summary, f"an interface of this machine: {known}")
     elif len({medium.link for medium in carriers}) == 1:
         summary = f"all heartbeats travel over {carriers[0].link}: if it fails, both nodes go alone"
         remedy = "a second path, e.g. another interface or a serial line"

@@ -31,6 +31,7 @@ class Draft:
 
     file: str
     host: HostLookup
+    directives: frozenset[str] = frozenset()  # all names
     parameters: dict[str, str] = field(default_factory=dict)  # as written, defaults included
     lines: dict[str, Line] = field(default_factory=dict)  # directive -> last line with a value
     nodes: dict[NodeName, Line] = field(default_factory=dict)

@@ -15,6 +15,11 @@ from everbeat.model.reports import Place
 SHOWN_CHARACTERS_MAX: Final = 200
 """Of a longer line a report quotes the beginning only."""
 
+QUOTES: Final = frozenset(map(chr, (*range(0x2018, 0x2020), 0xAB, 0xBB, 0x2033)))
+"""Quotation marks of typography: word processors and web pages put them where none was meant."""
+
+QUOTED: Final = "typographic quotes stand in this line; nothing here is quoted"
+
 _BLANKS: Final = re.compile(r"[ \t\r\v\f]+")
 _DELIMITERS: Final = re.compile(r"[ \t\r\v\f,]+")
 
@@ -67,13 +72,25 @@ def bytes_from_text(text: str) -> bytes:
 
 
 def lines_of(file: ConfigFile) -> list[Line]:
-    """Split a file's text at newlines; a missing file has no lines."""
+    """Split a file's text at newlines (also DOS's, CR LF); a missing file has no lines."""
     if not file.text:
         return []
     lines = file.text.split("\n")
     if lines[-1] == "":
         lines.pop()
-    return [Line(file.name, number, text) for number, text in enumerate(lines, 1)]
+    return [
+        Line(file.name, number, text.removesuffix("\r")) for number, text in enumerate(lines, 1)
+    ]
+
+
+def has_dos_line_ends(file: ConfigFile) -> bool:
+    """Whether a line of the file ends with CR LF."""
+    return file.text is not None and ("\r\n" in file.text or file.text.endswith("\r"))
+
+
+def without_quotes(text: str) -> str:
+    """Return the text without typographic quotes."""
+    return text if QUOTES.isdisjoint(text) else "".join(c for c in text if c not in QUOTES)
 
 
 def without_comment(text: str) -> str:

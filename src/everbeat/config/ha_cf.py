@@ -21,7 +21,16 @@ from everbeat.config.fencing import (
     stonith_timeout_ms,
     stop_failure,
 )
-from everbeat.config.files import ConfigFile, Line, first_word_and_rest, lines_of, without_comment
+from everbeat.config.files import (
+    QUOTED,
+    QUOTES,
+    ConfigFile,
+    Line,
+    first_word_and_rest,
+    lines_of,
+    without_comment,
+    without_quotes,
+)
 from everbeat.config.media import MEDIA
 from everbeat.config.members import DEFAULT_APIAUTH, MEMBERS
 from everbeat.config.monitoring import MONITORING, monitoring_of
@@ -50,7 +59,7 @@ DIRECTIVES: Final = {directive.name: directive for directive in TABLE} | {"crm":
 
 def read_ha_cf(file: ConfigFile, host: HostLookup) -> tuple[Draft, HaConfig | None]:
     """Read the whole file; the draft holds the reports and what could be read."""
-    draft = Draft(file.name, host)
+    draft = Draft(file.name, host, frozenset(DIRECTIVES))
     draft.parameters.update({row.name: row.default for row in TABLE if row.default})
     port = host.service_port("ha-cluster")
     if port is not None:
@@ -79,6 +88,9 @@ def _read_line(draft: Draft, line: Line) -> None:
         return
     if not CONTROL_CHARACTERS.isdisjoint(content):
         draft.report("not-text", line, "the line holds control characters", "plain text")
+    if not QUOTES.isdisjoint(content):
+        content = without_quotes(content)
+        draft.report("quotes-typographic", line, QUOTED, content)
     name, rest = first_word_and_rest(content)
     directive = DIRECTIVES.get(name)
     if directive is None:

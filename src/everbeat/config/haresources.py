@@ -13,7 +13,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from everbeat.config.codes import report_of
-from everbeat.config.files import ConfigFile, Line, lines_of, words_of
+from everbeat.config.files import (
+    QUOTED,
+    QUOTES,
+    ConfigFile,
+    Line,
+    lines_of,
+    without_quotes,
+    words_of,
+)
 from everbeat.config.resources import check_resource, resource_from_word, service_address
 from everbeat.config.suggestions import nearest
 from everbeat.model.groups import ResourceGroup, ResourceSpec
@@ -128,14 +136,20 @@ def _group(
     logical: LogicalLine, nodes: Collection[NodeName], reports: list[Report]
 ) -> ResourceGroup | None:
     """Read one logical line; None if it is no group."""
-    owner_word, *words = words_of(logical.text)
-    owner = node_name_from_text(owner_word)
     place = logical.line.place
+    text = logical.text
+    if not QUOTES.isdisjoint(text):
+        text = without_quotes(text)
+        reports.append(report_of("quotes-typographic", place, QUOTED, text))
+    owner_word, *words = words_of(text) or ("",)
+    owner = node_name_from_text(owner_word)
     if nodes and owner not in nodes:
         summary = f"'{owner_word[:60]}' is no node of ha.cf; a line begins with the group's owner"
-        remedy = _line_meant(owner_word, words, nodes)
+        owner, words = _line_meant(owner_word, words, nodes)
+        remedy = " ".join((owner, *words))
         reports.append(report_of("haresources-node-unknown", place, summary, remedy))
-        return None
+        if not words:
+            return None
     if not words:
         summary = f"{owner_word} owns no resource here; the line has no effect"
         remedy = f"{owner} ADDRESS SERVICE"
@@ -145,15 +159,22 @@ def _group(
     return ResourceGroup(owner, GroupKey(words[0]), resources)
 
 
-def _line_meant(owner_word: str, words: list[str], nodes: Collection[NodeName]) -> str:
-    """Guess a line that begins with no node: a comma, a misspelt name, or a forgotten owner."""
+def _line_meant(
+    owner_word: str, words: list[str], nodes: Collection[NodeName]
+) -> tuple[NodeName, list[str]]:
+    """Guess owner and resources of a line that begins with no node.
+
+    A comma, a name without its domain or with it, a misspelt name, or a forgotten owner.
+    """
     first, *others = owner_word.split(",")
     if others and node_name_from_text(first) in nodes:
-        return " ".join((first, *others, *words))
-    meant = nearest(node_name_from_text(owner_word), nodes)
+        return node_name_from_text(first), [*others, *words]
+    name = node_name_from_text(owner_word)
+    akin = [node for node in nodes if node.partition(".")[0] == name.partition(".")[0]]
+    meant = akin[0] if len(akin) == 1 else nearest(name, nodes)
     is_resource = bool(resource_from_word(owner_word).arguments)
     kept = [owner_word, *words] if is_resource and meant is None else words
-    return " ".join((meant or next(iter(nodes)), *kept))
+    return NodeName(meant or next(iter(nodes))), kept
 
 
 def _check_groups(

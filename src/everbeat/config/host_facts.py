@@ -35,6 +35,7 @@ class HostFacts:
     units: frozenset[str] = frozenset()
     stonith_types: frozenset[str] | None = None
     agents: Mapping[str, StonithParameters] = field(default_factory=dict)
+    first_lines: Mapping[str, str] = field(default_factory=dict)
     service_ports: Mapping[str, int] = field(default_factory=dict)
 
     def node_name(self) -> str:
@@ -93,6 +94,14 @@ class HostFacts:
     def knows_status(self, path: str) -> bool:
         """Whether the script is none of those that do not."""
         return path.rpartition("/")[2] not in self.scripts_without_status
+
+    def service_names(self) -> tuple[str, ...]:
+        """Return the given scripts and units."""
+        return tuple(sorted({*(self.scripts or ()), *self.units}))
+
+    def first_line(self, path: str) -> str:
+        """Return the given line."""
+        return self.first_lines.get(path, "")
 
     def has_unit(self, name: str) -> bool:
         """Whether the unit is given."""

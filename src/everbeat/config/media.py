@@ -6,7 +6,7 @@ by blanks alone, lists of interfaces, ports and hosts by blanks and commas.
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address
 from typing import TYPE_CHECKING, Final
 
 from everbeat.config.directives import Directive, Statement
@@ -65,7 +65,7 @@ def apply_ucast(draft: Draft, statement: Statement) -> None:
         _report_peer(draft, statement, host, "IPv4")
         return
     if _interface(draft, name) is None:
-        _report_interface(draft, statement, name, "interface-missing-ucast")
+        _report_interface(draft, statement, name, "interface-missing-ucast", address)
     _add_ucast(draft, statement, MediumKind.UCAST, name, address)
 
 
@@ -285,14 +285,26 @@ def _interface(draft: Draft, name: str) -> Interface | None:
     return next((known for known in draft.host.interfaces() if known.name == name), None)
 
 
-def _report_interface(draft: Draft, statement: Statement, name: str, code: str) -> None:
+def _report_interface(
+    draft: Draft, statement: Statement, name: str, code: str, peer: str = ""
+) -> None:
+    """Report a missing interface; propose the one on the peer's network, or the most alike."""
     names = [interface.name for interface in draft.host.interfaces()]
     usable = [entry.name for entry in draft.host.interfaces() if entry.broadcast]
-    meant = nearest(name, usable)
+    meant = _on_network_of(draft, peer) or nearest(name, usable)
     known = ", ".join(names) or "none"
     summary = f"{statement.directive}: there is no interface {name}; this machine has {known}"
     remedy = f"{statement.directive} {statement.rest.replace(name, meant)}" if meant else ""
     draft.report(code, statement.line, summary, remedy or "an interface of `ip link`")
+
+
+def _on_network_of(draft: Draft, peer: str) -> str | None:
+    if not peer:
+        return None
+    for entry in draft.host.interfaces():
+        if entry.network and IPv4Address(peer) in IPv4Network(entry.network):
+            return entry.name
+    return None
 
 
 def _report_peer(draft: Draft, statement: Statement, host: str, family: str) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from everbeat.config.directives import Directive, Statement
 from everbeat.config.files import first_word_and_rest, words_of
-from everbeat.config.values import BOOLEAN_REMEDY, boolean_from_word
+from everbeat.config.values import BOOLEAN_REMEDY, FALSE_WORDS, TRUE_WORDS, boolean_from_word
 from everbeat.model.cluster import ApiAuthorization, RespawnClient
 from everbeat.model.names import NODE_NAME_BYTES_MAX, node_name_from_text
 from everbeat.ports.host import PROGRAM_PATH
@@ -27,33 +27,77 @@ DEFAULT_APIAUTH: Final = (
 
 IPFAIL_PATHS: Final = tuple(f"{folder}/ipfail" for folder in PROGRAM_PATH.split(":"))
 
+COMMENT_MARKS: Final = ("//", "/*", ";", "--", "(", "!")
+BOOLEANS: Final = frozenset({*TRUE_WORDS, *FALSE_WORDS})
+
 _HOST_NAME: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", re.ASCII)
 _ADDRESS: Final = re.compile(r"[0-9.]+|.*:.*", re.ASCII)
 
 
 def apply_node(draft: Draft, statement: Statement) -> None:
-    """Each value is a member of the cluster."""
-    for word in statement.values:
+    """Each value that can be a name is a member of the cluster.
+
+    A word that can be none (a path, an address, a directive that ran into this line) is a member
+    to nobody: it would be expected for ever, and count as a voter that never agrees.
+    """
+    own = node_name_from_text(draft.host.node_name())
+    words = _node_words(draft, statement, own)
+    for word in words:
         name = node_name_from_text(word)
         if name in draft.nodes:
             summary = f"node: {name} was already named in line {draft.nodes[name].number}"
             draft.report("node-twice", statement.line, summary, "name each node once")
             continue
-        _check_node_name(draft, statement, word, name)
+        if not _can_be_node(draft, statement, word, name, own):
+            continue
         draft.nodes[name] = statement.line
 
 
-def _check_node_name(draft: Draft, statement: Statement, word: str, name: NodeName) -> None:
+def _node_words(draft: Draft, statement: Statement, own: NodeName) -> list[str]:
+    """Return the words before a comment that `#` does not begin, or another directive."""
+    words = list(statement.values)
+    for index, word in enumerate(words):
+        following = words[index + 1] if index + 1 < len(words) else ""
+        is_comment = word.startswith(COMMENT_MARKS)
+        is_directive = index > 0 and _is_directive(draft, word, following)
+        if (is_comment or is_directive) and node_name_from_text(word) != own:
+            rest = " ".join(words[index:])
+            kept = " ".join((statement.directive, *words[:index]))
+            summary = f"node: '{rest[:60]}' names no node and does not count"
+            remedy = f"two lines: {kept}; {rest}" if is_directive else f"{kept} # …"
+            draft.report("node-words-surplus", statement.line, summary, remedy)
+            return words[:index]
+    return words
+
+
+def _is_directive(draft: Draft, word: str, following: str) -> bool:
+    """Whether a directive stands in a node line: one no machine is called, or with its value."""
+    if word not in draft.directives:
+        return False
+    return "_" in word or (bool(following) and not _is_machine(following)) or following in BOOLEANS
+
+
+def _is_machine(word: str) -> bool:
+    return _ADDRESS.fullmatch(word) is None and _HOST_NAME.fullmatch(word) is not None
+
+
+def _can_be_node(
+    draft: Draft, statement: Statement, word: str, name: NodeName, own: NodeName
+) -> bool:
+    """Report what is wrong with a node's name; false: it cannot be one."""
     line = statement.line
     if len(name.encode("utf-8", "surrogateescape")) > NODE_NAME_BYTES_MAX:
         summary = f"node: a name has at most {NODE_NAME_BYTES_MAX} bytes"
         draft.report("node-name-too-long", line, summary, "the name printed by `uname -n`")
-    elif _ADDRESS.fullmatch(word) or _HOST_NAME.fullmatch(word) is None:
-        summary = f"node: '{word}' is no name a machine can have"
+    elif not _is_machine(word):
+        but = "" if name == own else "; it does not count as a node"
+        summary = f"node: '{word}' is no name a machine can have{but}"
         draft.report("node-name-unusual", line, summary, "the name printed by `uname -n`")
+        return name == own
     elif word != name:
         summary = f"node: {word} is known as {name} in the cluster"
         draft.report("node-name-upper-case", line, summary, f"node {name}")
+    return True
 
 
 def apply_respawn(draft: Draft, statement: Statement) -> None:
@@ -75,8 +119,9 @@ def apply_respawn(draft: Draft, statement: Statement) -> None:
         summary = f"{directive}: there is no user {user}"
         draft.report("user-unknown", statement.line, summary, f"{directive} hacluster {command[0]}")
     if not command[0].startswith("/"):
+        bare = command[0].strip("'\"").rpartition("/")
         summary = f"{directive}: '{command[0]}' is not a full path"
-        remedy = f"{directive} {user} /usr/libexec/heartbeat/{command[0]}"
+        remedy = f"{directive} {user} {bare[0] or '/usr/libexec/heartbeat'}/{bare[2]}"
         draft.report("command-not-absolute", statement.line, summary, remedy)
     elif not draft.host.is_file(command[0]):
         summary = f"{directive}: there is no program {command[0]}"

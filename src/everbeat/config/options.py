@@ -42,7 +42,7 @@ def a_time(minimum_ms: int, example: str) -> ValueKind:
         name = statement.directive
         value = time_ms_from_word(word)
         if value is None:
-            remedy = f"{name} {_time_meant(word) or example}"
+            remedy = f"{name} {time_meant(word) or example}"
             summary = f"{name}: '{word}' is not a time; units are seconds (none), ms and us"
             draft.report("time-malformed", statement.line, summary, remedy)
         elif value < minimum_ms:
@@ -55,7 +55,7 @@ def a_time(minimum_ms: int, example: str) -> ValueKind:
     return check
 
 
-def _time_meant(word: str) -> str:
+def time_meant(word: str) -> str:
     """Guess the time meant by `10s`, `10m` or `2h`, in seconds; "" if it cannot be guessed."""
     digits = word.rstrip("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
     seconds = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}.get(word[len(digits) :][:1].lower())

@@ -11,6 +11,8 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from everbeat.config.codes import report_of
+from everbeat.config.interpreters import interpreter_trouble
+from everbeat.config.suggestions import nearest
 from everbeat.model.groups import ResourceSpec
 from everbeat.model.names import is_script_name
 from everbeat.model.service_address import (
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
     from everbeat.model.reports import Place, Report
     from everbeat.model.service_address import AddressSpec
     from everbeat.ports.host import HostLookup
+
+LIKENESS_OF_SCRIPTS: Final = 0.75
+"""Scripts have short names: less alike is mostly something else."""
 
 _DOT_DIGIT: Final = re.compile(r"\.[0-9]", re.ASCII)
 _CODES: Final = {
@@ -73,6 +78,12 @@ def check_resource(resource: ResourceSpec, place: Place, host: HostLookup) -> tu
     if is_address:
         return _check_address(resource, place, host)
     path = host.script_path(resource.script)
+    trouble = interpreter_trouble(host.first_line(path), host.is_file) if path else ""
+    if trouble:
+        summary = f"{path} cannot be run: {trouble}"
+        is_dos = "CR" in trouble
+        remedy = f"sed -i 's/\\r$//' {path}" if is_dos else "the path of one that is there"
+        return (report_of("script-interpreter", place, summary, remedy),)
     if path is not None and not host.knows_status(path):
         summary = (
             f"{word} is not watched: {path} does not know the word 'status', and a script may do "
@@ -84,7 +95,10 @@ def check_resource(resource: ResourceSpec, place: Place, host: HostLookup) -> tu
         return (report_of("script-without-status", place, summary, remedy),)
     if path is None and not host.has_unit(resource.script):
         summary = f"no script, built-in or unit is called {resource.script}"
+        known = (*ADDRESS_NAMES, *host.service_names())
+        meant = nearest(resource.script, known, likeness=LIKENESS_OF_SCRIPTS)
         remedy = f"an executable /etc/ha.d/resource.d/{resource.script}, on every node"
+        remedy = "::".join((meant, *resource.arguments)) if meant else remedy
         return (report_of("script-missing", place, summary, remedy),)
     return ()
 

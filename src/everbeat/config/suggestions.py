@@ -13,7 +13,7 @@ WORD_CHARACTERS_MAX: Final = 64
 """Longer words are not compared: matching costs the square of the length."""
 
 
-def nearest(word: str, known: Iterable[str]) -> str | None:
+def nearest(word: str, known: Iterable[str], *, likeness: float = LIKENESS_MIN) -> str | None:
     """Return the known word most like this one, or None if none is near."""
     if len(word) > WORD_CHARACTERS_MAX:
         return None
@@ -21,5 +21,5 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     for candidate in words:
         if candidate.lower() == word.lower():
             return candidate
-    matches = get_close_matches(word.lower(), words, n=1, cutoff=LIKENESS_MIN)
+    matches = get_close_matches(word.lower(), words, n=1, cutoff=likeness)
     return matches[0] if matches else None

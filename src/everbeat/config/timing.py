@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from everbeat.config.options import time_meant
 from everbeat.config.quorum import stoptime_ms_of
 from everbeat.config.values import time_ms_from_word
 from everbeat.model.cluster import Timing
@@ -16,7 +17,6 @@ from everbeat.model.cluster import Timing
 if TYPE_CHECKING:
     from everbeat.config.draft import Draft
 
-TIMES: Final = ("keepalive", "deadtime", "warntime", "initdead", "deadping")
 DEADTIME_LOW_MS: Final = 2_000
 INITDEAD_SHORT_MS: Final = 10_000
 KEEPALIVES_PER_DEADTIME: Final = 4
@@ -24,7 +24,10 @@ KEEPALIVES_PER_DEADTIME: Final = 4
 
 
 def timing_of(draft: Draft) -> Timing:
-    """Fill in the times, record them as parameters, and report contradictions."""
+    """Fill in the times, record them as parameters, and report contradictions.
+
+    A time that is none (`10s`) was reported; the others are compared with what it seems to mean.
+    """
     keepalive = _given(draft, "keepalive") or 1_000
     deadtime = _given(draft, "deadtime")
     deadtime = 30_000 if deadtime is None else deadtime
@@ -36,9 +39,8 @@ def timing_of(draft: Draft) -> Timing:
         deadping_ms=_filled(draft, "deadping", deadtime),
         stoptime_ms=stoptime_ms_of(draft, deadtime, keepalive),
     )
-    if all(_is_readable(draft, name) for name in TIMES):
-        _check(draft, timing)
-        _check_initdead(draft, timing)
+    _check(draft, timing)
+    _check_initdead(draft, timing)
     return timing
 
 
@@ -51,7 +53,12 @@ def default_initdead_ms(deadtime_ms: int) -> int:
 
 def _given(draft: Draft, name: str) -> int | None:
     word = draft.parameters.get(name)
-    return None if word is None else time_ms_from_word(word)
+    if word is None:
+        return None
+    value = time_ms_from_word(word)
+    if value is None and time_meant(word):
+        return time_ms_from_word(time_meant(word))
+    return value
 
 
 def _filled(draft: Draft, name: str, default_ms: int) -> int:
@@ -71,10 +78,16 @@ def _is_readable(draft: Draft, name: str) -> bool:
     return value is not None and value >= (1 if name in {"keepalive", "warntime"} else 0)
 
 
+def _are_readable(draft: Draft, *names: str) -> bool:
+    return all(_is_readable(draft, name) for name in names)
+
+
 def _check(draft: Draft, timing: Timing) -> None:
     keepalive, deadtime, warntime = timing.keepalive_ms, timing.deadtime_ms, timing.warntime_ms
     roomy = f"deadtime {_words(10 * keepalive)}"
-    if deadtime <= 2 * keepalive:
+    if not _are_readable(draft, "keepalive", "deadtime"):
+        pass
+    elif deadtime <= 2 * keepalive:
         summary = f"deadtime {deadtime} ms is not more than twice keepalive ({keepalive} ms)"
         draft.report_about("deadtime", "deadtime-too-small", summary, roomy)
     elif deadtime < KEEPALIVES_PER_DEADTIME * keepalive:
@@ -84,16 +97,21 @@ def _check(draft: Draft, timing: Timing) -> None:
     elif deadtime < DEADTIME_LOW_MS:
         summary = f"deadtime {deadtime} ms: a busy machine may be taken for dead"
         draft.report_about("deadtime", "deadtime-low", summary, "deadtime 10")
-    if timing.deadping_ms <= 2 * keepalive and deadtime > 2 * keepalive:
+    are_set = _are_readable(draft, "keepalive", "deadtime", "deadping")
+    if are_set and timing.deadping_ms <= 2 * keepalive and deadtime > 2 * keepalive:
         summary = f"deadping {timing.deadping_ms} ms is not more than twice keepalive"
         draft.report_about(
             "deadping", "deadping-too-small", summary, f"deadping {_words(deadtime)}"
         )
     half = f"warntime {_words(deadtime // 2)}"
-    if warntime > deadtime:
+    if warntime > deadtime and _are_readable(draft, "warntime", "deadtime"):
         summary = f"warntime {warntime} ms is above deadtime ({deadtime} ms): it never warns"
         draft.report_about("warntime", "warntime-above-deadtime", summary, half)
-    elif warntime <= keepalive and "warntime" in draft.lines:
+    elif (
+        warntime <= keepalive
+        and "warntime" in draft.lines
+        and _are_readable(draft, "warntime", "keepalive")
+    ):
         summary = f"warntime {warntime} ms is not above keepalive ({keepalive} ms)"
         draft.report_about("warntime", "warntime-below-keepalive", summary, half)
 
@@ -101,7 +119,9 @@ def _check(draft: Draft, timing: Timing) -> None:
 def _check_initdead(draft: Draft, timing: Timing) -> None:
     wanted = max(2 * timing.deadtime_ms, 30_000)
     remedy = f"initdead {_words(wanted)}"
-    if timing.initdead_ms < timing.deadtime_ms:
+    if not _is_readable(draft, "initdead"):
+        return
+    if timing.initdead_ms < timing.deadtime_ms and _is_readable(draft, "deadtime"):
         summary = f"initdead {timing.initdead_ms} ms is below deadtime ({timing.deadtime_ms} ms)"
         draft.report_about("initdead", "initdead-below-deadtime", summary, remedy)
     elif timing.initdead_ms < INITDEAD_SHORT_MS:

@@ -14,11 +14,12 @@ PROGRAM_PATH: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Interface:
-    """A network interface: its name, IPv4 broadcast address ("" if none), and its addresses."""
+    """A network interface: name, IPv4 broadcast address ("" if none), addresses, network."""
 
     name: str
     broadcast: str = ""
     addresses: tuple[str, ...] = ()  # IPv4 and IPv6, without prefix length
+    network: str = ""  # of the first IPv4 address, 192.0.2.0/24
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,14 @@ class HostLookup(Protocol):
 
     def knows_status(self, path: str) -> bool:
         """Whether a script knows the word `status`; yes where it is not plain that it does not."""
+        ...
+
+    def service_names(self) -> tuple[str, ...]:
+        """Return the names of all resource scripts and service units, for one misspelt."""
+        ...
+
+    def first_line(self, path: str) -> str:
+        """Return the first line of a file with its end, or the beginning of it; "": unreadable."""
         ...
 
     def has_unit(self, name: str) -> bool:

@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from click.testing import CliRunner
 
 from everbeat.cli.everbeat_command import everbeat
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_version_is_a_word_and_an_option() -> None:
@@ -37,3 +42,14 @@ def test_a_pause_without_a_time_or_a_daemon_says_what_to_write() -> None:
     words = ["--run", "/nonexistent", "resume", "all"]
     nobody = CliRunner().invoke(everbeat, words, standalone_mode=False)
     assert nobody.return_value == 1
+
+
+@pytest.mark.parametrize("name", ["ha.cf", "authkeys", "haresources"])
+def test_check_of_one_of_the_three_files_checks_its_folder(tmp_path: Path, name: str) -> None:
+    (tmp_path / "ha.cf").write_text("node alpha beta\nkeepaliv 1\n")
+    (tmp_path / "authkeys").write_text("auth 2\n")
+    (tmp_path / "haresources").write_text("gamma 10.0.0.1\n")
+    output = CliRunner().invoke(everbeat, ["check", str(tmp_path / name)]).output
+    assert "write: keepalive 1" in output
+    assert "auth-key-missing" in output
+    assert "haresources-node-unknown" in output
