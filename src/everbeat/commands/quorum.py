@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from everbeat.commands.lines import Line, Span, Tone, duration, line
 from everbeat.model.groups import GroupState
+from everbeat.model.members import NodeKind
 
 if TYPE_CHECKING:
     from everbeat.ipc.messages import StatusReply
@@ -18,6 +19,7 @@ _AT_REST = frozenset({GroupState.STOPPED, GroupState.FAILED})
 CAN_SPLIT = "can split: nothing decides who holds when the nodes do not hear each other"
 BY_FENCING = "by fencing: nothing is taken over before the other node is confirmed off"
 BY_PING = "ping nodes that both sides reach while they do not hear each other let both hold"
+PING_LINES = "the ping nodes are only counted (ipfail); quorum ping would let them decide"
 PING_IDLE = "ping nodes do not decide yet, as not both nodes have reached them: nothing decides"
 PING_SILENT = "the ping nodes are silent: if one node dies now, the other one gives up everything"
 
@@ -56,7 +58,9 @@ def render_quorum(reply: StatusReply) -> list[Line]:
             return []
         if reply.fencing.devices:
             return [*head, line(f"  {BY_FENCING}")]
-        return [*head, line(f"  {CAN_SPLIT}", Tone.CARE)]
+        has_pings = any(node.kind is NodeKind.PING for node in reply.membership.nodes)
+        pings = [line(f"  {PING_LINES}")] if has_pings else []
+        return [*head, line(f"  {CAN_SPLIT}", Tone.CARE), *pings]
     leasing = sum(voter.is_leasing for voter in quorum.voters)
     state = Span("  may hold", Tone.GOOD) if quorum.is_held else Span("  may not hold", Tone.BAD)
     why = Span(

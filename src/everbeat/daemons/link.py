@@ -59,6 +59,7 @@ from everbeat.adapters.realtime import become_realtime, freeze_heap
 from everbeat.adapters.right_record import RightRecord, read_right
 from everbeat.adapters.unfinished_life import is_unfinished
 from everbeat.adapters.witness_client import WitnessClient
+from everbeat.config.quorum import BY_PING
 from everbeat.ipc.channel import listen
 from everbeat.ipc.codec import Codec, IpcError
 from everbeat.ipc.registries import LINK_TYPES
@@ -524,6 +525,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         write_snapshot(options.run, started)
         identity = identity_from_disk(config, options)
         _log.info("Heartbeat generation: %d", identity.generation)
+        if config.quorum is Quorum.PING:
+            _log.warning("%s", BY_PING)
         return asyncio.run(run_link(config, keys, identity, options))
     except CipherMissingError as error:
         _log.error("link cannot run: %s", error)

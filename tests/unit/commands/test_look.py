@@ -98,6 +98,7 @@ def test_a_healthy_pair_reads_top_down() -> None:
         "\n"
         "Quorum\n"
         "  can split: nothing decides who holds when the nodes do not hear each other\n"
+        "  the ping nodes are only counted (ipfail); quorum ping would let them decide\n"
         "\n"
         "Groups\n"
         "  10.77.0.50/24/eth0  on alpha (its owner), here started, for 6.0 s: our own at start\n"
