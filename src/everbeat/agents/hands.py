@@ -26,16 +26,13 @@ MANAGERS: Final = frozenset(
 PACKAGE_TOOLS: Final = frozenset({"dpkg", "rpm", "dnf", "yum", "zypper", "pacman", "apk"})
 """While they run, a service that was stopped in order will be started again by them."""
 
+_MANAGER_NAMES: Final = frozenset(manager[:15] for manager in MANAGERS)
 _ACTS: Final = ("start", "stop", "reload", "graceful", "upgrade")
 
 
 def may_be_at_work(name: str, agent: Agent) -> bool:
     """Whether a process of this short name (15 characters of it) may be a hand at all."""
-    return (
-        name.startswith(INTERPRETERS)
-        or name in {manager[:15] for manager in MANAGERS}
-        or name == _name_of(agent)[:15]
-    )
+    return name.startswith(INTERPRETERS) or name in _MANAGER_NAMES or name == _name_of(agent)[:15]
 
 
 def is_at_work(command: Sequence[str], agent: Agent) -> bool:
