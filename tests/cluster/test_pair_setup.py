@@ -69,7 +69,7 @@ def token_of(waiting: subprocess.Popen[str]) -> str:
     lines = []
     for line in waiting.stdout:
         lines.append(line)
-        if found := re.search(r"everbeat join (\S+)", line):
+        if found := re.search(r"everbeat (?:witness )?join (\S+)", line):
             return found[1]
     raise AssertionError("".join(lines))
 
@@ -298,6 +298,46 @@ def test_keys_are_rotated_and_no_node_is_ever_late(bare: Bare, probe: Probe) -> 
         assert not died(node, began_ms)
         assert len(live(node)) == 2
     assert outages_of(probe, began_ms) == []
+
+
+def test_a_witness_comes_gets_new_keys_and_goes_and_nobody_notices(
+    bare: Bare, probe: Probe
+) -> None:
+    alpha, beta = bare.nodes
+    third = bare.lab.node("tie", EVERBEAT)
+    host = "10.77.0.3"
+    began_ms = now_ms()
+    waiting = bare.spawn(alpha, "add", "witness", host)
+    assert "started: everbeat witness" in everbeat(third, "witness", "join", token_of(waiting))
+    assert ended(waiting, 60) == 0
+    for node in bare.nodes:
+        assert f"witness {host}" in (node.folder / "ha.d/ha.cf").read_text()
+        wait_until(lambda n=node: "agree" in _witness_line(n), "the witness is there", 20)
+    told = refusal(alpha, "keys", "rotate")
+    assert f"the witness {host} does not know key" in told
+    keys = (beta.folder / "ha.d/authkeys").read_text()
+    assert len(keys.splitlines()) == 3, "the old key stays"
+    assert "Unknown keys" in everbeat(third, "witness", "--status")
+    again = bare.spawn(beta, "add", "witness", host)
+    assert "reads its keys again" in everbeat(third, "witness", "join", token_of(again))
+    assert ended(again, 60) == 0
+    assert "3/3" in everbeat(alpha, "keys", "rotate", "--finish")
+    for node in bare.nodes:
+        assert len((node.folder / "ha.d/authkeys").read_text().splitlines()) == 2
+        assert "not" not in _witness_line(node)
+    ha_cf = (alpha.folder / "ha.d/ha.cf").read_text()
+    alpha.write("ha.cf", ha_cf.replace(f"witness {host}\n", ""))
+    everbeat(alpha, "reload", "--all")
+    time.sleep(8)  # a lease and deadtime
+    assert outages_of(probe, began_ms) == []
+    for node in bare.nodes:
+        assert not died(node, began_ms)
+        assert events_of(node, began_ms, "right-lost") == []
+
+
+def _witness_line(node: Node) -> str:
+    lines = everbeat(node, "status").splitlines()
+    return next((line for line in lines if line.startswith("    witness ")), "")
 
 
 def test_a_third_machine_joins_while_the_pair_serves_but_not_with_an_old_token(

@@ -51,7 +51,7 @@ UNANSWERED_MAX: Final = 4
 
 NONCES_MAX: Final = 64
 NONCE_BITS: Final = 64
-UNKNOWN_KEY: Final = "does not know our key: copy authkeys to it, and reload it there"
+UNKNOWN_KEY: Final = "does not know our key: everbeat add witness HOST brings it there"
 
 NOTICES_MAX: Final = 16
 """Questions whose notice is still taken."""
@@ -168,6 +168,9 @@ class WitnessClient:
                 self._on_heard()
                 if reply.wants is not Want.PRESENCE:
                     self._on_reply(reply)
+
+    def _ask_presence(self) -> None:
+        self.ask(replace(self._presence, nonce=secrets.randbits(NONCE_BITS)))
 
     def _on_unknown_key(self) -> None:
         """Try the next key; say so once none is known."""

@@ -42,21 +42,25 @@ def new_command(places: Places, *, method: str, etc: Path | None, force: bool) -
 @keys_command.command("rotate")
 @click.option("--method", type=_METHOD, default=None, help="Of the new key; as the present one.")
 @click.option("--allow-missing", is_flag=True, help="Leave nodes out that are down.")
-@click.option("--force", is_flag=True, help="Do it whatever nodes warn of.")
+@click.option("--force", is_flag=True, help="Do it whatever nodes warn of, or a witness lacks.")
+@click.option("--finish", is_flag=True, help="Only remove the keys that nobody signs with.")
 @click.pass_obj
-def rotate_command(places: Places, *, method: str | None, allow_missing: bool, force: bool) -> int:
+def rotate_command(
+    places: Places, *, method: str | None, allow_missing: bool, force: bool, finish: bool
+) -> int:
     """Have all nodes use a new key, without a gap.
 
     First every node accepts it, then every node signs with it, then the old ones are removed;
     each step begins when all have confirmed the one before. Interrupted, the cluster goes on;
-    say it again.
+    say it again. The old keys stay until a witness has the new one too: everbeat add witness HOST
+    brings it there, --finish removes them.
 
     Exit status: 0 done; 1 not.
     """
-    click.echo("a new key for all nodes …")
+    click.echo("the old keys …" if finish else "a new key for all nodes …")
     from everbeat.cli.asking import person  # noqa: PLC0415 - help is faster without
+    from everbeat.commands import keys  # noqa: PLC0415 - help is faster without
     from everbeat.commands.change import Manner  # noqa: PLC0415 - help is faster without
-    from everbeat.commands.keys import rotate  # noqa: PLC0415 - help is faster without
 
     manner = Manner(may_pass_over=allow_missing, is_forced=force, asks=person())
-    return rotate(places, method or "", manner)
+    return keys.finish(places, manner) if finish else keys.rotate(places, method or "", manner)

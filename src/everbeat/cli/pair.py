@@ -66,7 +66,7 @@ def init_command(
         is_replacing=replace,
         asks=person(),
     )
-    return _carry_out("init", lambda: init(places, name, options, sys.stdout))
+    return carry_out("init", lambda: init(places, name, options, sys.stdout))
 
 
 @click.command("invite", short_help="Let one more machine join.")
@@ -106,7 +106,7 @@ def invite_command(
         is_forced=force,
         asks=person(),
     )
-    return _carry_out("invite", lambda: invite(places, options, sys.stdout))
+    return carry_out("invite", lambda: invite(places, options, sys.stdout))
 
 
 @click.command("join", short_help="Bring this machine into a cluster.")
@@ -144,15 +144,15 @@ def join_command(
         is_forced=force,
         asks=person(),
     )
-    return _carry_out("join", lambda: join(places, token, options, sys.stdout))
+    return carry_out("join", lambda: join(places, token, options, sys.stdout))
 
 
-def _carry_out(what: str, act: Callable[[], None]) -> int:
+def carry_out(what: str, act: Callable[[], int | None]) -> int:
+    """Do it; tell why not. Return the exit code."""
     from everbeat.commands.pair import PairError  # noqa: PLC0415 - help is faster without
 
     try:
-        act()
+        return act() or 0
     except PairError as error:
         click.echo(f"everbeat {what}: {error}", err=True)
         return 1
-    return 0

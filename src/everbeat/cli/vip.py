@@ -76,6 +76,34 @@ def add_vip_command(
     return add_vip(places, options, _asked(given), sys.stdout, sys.stderr)
 
 
+@add_command.command("witness")
+@click.argument("host")
+@click.option("--address", default="", metavar="ADDRESS", help="Of this machine.")
+@click.option("--port", type=click.IntRange(1, 65535), default=6941, show_default=True)
+@_MISSING
+@_FORCE
+@click.pass_obj
+def add_witness_command(
+    places: Places, /, *, host: str, address: str, port: int, allow_missing: bool, force: bool
+) -> int:
+    """Have HOST, a third machine, decide when the two nodes do not hear each other.
+
+    Prints a token: on HOST write everbeat witness join TOKEN. It gets the cluster's keys; when it
+    answers with them, `witness HOST` is written into ha.cf of all nodes and used. Where it stands
+    there already, HOST gets the present keys: after keys rotate.
+
+    Exit status: 0 the witness answers; 1 not, with the reason.
+    """
+    click.echo("asking the cluster …")
+    from everbeat.cli.pair import carry_out  # noqa: PLC0415 - the line goes first
+    from everbeat.commands.pair import PairOptions  # noqa: PLC0415 - the line goes first
+    from everbeat.commands.witness_setup import add_witness  # noqa: PLC0415 - the line goes first
+
+    manner = _manner({"allow_missing": allow_missing, "force": force, "is_json": False})
+    options = PairOptions(address=address, port=port)
+    return carry_out("add witness", lambda: add_witness(places, host, options, manner))
+
+
 @remove_command.command("vip")
 @click.argument("address")
 @_YES

@@ -60,24 +60,22 @@ def rotate(places: Places, method: str, manner: Manner) -> int:
 
     1 accepted everywhere, 2 signed with everywhere, 3 the old ones removed. At any point every
     node accepts what every other one signs with, so an interruption harms nothing: the next
-    rotation begins with what is there.
+    rotation begins with what is there. A witness is asked with an old key until it has the new
+    one; so the third step waits for that (`finish`).
     """
     from everbeat.adapters.config_files import read_config_file  # noqa: PLC0415 - help is faster without
-    from everbeat.commands.change import distribute_heard  # noqa: PLC0415 - same
-    from everbeat.commands.distributing import bundle_of, tell  # noqa: PLC0415 - same
     from everbeat.config.authkeys import read_authkeys  # noqa: PLC0415 - same
-    from everbeat.ipc.codec import IpcError  # noqa: PLC0415 - same
 
-    out, err = manner.out, manner.err
     keys, reports = read_authkeys(read_config_file(places.etc / AUTHKEYS))
     if keys is None:
-        print(f"everbeat keys rotate: {reports[0].summary}; everbeat check says more", file=err)
+        text = f"{reports[0].summary}; everbeat check says more"
+        print(f"everbeat keys rotate: {text}", file=manner.err)
         return 1
     number = free_number(keys)
     signing = keys.key(keys.signing)
     if number is None or signing is None:
-        text = "authkeys is full: delete a key that nobody signs with, then everbeat reload --all"
-        print(f"everbeat keys rotate: {text}", file=err)
+        text = "authkeys is full: everbeat keys rotate --finish removes what nobody signs with"
+        print(f"everbeat keys rotate: {text}", file=manner.err)
         return 1
     chosen = method or (signing.method if signing.method in SECRET_BYTES else "aes-siv")
     new = AuthKey(number, chosen, new_secret(chosen))
@@ -85,18 +83,81 @@ def rotate(places: Places, method: str, manner: Manner) -> int:
     steps = (
         (f"1/3 key {number} ({chosen}) is accepted", both),
         (f"2/3 key {number} signs", replace(both, signing=number)),
-        ("3/3 the old keys are gone", AuthKeys(number, (new,))),
     )
     for text, step in steps:
-        print(f"{text} …", file=out, flush=True)
-        try:
-            bundle = bundle_of(places, {AUTHKEYS: key_text(step).encode()})
-            reply = distribute_heard(places, bundle, manner)
-        except IpcError as error:
-            print(f"everbeat keys rotate: {error}", file=err)
-            return 1
-        code = tell(reply, out, err)
+        code = _step(places, text, step, manner)
         if code:
-            print("the nodes go on with the keys they have; rotate again when they agree", file=err)
             return code
-    return 0
+    return _drop_old(places, replace(both, signing=number), manner)
+
+
+def finish(places: Places, manner: Manner) -> int:
+    """Remove the keys that nobody signs with: the last step of a rotation; return the exit code."""
+    from everbeat.adapters.config_files import read_config_file  # noqa: PLC0415 - help is faster without
+    from everbeat.config.authkeys import read_authkeys  # noqa: PLC0415 - same
+
+    keys, reports = read_authkeys(read_config_file(places.etc / AUTHKEYS))
+    if keys is None:
+        text = f"{reports[0].summary}; everbeat check says more"
+        print(f"everbeat keys rotate: {text}", file=manner.err)
+        return 1
+    if len(keys.keys) == 1:
+        print("there is one key only: nothing is left to do", file=manner.out)
+        return 0
+    return _drop_old(places, keys, manner)
+
+
+def _drop_old(places: Places, keys: AuthKeys, manner: Manner) -> int:
+    signing = keys.key(keys.signing)
+    assert signing is not None
+    why = "" if manner.is_forced else _witness_lacks(places, signing)
+    if why:
+        print(f"{why}.\nThe old keys stay until it has it: it is asked with them.", file=manner.err)
+        print("next: everbeat add witness HOST; what it prints, on the witness;", file=manner.err)
+        print("      then everbeat keys rotate --finish", file=manner.err)
+        return 1
+    left = AuthKeys(signing.number, (signing,))
+    return _step(places, "3/3 the old keys are gone", left, manner)
+
+
+def _witness_lacks(places: Places, key: AuthKey) -> str:
+    """Say that the witness of this cluster, if it has one, may not know a key; or nothing."""
+    from everbeat.adapters.config_files import load_configuration  # noqa: PLC0415 - help is faster without
+    from everbeat.adapters.witness_probe import Knows, ask_witness  # noqa: PLC0415 - same
+    from everbeat.model.cluster import Quorum  # noqa: PLC0415 - same
+    from everbeat.node.witness_presence import presence_ask  # noqa: PLC0415 - same
+    from everbeat.wire.witness import witness_keys  # noqa: PLC0415 - same
+
+    config = load_configuration(places.etc).config
+    if config is None or config.witness is None or config.quorum is not Quorum.WITNESS:
+        return ""
+    host = config.witness.host
+    usable = witness_keys(host, AuthKeys(key.number, (key,)))
+    knows = ask_witness(config.witness, usable[0], presence_ask(config)) if usable else Knows.NO
+    match knows:
+        case Knows.YES:
+            return ""
+        case Knows.NO:
+            return f"the witness {host} does not know key {key.number} yet"
+        case Knows.SILENT:
+            return f"the witness {host} does not answer: whether it has key {key.number} is unknown"
+
+
+def _step(places: Places, text: str, keys: AuthKeys, manner: Manner) -> int:
+    """Have all nodes use these keys; return the exit code."""
+    from everbeat.commands.change import distribute_heard  # noqa: PLC0415 - help is faster without
+    from everbeat.commands.distributing import bundle_of, tell  # noqa: PLC0415 - same
+    from everbeat.ipc.codec import IpcError  # noqa: PLC0415 - same
+
+    print(f"{text} …", file=manner.out, flush=True)
+    try:
+        bundle = bundle_of(places, {AUTHKEYS: key_text(keys).encode()})
+        reply = distribute_heard(places, bundle, manner)
+    except IpcError as error:
+        print(f"everbeat keys rotate: {error}", file=manner.err)
+        return 1
+    code = tell(reply, manner.out, manner.err)
+    if code:
+        text = "the nodes go on with the keys they have; rotate again when they agree"
+        print(text, file=manner.err)
+    return code

@@ -8,6 +8,7 @@ join    call ► files ► check them here ► install ► start ► wait until 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 from secrets import token_bytes
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from everbeat.adapters.cipher import AesSiv, CipherMissingError
 from everbeat.adapters.file_store import StoreError, install_file, read_files
@@ -75,6 +76,7 @@ if TYPE_CHECKING:
     from everbeat.wire.invitation import Joiner
 
 JOIN_PORT: Final = 6941
+CLUSTER_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 WRONG_CALLS_MAX: Final = 10
 """So many callers without the secret end an invitation: somebody is trying."""
 
@@ -105,6 +107,8 @@ class PairOptions:
 
 def init(places: Places, name: str, options: PairOptions, out: TextIO) -> None:
     """Begin a cluster. Raises PairError."""
+    if not CLUSTER_NAME.fullmatch(name):
+        raise PairError(f"'{name}' is no name of a cluster: letters, digits, - and _; write: shop")
     _refuse_existing(places, "everbeat invite lets machines join the cluster that is here", options)
     host = RealHost(places.etc)
     interface, address = _way(host.interfaces(), options)
@@ -115,7 +119,9 @@ def init(places: Places, name: str, options: PairOptions, out: TextIO) -> None:
         AUTHKEYS: key_text(new_keys("aes-siv")).encode(),
         HARESOURCES: first_haresources().encode(),
     }
-    _cipher()
+    cipher_here()
+    if options.is_waiting:
+        _opened(address, options.port).close()  # before anything is begun
     _install(places, files, out)
     print(f"{node} at {address} ({interface}) is the first node", file=out, flush=True)
     _start(places, out)
@@ -129,25 +135,47 @@ def init(places: Places, name: str, options: PairOptions, out: TextIO) -> None:
 def invite(places: Places, options: PairOptions, out: TextIO) -> None:
     """Wait for one machine to join. Raises PairError."""
     _status(places)  # what joins, joins a cluster that runs
-    cipher = _cipher()
-    interface, address = _way(
-        RealHost(places.etc).interfaces(), options, read_files(places.etc)[HA_CF]
-    )
+    interface = _own_way(places, options)[0]
+
+    def admit(talk: Talk, asked: dict[str, Any]) -> None:  # Any: JSON
+        _admit(places, talk, joiner_from_json(asked), interface, options, out)
+
+    wait_for_caller(places, "join", options, admit, out)
+
+
+def wait_for_caller(
+    places: Places,
+    command: str,
+    options: PairOptions,
+    admit: Callable[[Talk, dict[str, Any]], None],  # Any: JSON
+    out: TextIO,
+) -> None:
+    """Print a token for `everbeat COMMAND` and wait for one machine. Raises PairError."""
+    cipher = cipher_here()
+    address = _own_way(places, options)[1]
+    with closing(_opened(address, options.port)) as waiting:
+        token = Token(
+            address=_parsed_address(address),
+            port=options.port,
+            expires_s=int(time.time()) + options.lasts_s,
+            secret=token_bytes(SECRET_BYTES),
+        )
+        minutes = options.lasts_s // 60 or 1
+        print(f"on the machine that is to join, within {minutes} min:\n", file=out)
+        print(f"    everbeat {command} {token_text(token)}\n", file=out, flush=True)
+        _wait_for_joiner(waiting, token, cipher, admit, out)
+
+
+def _opened(address: str, port: int) -> socket.socket:
     try:
-        waiting = listening(address, options.port)
+        return listening(address, port)
     except OSError as error:
-        text = f"{address} port {options.port} cannot be opened: {error.strerror}; write --port"
+        text = f"{address} port {port} cannot be opened: {error.strerror}; write --port"
         raise PairError(text) from error
-    token = Token(
-        address=_parsed_address(address),
-        port=options.port,
-        expires_s=int(time.time()) + options.lasts_s,
-        secret=token_bytes(SECRET_BYTES),
-    )
-    print(f"on the machine that is to join, within {options.lasts_s // 60 or 1} min:\n", file=out)
-    print(f"    everbeat join {token_text(token)}\n", file=out, flush=True)
-    with closing(waiting):
-        _wait_for_joiner(places, waiting, token, (cipher, interface, options), out)
+
+
+def _own_way(places: Places, options: PairOptions) -> tuple[str, str]:
+    return _way(RealHost(places.etc).interfaces(), options, read_files(places.etc)[HA_CF])
 
 
 def join(places: Places, word: str, options: PairOptions, out: TextIO) -> None:
@@ -155,7 +183,7 @@ def join(places: Places, word: str, options: PairOptions, out: TextIO) -> None:
     try:
         token = token_from_text(word)
         _refuse_existing(places, "everbeat join --replace keeps each as NAME.bak", options)
-        cipher = _cipher()
+        cipher = cipher_here()
         with closing(talk_to_inviter(token, cipher)) as talk:
             _join(places, talk, token, options, out)
     except InvitationError as error:
@@ -166,13 +194,12 @@ def join(places: Places, word: str, options: PairOptions, out: TextIO) -> None:
 
 
 def _wait_for_joiner(
-    places: Places,
     waiting: socket.socket,
     token: Token,
-    with_what: tuple[AesSiv, str, PairOptions],
+    cipher: AesSiv,
+    admit: Callable[[Talk, dict[str, Any]], None],  # Any: JSON
     out: TextIO,
 ) -> None:
-    cipher, interface, options = with_what
     wrong = 0
     while (left_s := token.expires_s - time.time()) > 0:
         waiting.settimeout(left_s)
@@ -188,16 +215,15 @@ def _wait_for_joiner(
                 wrong += 1
                 print(f"{source[0]} has called without the token: {error}", file=out, flush=True)
                 if wrong >= WRONG_CALLS_MAX:
-                    raise PairError("too many wrong calls; write: everbeat invite") from error
+                    raise PairError("too many wrong calls; say it again") from error
                 continue
             try:
-                joiner = joiner_from_json(asked)
-                _admit(places, talk, joiner, interface, options, out)
+                admit(talk, asked)
             except (PairError, InvitationError, IpcError) as error:
                 _say_error(talk, str(error))
                 raise PairError(f"the machine at {source[0]} has not joined: {error}") from error
             return
-    raise PairError("nobody has joined in time; write: everbeat invite")
+    raise PairError("nobody has joined in time; say it again")
 
 
 def _admit(
@@ -309,7 +335,8 @@ def _agree(reports: tuple[Report, ...], talk: Talk, options: PairOptions, out: T
 # --- this machine --------------------------------------------------------------------------------
 
 
-def _cipher() -> AesSiv:
+def cipher_here() -> AesSiv:
+    """Return the cipher that joining needs. Raises PairError."""
     try:
         return AesSiv()
     except CipherMissingError as error:
@@ -370,7 +397,7 @@ def _install(places: Places, files: dict[str, bytes], out: TextIO) -> None:
 
 def _start(places: Places, out: TextIO) -> None:
     """Start the node: by systemd where it runs and knows us, else as a process of its own."""
-    if _has_unit(places):
+    if has_unit(places, "everbeat"):
         done = subprocess.run(
             ("systemctl", "enable", "--now", "everbeat"),
             capture_output=True,
@@ -397,18 +424,24 @@ def _start(places: Places, out: TextIO) -> None:
             cwd="/",
         )
     print(f"started: everbeat run, in the background; what it prints is in {log}", file=out)
-    print("there is no systemd here: start it at boot yourself", file=out, flush=True)
+    print(f"{_boot_text()}: start it at boot yourself", file=out, flush=True)
 
 
-def _has_unit(places: Places) -> bool:
+def _boot_text() -> str:
+    """Say why systemd was not used."""
+    if not Path("/run/systemd/system").is_dir():
+        return "there is no systemd here"
+    return "systemd has no everbeat.service (packaging/systemd has it: see install.md)"
+
+
+def has_unit(places: Places, unit: str) -> bool:
+    """Whether systemd runs here and has this unit."""
     if str(places.etc) != ETC_DEFAULT or not Path("/run/systemd/system").is_dir():
         return False
     program = shutil.which("systemctl")
     if program is None or os.geteuid() != 0:
         return False
-    found = subprocess.run(
-        (program, "cat", "everbeat"), capture_output=True, check=False, timeout=10
-    )
+    found = subprocess.run((program, "cat", unit), capture_output=True, check=False, timeout=10)
     return found.returncode == 0
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 REPLY_TIMEOUT_S: Final = 5.0
 _RECEIVE_BYTES: Final = 65_536
-_REMEDY: Final = "copy that cluster's authkeys here and reload the witness"
+_REMEDY: Final = "on a node of that cluster: everbeat add witness HOST; it prints what to run here"
 
 
 class WitnessNotRunning(Exception):  # noqa: N818 - says what it is

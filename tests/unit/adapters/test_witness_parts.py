@@ -137,7 +137,7 @@ def test_a_question_reaches_the_witness_and_its_answer_comes_back() -> None:
 
 def test_a_key_that_the_witness_does_not_know_is_told_and_its_other_one_tried() -> None:
     former, newer = AuthKey(1, "sha1", b"FormerKey"), AuthKey(2, "sha1", b"NewerKey")
-    node = WitnessNode(witness_keys("shop", AuthKeys(1, (former,))), {}, started_ms=0, life=7)
+    node = WitnessNode(witness_keys("shop", AuthKeys(1, (former,))), {}, started_ms=0, life=1)
 
     def answer(witness: socket.socket) -> None:
         data, source = witness.recvfrom(1_000)
@@ -181,7 +181,7 @@ def test_a_key_that_the_witness_does_not_know_is_told_and_its_other_one_tried() 
 
 
 def test_strangers_are_counted_and_told_within_bounds() -> None:
-    node = WitnessNode(witness_keys("shop", KEYS), {}, started_ms=0, life=7)
+    node = WitnessNode(witness_keys("shop", KEYS), {}, started_ms=0, life=1)
     (other,) = witness_keys("other", AuthKeys(1, (AuthKey(1, "sha1", b"OtherKey"),)))
     question = seal_ask(ASK, other)
     notices = 0

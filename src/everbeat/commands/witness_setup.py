@@ -1,0 +1,226 @@
+"""everbeat add witness, everbeat witness join: a third machine gets the keys, both nodes its name.
+
+    node     add witness HOST ► token ► the machine calls ► authkeys ► it answers with them?
+                                                             └► `witness HOST` in ha.cf of all nodes
+    machine  witness join TOKEN ► authkeys ► installed ► the witness reads them, or is started
+
+Said again it brings other keys: the file of this cluster, known by a secret that it shares, is
+replaced, so that a cluster never goes by two names there.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import time
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, Final
+
+from everbeat.adapters.config_files import load_configuration, read_config_file
+from everbeat.adapters.file_store import StoreError, install_file, read_files
+from everbeat.adapters.invitation_socket import talk_to_inviter
+from everbeat.adapters.witness_probe import Knows, ask_witness
+from everbeat.commands.change import Manner, change_all
+from everbeat.commands.distributing import bundle_of
+from everbeat.commands.lines import printable
+from everbeat.commands.pair import (
+    CLUSTER_NAME,
+    PairError,
+    PairOptions,
+    cipher_here,
+    has_unit,
+    wait_for_caller,
+)
+from everbeat.config.authkeys import read_authkeys
+from everbeat.config.edits import with_line
+from everbeat.config.files import bytes_from_text, text_from_bytes
+from everbeat.config.quorum import witness_from_word
+from everbeat.ipc.codec import IpcError
+from everbeat.model.distribution import AUTHKEYS, HA_CF
+from everbeat.node.witness_presence import presence_ask
+from everbeat.wire.invitation import InvitationError, token_from_text
+from everbeat.wire.witness import witness_keys
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import TextIO
+
+    from everbeat.adapters.invitation_socket import Talk
+    from everbeat.commands.places import Places
+    from everbeat.model.cluster import HaConfig, WitnessPlace
+    from everbeat.model.keys import AuthKeys
+
+UNIT: Final = "everbeat-witness"
+SYSTEMD_S: Final = 30.0
+STARTED_S: Final = 20.0
+ANSWERS_S: Final = 5.0
+"""How long a witness that has just read its keys may take to answer with them."""
+
+_CREDENTIALS: Final = struct.Struct("3i")
+
+
+def add_witness(places: Places, word: str, options: PairOptions, manner: Manner) -> int:
+    """Bring this cluster's keys to a witness and name it in ha.cf. Raises PairError."""
+    place = witness_from_word(word)
+    if place is None:
+        raise PairError(f"'{word}' is not HOST or HOST:PORT")
+    config = load_configuration(places.etc).config
+    if config is None:
+        raise PairError(f"the configuration in {places.etc} is wrong: everbeat check says more")
+    if len(config.nodes) != 2:
+        raise PairError("a witness is the third voter of two nodes; three and more need none")
+    if config.witness is not None and config.witness != place:
+        raise PairError(f"ha.cf names the witness {config.witness.host}: delete that line first")
+
+    def hand_over(talk: Talk, asked: dict[str, Any]) -> None:  # Any: JSON
+        if "witness" not in asked:
+            raise PairError("this token is for a witness: write there everbeat witness join TOKEN")
+        keys = read_files(places.etc)[AUTHKEYS] or b""
+        talk.say({"cluster": config.cluster, "authkeys": keys.decode("latin-1")})
+        talk.hear()
+        print(f"{printable(str(asked['witness']))} has the keys", file=manner.out, flush=True)
+
+    wait_for_caller(places, "witness join", options, hand_over, manner.out)
+    _see_that_it_answers(places, place, config)
+    if config.witness is not None:
+        print(f"the witness {place.host} answers", file=manner.out)
+        return 0
+    text = text_from_bytes(read_files(places.etc)[HA_CF] or b"")
+    bundle = bundle_of(places, {HA_CF: bytes_from_text(with_line(text, f"witness {word}"))})
+    try:
+        return change_all(places, bundle, manner)
+    except IpcError as error:
+        raise PairError(str(error)) from error
+
+
+def _see_that_it_answers(places: Places, place: WitnessPlace, config: HaConfig) -> None:
+    keys, _ = read_authkeys(read_config_file(places.etc / AUTHKEYS))
+    usable = witness_keys(place.host, keys) if keys is not None else ()
+    if not usable:
+        raise PairError("authkeys has no secret: a witness could not tell who asks")
+    end_s = time.monotonic() + ANSWERS_S
+    while (knows := ask_witness(place, usable[0], presence_ask(config))) is not Knows.YES:
+        if time.monotonic() >= end_s:
+            break
+    match knows:
+        case Knows.YES:
+            return
+        case Knows.NO:
+            raise PairError(f"{place.host} does not know our key: is it the machine that joined?")
+        case Knows.SILENT:
+            raise PairError(
+                f"{place.host} does not answer at UDP port {place.port}; everbeat witness --status "
+                "there says more; a firewall on the way?"
+            )
+
+
+def join_as_witness(places: Places, word: str, out: TextIO) -> None:
+    """Get a cluster's keys and serve it as witness. Raises PairError."""
+    try:
+        token = token_from_text(word)
+        with closing(talk_to_inviter(token, cipher_here())) as talk:
+            talk.say({"witness": os.uname().nodename})
+            told = talk.hear()
+            keys = told.get("authkeys")
+            if not isinstance(keys, str):
+                raise PairError("this token is for a node: write everbeat join TOKEN")
+            try:
+                path = _install(places, str(told.get("cluster")), keys)
+                print(f"written: {path}", file=out)
+                _serve(places, out)
+            except PairError as error:
+                talk.say({"error": str(error)})
+                raise
+            talk.say({"ok": True})
+    except InvitationError as error:
+        raise PairError(str(error)) from error
+
+
+def _install(places: Places, cluster: str, text: str) -> Path:
+    """Write the keys to the file of this cluster; return which it is."""
+    folder = places.etc / "witness.d"
+    name = cluster if CLUSTER_NAME.fullmatch(cluster) else "cluster"
+    path = folder / f"{name}.authkeys"
+    content = text.encode("latin-1", "replace")  # what was no byte makes a file that is refused
+    known = [places.etc / AUTHKEYS, *sorted(folder.glob("*.authkeys"))]
+    secrets = {key: file for file in known for key in _secrets(file)}
+    received = folder / AUTHKEYS  # a name that no cluster's file has, and mode 600
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        received.unlink(missing_ok=True)
+        install_file(received, content)
+        if not _secrets(received):
+            received.unlink()
+            raise PairError("the cluster has sent no keys that a witness can use")
+        ours = [secrets[secret] for secret in _secrets(received) if secret in secrets]
+        if not ours and path.exists():
+            received.unlink()
+            raise PairError(f"{path} belongs to another cluster of that name: move it away")
+        target = ours[0] if ours else path
+        received.replace(target)
+    except (StoreError, OSError) as error:
+        raise PairError(str(error)) from error
+    return target
+
+
+def _secrets(path: Path) -> set[bytes]:
+    keys: AuthKeys | None
+    keys, _ = read_authkeys(read_config_file(path))
+    return {key.secret for key in keys.keys if key.secret} if keys is not None else set()
+
+
+def _serve(places: Places, out: TextIO) -> None:
+    """Have the witness that runs here read its keys again, or start one."""
+    running = _running_pid(places.run / "witness.sock")
+    if running is not None:
+        os.kill(running, signal.SIGHUP)
+        print("the witness that runs here reads its keys again", file=out, flush=True)
+        return
+    if has_unit(places, UNIT):
+        done = subprocess.run(
+            ("systemctl", "enable", "--now", UNIT),
+            capture_output=True,
+            text=True,
+            timeout=SYSTEMD_S,
+            check=False,
+        )
+        if done.returncode:
+            raise PairError(f"systemctl enable --now {UNIT}: {done.stderr.strip()}")
+        print(f"started: systemctl enable --now {UNIT}", file=out, flush=True)
+        return
+    places.state.mkdir(parents=True, exist_ok=True)
+    log = places.state / "witness.out"
+    where = ["--etc", str(places.etc), "--state", str(places.state / "witness")]
+    with log.open("ab") as output:
+        subprocess.Popen(
+            (sys.executable, "-m", "everbeat.daemons.witness", *where, "--run", str(places.run)),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            cwd="/",
+        )
+    end_s = time.monotonic() + STARTED_S
+    while _running_pid(places.run / "witness.sock") is None:
+        if time.monotonic() >= end_s:
+            raise PairError(f"the witness has not started within {STARTED_S:.0f} s; see {log}")
+        time.sleep(0.1)
+    print(f"started: everbeat witness, in the background; what it prints is in {log}", file=out)
+    print(f"{UNIT}.service is not installed: start it at boot yourself", file=out, flush=True)
+
+
+def _running_pid(path: Path) -> int | None:
+    """Return the process of the witness that answers at its status socket, or None."""
+    with socket.socket(socket.AF_UNIX) as asking:
+        try:
+            asking.connect(str(path))
+        except OSError:
+            return None
+        size = _CREDENTIALS.size
+        data = asking.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
+    pid: int = _CREDENTIALS.unpack(data)[0]
+    return pid or None
