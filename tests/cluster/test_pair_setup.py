@@ -239,6 +239,23 @@ def test_what_starts_nowhere_is_taken_back_alone(bare: Bare, probe: Probe) -> No
     assert len(outages_of(probe, began_ms)) <= 1, "the changed group alone, once"
 
 
+def test_a_takeover_that_does_not_start_everything_is_none(bare: Bare) -> None:
+    alpha, beta = bare.nodes
+    for node, rc in ((alpha, 1), (beta, 0)):
+        node.write("resource.d/moodyd", SCRIPT.format(start=rc), 0o755)
+    everbeat(
+        alpha, "add", "vip", "10.77.0.62/24/eth0", "service", "moodyd", "--on", "beta", "--yes"
+    )
+    told = refusal(alpha, "takeover", "foreign")
+    assert "10.77.0.62/24/eth0 did not start on alpha (moodyd: " in told
+    assert "it is on beta" in told
+    assert "done after" in everbeat(alpha, "standby", "local")
+    assert "done after" in everbeat(alpha, "takeover", "local")
+    everbeat(alpha, "remove", "vip", "10.77.0.62", "--yes")
+    failures = status_of(alpha)["failures"]
+    assert failures == [], "what is gone leaves no failure behind"
+
+
 def test_an_ipv6_address_is_added_moved_announced_and_removed(bare: Bare, probe: Probe) -> None:
     alpha, beta = bare.nodes
     client = bare.lab.client

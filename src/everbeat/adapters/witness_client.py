@@ -169,9 +169,6 @@ class WitnessClient:
                 if reply.wants is not Want.PRESENCE:
                     self._on_reply(reply)
 
-    def _ask_presence(self) -> None:
-        self.ask(replace(self._presence, nonce=secrets.randbits(NONCE_BITS)))
-
     def _on_unknown_key(self) -> None:
         """Try the next key; say so once none is known."""
         self._notices.clear()

@@ -21,7 +21,7 @@ SUB_COMMANDS: Final = {
     "init": ("everbeat.cli.pair:init_command", "Begin a cluster on this machine."),
     "join": ("everbeat.cli.pair:join_command", "Bring this machine into a cluster."),
     "invite": ("everbeat.cli.pair:invite_command", "Let one more machine join."),
-    "add": ("everbeat.cli.vip:add_command", "Add an address and its services."),
+    "add": ("everbeat.cli.vip:add_command", "Add an address and its services, or a witness."),
     "remove": ("everbeat.cli.vip:remove_command", "Remove an address and its services."),
     "reload": ("everbeat.cli.reload:reload_command", "Use a changed configuration at once."),
     "keys": ("everbeat.cli.keys:keys_command", "Make the cluster's keys, and change them."),
@@ -58,6 +58,9 @@ SUB_COMMANDS: Final = {
 """Name: where its click command is, and its line of help (shown without importing it)."""
 
 
+BY_SYSTEMD: Final = frozenset({"start", "stop", "restart", "enable", "disable"})
+
+
 class LazyGroup(click.Group):
     """A group that knows its sub-commands' names and lines of help without importing them."""
 
@@ -82,6 +85,14 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the sub-command; of a name that is none, say which one may have been meant."""
+        if args[0] == "help" and "help" not in SUB_COMMANDS:
+            words = args[1:]
+            if not words:
+                click.echo(ctx.get_help())
+                ctx.exit()
+            return self.resolve_command(ctx, [*words, "--help"])
+        if args[0] in BY_SYSTEMD:
+            ctx.fail(f"systemd does that: systemctl {args[0]} everbeat (in the foreground: run)")
         if args[0] not in SUB_COMMANDS and not ctx.resilient_parsing:  # that is: completing
             from everbeat.config.suggestions import nearest  # noqa: PLC0415 - seldom needed
 

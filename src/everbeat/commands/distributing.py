@@ -116,7 +116,7 @@ def tell_reload(reply: ReloadReply, out: TextIO, err: TextIO) -> int:
     if reply.reports:
         err.write(render_reports(reply.reports, "", color=False))
     if not reply.is_accepted:
-        print(f"nothing of it is used: {reply.text}", file=err)
+        print(f"nothing of it is used: {printable(reply.text)}", file=err)
         return 1
     print("the configuration is in use", file=out)
     if reply.later:

@@ -11,7 +11,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from everbeat.commands import as_json
-from everbeat.commands.lines import Line, Span, Tone, duration, line
+from everbeat.commands.lines import Line, Span, Tone, duration, line, printable
 from everbeat.ipc.client import CoreClient
 from everbeat.ipc.codec import IpcError
 from everbeat.ipc.messages import Answer, GetStatus, StatusReply
@@ -151,14 +151,18 @@ def wait_fenced(places: Places, node: NodeName, timeout_s: float) -> int:
         reply = fetch(places)
         entry = reply.fencing.node(node)
         if entry is not None and entry.state is FencingState.CONFIRMED:
-            print(f"{node} is fenced ({entry.action.value}) by {entry.device}: {entry.detail}")
+            said = printable(entry.detail)
+            print(f"{node} is fenced ({entry.action.value}) by {entry.device}: {said}")
             return 0
         if entry is not None and entry.state is FencingState.CANCELLED:
-            print(f"{node} was not fenced: {entry.detail}", file=sys.stderr)
+            print(f"{node} was not fenced: {printable(entry.detail)}", file=sys.stderr)
             return 1
         text = unclean(entry, reply.now_ms) if entry is not None else "it is not asked for"
         time.sleep(POLL_S)
-    print(f"{node} is not fenced after {timeout_s:g} s, and goes on: {text}", file=sys.stderr)
+    print(
+        f"{node} is not fenced after {timeout_s:g} s, and goes on: {printable(text)}",
+        file=sys.stderr,
+    )
     return 1
 
 
@@ -174,7 +178,7 @@ def wait_tested(places: Places, node: NodeName, asked_ms: int, timeout_s: float)
     for device in devices:
         word = "no answer yet" if device in late else device.detail
         is_good = device.is_working and device not in late
-        print(f"{device.device}: {'works' if is_good else 'FAILED'}: {word}")
+        print(f"{device.device}: {'works' if is_good else 'FAILED'}: {printable(word)}")
     return 0 if devices and all(d.is_working and d not in late for d in devices) else 1
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from everbeat.adapters.api_client import ApiClient, ApiError
 from everbeat.commands.cluster_request import RequestError, ask
+from everbeat.commands.lines import printable
 from everbeat.commands.served import SURE_S, ends_now, is_quiet, sentence
 from everbeat.commands.status import fetch_status
 from everbeat.ipc.codec import IpcError
@@ -172,11 +173,13 @@ def wait_moved(
         elif sight.troubles or now - unstable_at >= settled_s:
             idle = "refused or cancelled" if sight.is_served else "not all of it is served"
             why = "; ".join(sight.troubles) or f"{idle}; see everbeat events"
-            print(f"{move.direction} [{move.word}] failed: {why}. {sight.text}", file=err)
+            text = f"{move.direction} [{move.word}] failed: {why}. {sight.text}"
+            print(printable(text), file=err)  # what a service said is part of it
             return 1
         time.sleep(_POLL_S)
     told = "; ".join(sight.troubles) or "still in motion"
-    print(f"{move.direction} [{move.word}]: {told} after {move.timeout_s:g} s", file=err)
+    text = f"{move.direction} [{move.word}]: {told} after {move.timeout_s:g} s"
+    print(printable(text), file=err)
     return 1
 
 

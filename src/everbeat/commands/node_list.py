@@ -42,4 +42,13 @@ def change_nodes(
     if answer is not None and not answer.is_accepted:
         print(f"{program}: refused: {answer.text}", file=err)
         return 1
+    if answer is not None and kind == "delnode":
+        print(
+            f"all nodes are told to forget {' '.join(names)}, unless it is active; ha.cf still",
+            file=out,
+        )
+        print("names it: delete its lines on one node, then everbeat reload --all", file=out)
+    elif answer is not None:
+        print(f"all nodes are told of {' '.join(names)}, until they are restarted;", file=out)
+        print("for good: everbeat invite, and everbeat join on the new machine", file=out)
     return 0

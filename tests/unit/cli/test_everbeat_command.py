@@ -53,3 +53,22 @@ def test_check_of_one_of_the_three_files_checks_its_folder(tmp_path: Path, name:
     assert "write: keepalive 1" in output
     assert "auth-key-missing" in output
     assert "haresources-node-unknown" in output
+
+
+def test_help_is_a_word_as_well() -> None:
+    word = CliRunner().invoke(everbeat, ["help", "reload"])
+    assert "Use ha.cf, authkeys and haresources as they are now." in word.output
+    assert word.exit_code == 0
+    deep = CliRunner().invoke(everbeat, ["help", "add", "vip"])
+    assert "Serve ADDRESS" in deep.output
+    alone = CliRunner().invoke(everbeat, ["help"])
+    assert "Commands:" in alone.output
+    assert alone.exit_code == 0
+    assert "No such command" in CliRunner().invoke(everbeat, ["help", "xyzzy"]).output
+
+
+@pytest.mark.parametrize("word", ["start", "stop", "restart"])
+def test_what_systemd_does_is_answered_with_systemctl(word: str) -> None:
+    result = CliRunner().invoke(everbeat, [word])
+    assert result.exit_code == 2
+    assert f"systemctl {word} everbeat" in result.output
