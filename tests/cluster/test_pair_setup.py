@@ -256,6 +256,27 @@ def test_a_takeover_that_does_not_start_everything_is_none(bare: Bare) -> None:
     assert failures == [], "what is gone leaves no failure behind"
 
 
+def test_a_service_is_added_to_a_group_that_runs(bare: Bare, probe: Probe) -> None:
+    alpha, beta = bare.nodes
+    began_ms = now_ms()
+    for node in bare.nodes:
+        mark = node.folder / "okd.started"
+        node.write(
+            "resource.d/okd",
+            "#!/bin/sh\n"
+            f"f={mark}\n"
+            "case $1 in start) touch $f;; stop) rm -f $f;;\n"
+            "status) [ -e $f ] && echo running || { echo stopped; exit 3; };; esac\n",
+            0o755,
+        )
+    assert "say which group" not in refusal(alpha, "add", "service", "okd", "--to", "10.9.9.9")
+    said = everbeat(beta, "add", "service", "okd", "--to", ADDRESS, "--yes")
+    assert "is on alpha" in said
+    assert (alpha.folder / "okd.started").exists()
+    assert "is in the group" in refusal(alpha, "add", "service", "okd", "--to", ADDRESS)
+    assert outages_of(probe, began_ms) == []
+
+
 def test_an_ipv6_address_is_added_moved_announced_and_removed(bare: Bare, probe: Probe) -> None:
     alpha, beta = bare.nodes
     client = bare.lab.client

@@ -76,6 +76,39 @@ def add_vip_command(
     return add_vip(places, options, _asked(given), sys.stdout, sys.stderr)
 
 
+@add_command.command("service")
+@click.argument("units", nargs=-1, required=True, metavar="UNIT...")
+@click.option("--to", "address", default="", metavar="ADDRESS", help="The group; if there is one.")
+@_YES
+@_DRY
+@_JSON
+@_MISSING
+@_FORCE
+@click.pass_obj
+def add_service_command(
+    places: Places, /, *, units: tuple[str, ...], address: str, **given: bool
+) -> int:
+    """Start UNIT behind what the group of ADDRESS has, and move it with the group.
+
+    UNIT is a systemd unit or a resource script. What runs is not touched; what starts on no node
+    is taken back.
+
+    Exit status: 0 it is served; 1 refused or taken back, with the reason.
+    """
+    if not given["is_json"]:
+        click.echo(f"looking for the group {'of ' + address if address else ''} …")
+    from everbeat.commands.vip import VipOptions, add_services  # noqa: PLC0415 - the line goes first
+
+    options = VipOptions(
+        address=address,
+        services=units,
+        is_dry_run=given["dry_run"],
+        is_json=given["is_json"],
+        manner=_manner(given),
+    )
+    return add_services(places, options, _asked(given), sys.stdout, sys.stderr)
+
+
 @add_command.command("witness")
 @click.argument("host")
 @click.option("--address", default="", metavar="ADDRESS", help="Of this machine.")

@@ -14,7 +14,8 @@ from everbeat.adapters.neighbour_table import mac_of, network_of
 from everbeat.commands import as_json
 from everbeat.commands.change import Manner, change_all
 from everbeat.commands.distributing import bundle_of
-from everbeat.config.edits import group_line, group_with, with_line, without_group
+from everbeat.config.edits import group_line, group_with, with_line, with_services, without_group
+from everbeat.config.files import bytes_from_text, text_from_bytes
 from everbeat.ipc.codec import IpcError
 from everbeat.model.distribution import HARESOURCES, Bundle
 from everbeat.model.names import node_name_from_text
@@ -73,7 +74,28 @@ def plan_to_add(places: Places, options: VipOptions) -> Plan:
     _check_network(address, options.address)
     line = group_line(node, word, options.services)
     words = (word, *options.services)
-    return Plan(line, node, words, with_line(text, line).encode())
+    return Plan(line, node, words, bytes_from_text(with_line(text, line)))
+
+
+def plan_to_add_services(places: Places, options: VipOptions) -> Plan:
+    """Find out what to write for services more in a group. Raises VipError."""
+    parsed, text = _present(places)
+    known = ", ".join(address_of(g.key) for g in parsed.groups) or "none"
+    group = group_with(parsed.groups, options.address)
+    if not options.address and len(parsed.groups) == 1:
+        group = parsed.groups[0]
+    if group is None:
+        what = f"no group has {options.address}" if options.address else "say which group: --to"
+        raise VipError(f"{what}; there are: {known}")
+    present = {resource.text for resource in group.resources}
+    doubled = [service for service in options.services if service in present]
+    if doubled:
+        raise VipError(f"{doubled[0]} is in the group of {address_of(group.key)} already")
+    left = with_services(text, group.key, options.services)
+    if left is None:
+        raise VipError(f"{group.key} is not the first word of its line: edit haresources")
+    line = group_line(group.owner, " ".join(r.text for r in group.resources), options.services)
+    return Plan(line, group.owner, options.services, bytes_from_text(left))
 
 
 def plan_to_remove(places: Places, options: VipOptions) -> Plan:
@@ -87,7 +109,7 @@ def plan_to_remove(places: Places, options: VipOptions) -> Plan:
     if left is None:
         raise VipError(f"{options.address} is not the first word of its line: edit haresources")
     words = tuple(resource.text for resource in group.resources)
-    return Plan(f"{group.owner} {' '.join(words)}", group.owner, words, left.encode())
+    return Plan(f"{group.owner} {' '.join(words)}", group.owner, words, bytes_from_text(left))
 
 
 def add_vip(
@@ -100,6 +122,18 @@ def add_vip(
         return _refuse("add", error, options, err)
     what = f"then on {plan.node}: start {', '.join(plan.resources)}"
     return _carry_out(places, options, plan, ("add", what), is_wanted, out, err)
+
+
+def add_services(
+    places: Places, options: VipOptions, is_wanted: Callable[[], bool], out: TextIO, err: TextIO
+) -> int:
+    """Add services to the group of an address; return the exit code."""
+    try:
+        plan = plan_to_add_services(places, options)
+    except VipError as error:
+        return _refuse("add", error, options, err)
+    what = f"then where it runs: start {', '.join(plan.resources)}; what runs there is not touched"
+    return _carry_out(places, options, plan, ("change", what), is_wanted, out, err)
 
 
 def remove_vip(
@@ -144,7 +178,7 @@ def _present(places: Places) -> tuple[Parsed, str]:
     parsed = parsed_with(places.etc, Bundle(()), RealHost(places.etc))
     if parsed.config is None:
         raise VipError(f"the configuration in {places.etc} is wrong: everbeat check says more")
-    return parsed, (files[HARESOURCES] or b"").decode("utf-8", "surrogateescape")
+    return parsed, text_from_bytes(files[HARESOURCES] or b"")
 
 
 def _address(word: str) -> str:

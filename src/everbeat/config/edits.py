@@ -48,6 +48,20 @@ def without_group(text: str, key: str) -> str | None:
     return "\n".join(kept) if any(known == key for known, _ in parts) else None
 
 
+def with_services(text: str, key: str, services: Sequence[str]) -> str | None:
+    """Return haresources with words more at the end of a group; None: there is no such group."""
+    kept: list[str] = []
+    is_found = False
+    for known, lines in _logical_lines(text):
+        kept += lines
+        if known == key and not is_found:
+            content, mark, comment = lines[-1].partition("#")
+            blank = " " if mark else ""
+            kept[-1] = " ".join((content.rstrip(), *services)) + blank + mark + comment
+            is_found = True
+    return "\n".join(kept) if is_found else None
+
+
 def changed_groups(
     before: Iterable[ResourceGroup], after: Iterable[ResourceGroup]
 ) -> tuple[ResourceGroup, ...]:

@@ -20,6 +20,7 @@ from everbeat.config.edits import (
     taken_back,
     with_line,
     with_node,
+    with_services,
     without_group,
 )
 from everbeat.config.files import ConfigFile
@@ -127,3 +128,10 @@ def test_a_group_that_was_renamed_and_failed_comes_back_under_its_name() -> None
 def test_a_group_that_was_removed_stays_removed_when_another_one_fails() -> None:
     after = "# ours\nbeta 10.0.0.2 \\\n  mail\nalpha 10.0.0.3 ngnix\n"
     assert without(BEFORE, after, "10.0.0.3") == "# ours\nbeta 10.0.0.2 \\\n  mail\n"
+
+
+def test_services_come_behind_what_a_group_has_before_its_comment() -> None:
+    text = "alpha 10.0.0.1 web # shop\nbeta 10.0.0.2 \\\n  mail\n"
+    assert with_services(text, "10.0.0.1", ("php", "db")) == text.replace("web #", "web php db #")
+    assert with_services(text, "10.0.0.2", ("php",)) == text.replace("mail", "mail php")
+    assert with_services(text, "10.0.0.9", ("php",)) is None
