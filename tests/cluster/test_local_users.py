@@ -20,7 +20,7 @@ from cluster.pair_lab import (
     status_of,
     wait_replaced,
 )
-from everbeat.daemons.keeper import EXIT_UNSAFE_PLACE
+from everbeat.daemons.keeper import EXIT_UNSAFE_PLACE, RUN_NAMES
 from lab import HEARTBEAT, wait_until
 from lab.node import EverbeatNode, everbeat
 from lab.slowness import machine
@@ -185,6 +185,8 @@ def test_hacluster_gets_nothing_out_of_a_directory_that_was_its_own() -> None:
             "it stays Heartbeat's"
         )
         assert "belonged to user" in beta.log("everbeat.log") + beta.log()
+        found = {name for name in beta.sh("ls /run/heartbeat").split() if ".foreign." not in name}
+        assert found - {f"{n}.moved" for n in RUN_NAMES} - {"ccm"} <= set(RUN_NAMES), "name it"
 
         give_run_to_hacluster(beta)  # while it runs
         play_tricks(beta)

@@ -114,7 +114,7 @@ def keep_promise(state: Path, nodes: tuple[NodeName, ...]) -> None:
 def read_ping_proof(state: Path) -> tuple[str, ...]:
     """Return the ping nodes that both nodes have reached; none if that is unknown."""
     try:
-        return tuple((state / PING_PROOF_FILE).read_text().split())
+        return tuple(read_own(state / PING_PROOF_FILE).decode().split())
     except (OSError, ValueError):
         return ()
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from everbeat.adapters.disk_identity import replace_file
+from everbeat.adapters.own_files import read_own
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,7 +21,7 @@ _DIGITS_MAX: Final = 20
 def read_files_version(state: Path) -> int:
     """Return what is kept."""
     try:
-        text = (state / VERSION_FILE).read_bytes()[: _DIGITS_MAX + 1].strip()
+        text = read_own(state / VERSION_FILE)[: _DIGITS_MAX + 1].strip()
     except OSError:
         return 0
     return int(text) if text.isdigit() else 0

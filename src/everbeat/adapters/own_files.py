@@ -20,11 +20,15 @@ import errno
 import os
 import stat
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 ASIDE: Final = ".foreign."
 _TRIES_MAX: Final = 5  # somebody may put the name back between two of our steps; then we give up
-_NAMES_MAX: Final = 1_000
+_NAMES_MAX: Final = 20
+_NAMES_PLAIN: Final = 9
 _SAFE: Final = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # a FIFO in its place holds up nobody
 _FOLDER_MODE: Final = 0o755
 
@@ -89,10 +93,11 @@ def own_folder(path: Path, mode: int = 0o700) -> None:
         path.mkdir(mode=mode)
 
 
-def take_folder(path: Path, *, kept: frozenset[str] = frozenset()) -> tuple[str, ...]:
+def take_folder(path: Path, names: Iterable[str]) -> tuple[str, ...]:
     """Make a folder ours alone; return what had to be done for that, as lines for the log.
 
-    Whatever of it is not ours is set aside, but folders of the names in `kept`. Raise OSError.
+    What has one of `names` there and is not ours is set aside. Nothing else is looked at: whoever
+    had the folder may have put any number of things into it. Raise OSError.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW)
     try:
@@ -105,10 +110,12 @@ def take_folder(path: Path, *, kept: frozenset[str] = frozenset()) -> tuple[str,
                 f"{path} belonged to user {found.st_uid}, mode {stat.S_IMODE(found.st_mode):04o}: "
                 f"it is ours now, mode {_FOLDER_MODE:04o}"
             )
-        for name in sorted(os.listdir(descriptor)):  # noqa: PTH208 - no Path: it is a descriptor
-            entry = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
-            is_kept = name in kept and stat.S_ISDIR(entry.st_mode)
-            if entry.st_uid != os.geteuid() and not is_kept and ASIDE not in name:
+        for name in names:
+            try:
+                entry = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
+            except FileNotFoundError:
+                continue
+            if entry.st_uid != os.geteuid():
                 aside = set_aside(Path(name), folder=descriptor)
                 told.append(f"{path / name} belonged to user {entry.st_uid}: it is {aside} now")
         return tuple(told)
@@ -145,7 +152,9 @@ def set_aside(path: Path, folder: int | None = None) -> str:
     Raise OSError.
     """
     for number in range(1, _NAMES_MAX):
-        aside = path.with_name(f"{path.name}{ASIDE}{number}")
+        # Others can take the first names before us, not those that nobody can guess.
+        word = str(number) if number <= _NAMES_PLAIN else os.urandom(8).hex()
+        aside = path.with_name(f"{path.name}{ASIDE}{word}")
         try:
             os.stat(aside, dir_fd=folder, follow_symlinks=False)
         except FileNotFoundError:

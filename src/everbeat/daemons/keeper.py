@@ -61,8 +61,11 @@ EXIT_UNSAFE_PLACE: Final = 6  # LSB: not configured; systemd does not try again
 RUN_CHECK_MS: Final = 1_000
 """How often RUN is looked at: systemd-tmpfiles gives it back to Heartbeat's user at any time."""
 
-HEARTBEATS_FOLDERS: Final = frozenset({"ccm", "crm", "dopd"})
-"""In RUN, of Heartbeat's user by Heartbeat's package; we use none of them, and leave them."""
+RUN_NAMES: Final = (
+    *("keeper.lock", "children.lock", "link.state", "link.config", "right", "unfinished"),
+    *("safe-nodes", "pauses", "operations", "core.sock", "executor.sock", "link.sock", "register"),
+)
+"""What our processes have in RUN. All else there is Heartbeat's, and none of our business."""
 
 _RESTART_WORD: Final = {Child.LINK: "--continuing", Child.CORE: "--adopting"}
 _SIGNALS: Final = {
@@ -127,7 +130,7 @@ class Keeper:
         """Keep RUN ours while we run; what stands in the way is told once."""
         self._run_checked_ms = _now_ms()
         try:
-            told, trouble = take_folder(self._options.run, kept=HEARTBEATS_FOLDERS), ""
+            told, trouble = take_folder(self._options.run, RUN_NAMES), ""
         except OSError as error:
             told, trouble = (), f"{self._options.run} may belong to others: {error.strerror}"
         for line in told:
@@ -330,7 +333,7 @@ def _take_places(options: KeeperOptions) -> None:
     """
     options.run.mkdir(mode=0o755, parents=True, exist_ok=True)
     options.state.mkdir(mode=0o755, parents=True, exist_ok=True)
-    for line in take_folder(options.run, kept=HEARTBEATS_FOLDERS):
+    for line in take_folder(options.run, RUN_NAMES):
         _log.warning("%s", line)
     if not is_folder_ours(options.state):
         mend = "others may write here: see what they did, then chown root, chmod go-w"

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 ORDER = b"do not touch\n"
 STRANGER = 65_534
+NAMES = ("kept", "operations", "right", "none")
 is_root = pytest.mark.skipif(os.geteuid() != 0, reason="gives files to another user")
 
 
@@ -189,20 +190,21 @@ def test_a_folder_is_taken_over_and_what_others_put_there_is_set_aside(tmp_path:
     run.mkdir(mode=0o750)
     precious = victim(tmp_path)
     (run / "right").symlink_to(precious)
-    for name in ("ccm", "operations"):
+    for name in ("ccm", "operations", "n" * 255):
         (run / name).mkdir()
     (run / "kept").write_text("root's\n")
-    for name in ("right", "ccm", "operations", "."):
+    for name in ("right", "ccm", "operations", "n" * 255, "."):
         os.chown(run / name, STRANGER, STRANGER, follow_symlinks=False)
-    told = take_folder(run, kept=frozenset({"ccm"}))
+    told = take_folder(run, NAMES)
     assert told == (
         f"{run} belonged to user 65534, mode 0750: it is ours now, mode 0755",
         f"{run}/operations belonged to user 65534: it is operations.foreign.1 now",
         f"{run}/right belonged to user 65534: it is right.foreign.1 now",
     )
-    assert names_in(run) == ["ccm", "kept", "operations.foreign.1", "right.foreign.1"]
+    aside = ["operations.foreign.1", "right.foreign.1"]
+    assert names_in(run) == ["ccm", "kept", "n" * 255, *aside]
     assert (run.stat().st_uid, stat.S_IMODE(run.stat().st_mode)) == (0, 0o755)
-    assert take_folder(run, kept=frozenset({"ccm"})) == ()
+    assert take_folder(run, NAMES) == ()
     assert (run / "ccm").stat().st_uid == STRANGER
     assert precious.read_bytes() == ORDER
 
@@ -211,15 +213,15 @@ def test_a_folder_that_others_may_write_is_taken_over_and_a_link_is_none(tmp_pat
     run = tmp_path / "run"
     run.mkdir()
     run.chmod(0o1777)
-    assert take_folder(run) == (
+    assert take_folder(run, NAMES) == (
         f"{run} belonged to user {os.geteuid()}, mode 1777: it is ours now, mode 0755",
     )
     run.chmod(0o700)
-    assert take_folder(run) == ()
+    assert take_folder(run, NAMES) == ()
     assert stat.S_IMODE(run.stat().st_mode) == 0o700, "narrower is well"
     (tmp_path / "link").symlink_to(run)
     with pytest.raises(OSError, match="Not a directory"):
-        take_folder(tmp_path / "link")
+        take_folder(tmp_path / "link", NAMES)
 
 
 def test_a_mode_is_given_to_what_is_ours_and_through_no_link(tmp_path: Path) -> None:
@@ -250,13 +252,14 @@ def test_a_link_in_the_place_of_a_socket_or_fifo_is_not_followed(tmp_path: Path)
         write_fifo(tmp_path / "fifo", b">>>\nt=x\n<<<\n")
 
 
-def test_setting_aside_ends_when_all_names_are_taken(tmp_path: Path) -> None:
+def test_a_name_to_set_aside_is_found_whatever_others_have_taken(tmp_path: Path) -> None:
     assert set_aside(tmp_path / "gone") == "gone.foreign.1"
-    for number in range(1, 1_000):
+    for number in range(1, 2_000):
         (tmp_path / f"file.foreign.{number}").touch()
-    (tmp_path / "file").touch()
-    with pytest.raises(FileExistsError):
-        set_aside(tmp_path / "file")
+    (tmp_path / "file").write_text("theirs")
+    aside = set_aside(tmp_path / "file")
+    assert (tmp_path / aside).read_text() == "theirs"
+    assert not (tmp_path / "file").exists()
 
 
 @is_root
