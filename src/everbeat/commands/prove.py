@@ -19,9 +19,9 @@ from everbeat.adapters.config_files import load_configuration, read_config_file
 from everbeat.commands import as_json
 from everbeat.commands.lines import Line, Span, Tone, duration, line
 from everbeat.config.any_host import AnyHost
-from everbeat.config.files import lines_of, without_comment, words_of
+from everbeat.config.files import lines_of, values_of, without_comment, words_of
 from everbeat.model.cluster import Quorum
-from everbeat.model.names import node_name_from_text
+from everbeat.model.names import NodeName, node_name_from_text
 from everbeat.sim.network import WITNESS
 from everbeat.sim.schedule import (
     Cluster,
@@ -72,12 +72,15 @@ def load_subject(etc: Path) -> tuple[Subject | None, tuple[Report, ...]]:
     """Read the configuration as each of its nodes would; None and the reports if it is wrong."""
     ha_cf = read_config_file(etc / "ha.cf")
     rows = [words_of(without_comment(row.text)) for row in lines_of(ha_cf)]
-    names = [node_name_from_text(n) for row in rows if row[:1] == ("node",) for n in row[1:]]
+    named = [values_of(" ".join(row[1:])) for row in rows if row[:1] == ("node",)]
     words = tuple(word for row in rows for word in row)
+    first = next((node_name_from_text(word) for values in named for word in values), NodeName(""))
+    parsed = load_configuration(etc, AnyHost(first, words))
+    names = parsed.config.nodes if parsed.config is not None else (first,)
     configs: list[HaConfig] = []
     groups: tuple[ResourceGroup, ...] = ()
     reports: tuple[Report, ...] = ()
-    for name in dict.fromkeys(names) or [""]:
+    for name in names:
         parsed = load_configuration(etc, AnyHost(name, words))
         reports = parsed.reports
         if parsed.config is None or parsed.keys is None:

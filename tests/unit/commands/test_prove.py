@@ -119,6 +119,13 @@ def test_a_lease_that_outlasts_the_deadtime_is_found_out(tmp_path: Path) -> None
     assert "runs on alpha and " in found.what
 
 
+def test_words_of_a_node_line_that_name_no_node_are_no_machines(tmp_path: Path) -> None:
+    folder_of(tmp_path, ha_cf=HA_CF.replace("node alpha beta", "node alpha, beta // the pair"))
+    subject, _ = load_subject(tmp_path)
+    assert subject is not None
+    assert [config.node for config in subject.cluster.configs] == [ALPHA, BETA]
+
+
 def test_the_same_seed_gives_the_same_run(tmp_path: Path) -> None:
     cluster = subject_of(tmp_path).cluster
     schedule = drawn_schedule(cluster, 3)
