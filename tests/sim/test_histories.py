@@ -8,6 +8,7 @@ import pytest
 
 from everbeat.model.groups import AutoFailback
 from everbeat.model.membership import MessageReceived
+from everbeat.model.operations import Action
 from everbeat.node.core_node import CoreNode
 from everbeat.node.link_node import LinkNode
 from everbeat.sim.checkers import BrokenPromise, holders
@@ -43,12 +44,31 @@ def test_a_seed_that_found_a_bug_stays_clean(seed: int) -> None:
     history(seed)
 
 
+@pytest.mark.parametrize("seed", range(12))
+def test_nodes_with_several_lines_and_a_script_that_acts_on_any_word_settle(seed: int) -> None:
+    history(seed, has_lines=True)
+
+
 def test_the_same_seed_gives_the_same_history() -> None:
     assert history(7).log == history(7).log
 
 
 def test_another_seed_gives_another_history() -> None:
     assert history(7).log != history(9).log
+
+
+def test_the_checker_of_actions_catches_two_of_one_resource() -> None:
+    world = World(configs_for(2, AutoFailback.ON), groups_for(2), seed=1)
+    machine = next(iter(world.machines.values()))
+    machine.power_on()
+    world.run_until(1_000)
+    executor = machine.executor
+    assert executor is not None
+    executor._begin(1_000_001, "web::alpha", Action.STATUS)
+    with pytest.raises(BrokenPromise, match="beside its status"):
+        executor._begin(1_000_002, "web::alpha", Action.STOP)
+    with pytest.raises(BrokenPromise, match="was asked"):
+        executor._begin(1_000_003, "any-disk", Action.STATUS)
 
 
 class DeafCore(CoreNode):

@@ -345,7 +345,7 @@ class Recurring:
         if one.suspected is not None and one.agent is not None:  # hands are still at work
             one.due_ms = None
             return [LookForHands(one.id, one.agent, is_orderly=True)]
-        if self._is_operated(one.watch.resource):
+        if self._is_operated(one.watch.resource) or self.is_monitored(one.watch.resource):
             one.due_ms = now_ms + CAUSE_GAP_MS
             return []
         one.agent = resolve(one.watch.resource, self._installed)

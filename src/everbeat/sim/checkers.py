@@ -4,7 +4,9 @@ Safety, at every step: no message is handed up twice in one life of a link proce
 never go back; no files are installed that are older than what any node has; where a quorum
 decides, no two machines that serve hold the same resource. Liveness, once the faults have stopped
 for BOUND_MS: every group is held exactly once, all of it, and every machine that runs sees the
-others active and may hold groups. Promises with a time in them are in sim.promptness.
+others active and may hold groups. No two actions of a resource run beside each other, and no
+script is asked what it does not know (sim.executor). Promises with a time in them are in
+sim.promptness.
 """
 
 from __future__ import annotations

@@ -51,6 +51,19 @@ def groups_for(count: int) -> tuple[ResourceGroup, ...]:
     )
 
 
+def lines_for(count: int) -> tuple[ResourceGroup, ...]:
+    """Return those groups, and two more lines of the first node: their order counts.
+
+    The script of one acts on any word.
+    """
+    first = NodeName(NAMES[0])
+    more = (("any-disk", "any-disk"), ("mail", f"mail-{first}"))
+    lines = (
+        ResourceGroup(first, GroupKey(key), (ResourceSpec(key, script),)) for key, script in more
+    )
+    return (*groups_for(count), *lines)
+
+
 def configs_for(count: int, mode: AutoFailback, media_count: int = 2) -> list[HaConfig]:
     """Return the ha.cf of each node."""
     media = tuple(
@@ -71,18 +84,19 @@ def configs_for(count: int, mode: AutoFailback, media_count: int = 2) -> list[Ha
     ]
 
 
-def history(seed: int, factory: Factory | None = None) -> World:
+def history(seed: int, factory: Factory | None = None, *, has_lines: bool = False) -> World:
     """Run one seeded history with its checkers and return the world; its log tells the story.
 
     Raise BrokenPromise when a checker finds something. The seed also chooses two or three nodes,
-    one or two media, and auto_failback.
+    one or two media, and auto_failback. `has_lines`: of a node with several lines.
     """
     count = 2 + (seed % 3 == 2)
     mode = AutoFailback.OFF if seed % 2 else AutoFailback.ON
     mode = AutoFailback.LEGACY if seed % 8 == 4 and count == 2 else mode
     media_count = 2 if seed % 4 == 0 else 1
     configs = configs_for(count, mode, media_count)
-    world = World(configs, groups_for(count), seed, factory)
+    groups = lines_for(count) if has_lines else groups_for(count)
+    world = World(configs, groups, seed, factory)
     Trouble(world).run()
     wait_settled(world)
     check_services_come_back(world)

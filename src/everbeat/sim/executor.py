@@ -28,6 +28,7 @@ from everbeat.model.operations import Action
 from everbeat.model.service_address import ADDRESS_NAMES
 from everbeat.node.executor_node import ExecutorNode
 from everbeat.sim.agents import RUNNING
+from everbeat.sim.checkers import BrokenPromise
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -177,6 +178,7 @@ class SimulatedExecutor:
         return self._words.get((name, arguments), "")
 
     def _begin(self, run: int, word: str, action: Action, *, is_address: bool = False) -> None:
+        self._check(word, action)
         duration_ms = self._agents.duration_ms(action, is_address=is_address)
         self._agents.begin(word, action)
         self._under_way[run] = word, action
@@ -194,6 +196,14 @@ class SimulatedExecutor:
                 self._ended(run, ending)
 
         self._machine.later(duration_ms, complete)
+
+    def _check(self, word: str, action: Action) -> None:
+        """Raise BrokenPromise where actions meet, or a script is asked what it does not know."""
+        beside = [other.value for known, other in self._under_way.values() if known == word]
+        if beside:
+            raise BrokenPromise(f"{action.value} of {word} beside its {beside[0]}")
+        if action is Action.STATUS and word.startswith(SPEECHLESS):
+            raise BrokenPromise(f"{word} was asked for its status")
 
     def _ended(self, run: int, ending: Ending) -> None:
         self._perform(self._node.on_ended(run, ending, self._machine.clock_ms()))

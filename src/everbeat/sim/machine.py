@@ -27,7 +27,7 @@ from everbeat.model.distribution import (
 from everbeat.model.failures import Failures
 from everbeat.model.fencing import RunFencing, SafeNode
 from everbeat.model.membership import Broadcast, RaiseGeneration
-from everbeat.model.operations import ForgetFailures, RunOperation, WatchResources
+from everbeat.model.operations import ForgetFailures, RunOperation, StartAgain, WatchResources
 from everbeat.model.quorum import (
     AskWitness,
     ConfirmOff,
@@ -538,7 +538,9 @@ class Machine:
             match effect:
                 case Broadcast() | RaiseGeneration():
                     self._to_link(effect)
-                case RunOperation() | WatchResources() | ForgetFailures() | Failures():
+                case (
+                    RunOperation() | StartAgain() | WatchResources() | ForgetFailures() | Failures()
+                ):
                     if self.executor is not None:
                         self.executor.on_order(effect)
                 case RunFencing():

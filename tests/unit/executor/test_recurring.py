@@ -371,3 +371,13 @@ def test_what_is_operated_on_is_not_monitored() -> None:
     core.on_manager("core-1", 0)
     assert launches(core.on_watch(watches("Rsc"), 0)) == []
     assert len(launches(core.on_watch(watches("Other", group=GroupKey("h")), 0))) == 1
+
+
+def test_a_new_watch_waits_for_the_end_of_the_monitor_of_the_former_one() -> None:
+    core = recurring()
+    [former] = launches(core.on_watch(watches("Rsc"), 0))
+    core.on_watch(watches(), 10)
+    assert launches(core.on_watch(watches("Rsc"), 10)) == []
+    core.on_ended(former.run, KILLED, 20)
+    assert core.next_wakeup_ms() == 10 + CAUSE_GAP_MS
+    assert len(launches(core.on_tick(10 + CAUSE_GAP_MS))) == 1
