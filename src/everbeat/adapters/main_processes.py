@@ -46,7 +46,9 @@ and has not left the session of its start yet."""
 
 RELOOK_S: Final = 2.0
 RELOOKS_MAX: Final = 20
-"""Main processes of one watch seen to end; a service that changes them for ever is polled alone."""
+LIVED_S: Final = 60.0
+"""So many main processes of one watch seen to end that lived for less: a service that changes
+them all the time is polled alone."""
 
 SCRIPT_BYTES_MAX: Final = 65_536
 SESSIONS_MAX: Final = 1_000
@@ -81,6 +83,7 @@ class _Observed:
     ended: Ended = Ended()
     ended_leader: int = 0  # the last main process that ended, if it led its session
     found: Main | None = None
+    found_s: float = 0.0  # in the loop's time
     timer: asyncio.TimerHandle | None = None
 
 
@@ -179,13 +182,13 @@ class MainProcesses:
         elif found is None:
             self._look_later(watch)
         else:
-            one.found = found
+            one.found, one.found_s = found, self.loop.time()
             self.loop.add_reader(found.pidfd, self._on_end, watch, found)
 
     def _on_end(self, watch: int, ended: Main) -> None:
         one = self._observed[watch]
         self._close(one)
-        one.ends += 1
+        one.ends = 0 if self.loop.time() - one.found_s >= LIVED_S else one.ends + 1
         one.ended = Ended(ended.pid_file)
         one.ended_leader = ended.pid if ended.leads_session else 0
         if one.ends <= RELOOKS_MAX:

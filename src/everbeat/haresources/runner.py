@@ -229,8 +229,12 @@ class GroupRunner:
         return self._runs[key].since_ms
 
     def why(self, key: GroupKey) -> str:
-        """Return the cause of a group's last change."""
-        return self._runs[key].why
+        """Return the cause of a group's last change, and that it waits for others."""
+        run = self._runs[key]
+        if not (run.is_waiting and self._waits(run)):
+            return run.why
+        place = "above" if run.is_wanted else "below"
+        return f"{run.why}; waits for {run.group.owner}'s lines {place} it"
 
     def running(self, key: GroupKey) -> tuple[str, ...]:
         """Return the resource words known to run here, left to right."""

@@ -82,7 +82,9 @@ def done_of(operation: RunOperation, failing: set[str]) -> OperationDone:
 def test_groups_of_one_owner_start_in_line_order_and_stop_in_the_other() -> None:
     runs = Runs(group("disk"), group("data"), group("web"))
     runs.take(runs.runner.acquire(keys("web", "data", "disk"), "test", 0))
+    assert runs.runner.why(GroupKey("web")) == "test; waits for alpha's lines above it"
     assert runs.play() == ["disk start", "data start", "web start"]
+    assert runs.runner.why(GroupKey("web")) == "test"
     runs.take(runs.runner.release(keys("disk", "data", "web"), "test", 0))
     assert runs.runner.moving() == set(keys("disk", "data", "web"))
     assert runs.play() == ["web stop", "data stop", "disk stop"]
