@@ -25,6 +25,7 @@ DOUBTED: Final = frozenset(
     {
         # a resource or an address will not start, or stops another one
         "script-missing",
+        "script-interpreter",
         "resource-malformed",
         "resource-shared",
         "group-key-twice",
@@ -50,6 +51,8 @@ DOUBTED: Final = frozenset(
         "media-ping-only",
         "ping-group-host-unresolvable",
         "ping-own-address",
+        "ping-is-service",
+        "peer-is-service",
         "port-wraps",
         "witness-unresolvable",
         "witness-unused",
