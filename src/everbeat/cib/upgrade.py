@@ -1,13 +1,14 @@
 """Bring a CIB of an older schema to the one the policy engine reads.
 
     0.6 ──upgrade_to_1_0──► 1.x 2.x ──upgrade_to_3_0──► 3.x ──upgrade_to_4_0──► 4.0
-     ▲ Heartbeat 2: no validate-with
+     ▲ Heartbeat 2: no validate-with, and written as only Heartbeat 2 did
 
 Enters: the tree of a document. Leaves: the tree in the current form, one report for each change,
 and the schema it came from. Each transformation is a named function in a table with the first
 schema that no longer knows what it removes; a document takes those above its own schema, in order.
-An upgraded document upgrades to itself. `none` is taken as it stands, with a warning; a schema
-nobody knows is an error, and the document stays as it is.
+An upgraded document upgrades to itself. `none`, and no schema in a document not of Heartbeat 2, is
+taken as it stands, with a warning; a schema nobody knows is an error, and the document stays as it
+is.
 """
 
 from __future__ import annotations
@@ -24,13 +25,15 @@ if TYPE_CHECKING:
     from everbeat.cib.tree import Element
 
 CURRENT_SCHEMA: Final = (4, 0)
-HEARTBEAT_SCHEMA: Final = (0, 6)  # documents without validate-with
+HEARTBEAT_SCHEMA: Final = (0, 6)  # documents of Heartbeat 2, which name no schema
 TRANSFORMATIONS: Final = (
     *upgrade_to_1_0.TRANSFORMATIONS,
     *upgrade_to_3_0.TRANSFORMATIONS,
     *upgrade_to_4_0.TRANSFORMATIONS,
 )
 _SCHEMA_NAME: Final = re.compile(r"(?:pacemaker|transitional)-([0-9]{1,3})\.([0-9]{1,3})")
+_HEARTBEAT_TAGS: Final = ("attributes", "master_slave")
+_HEARTBEAT_SIDES: Final = ("rsc_order", "rsc_colocation")
 _NO_SCHEMA: Final = "none"
 
 
@@ -51,6 +54,9 @@ def upgrade_cib(root: Element) -> Upgraded:
     name = root.get("validate-with")
     if name == _NO_SCHEMA:
         return _untouched(root, "schema-none", Severity.WARNING, "validation is switched off")
+    if name is None and not is_of_heartbeat(root):
+        summary = "no schema is named: the document is taken as it stands"
+        return _untouched(root, "schema-none", Severity.WARNING, summary)
     schema = schema_from_name(name)
     if schema is None or schema > CURRENT_SCHEMA:
         return _untouched(root, "schema-unknown", Severity.ERROR, f"{name!r} is no known schema")
@@ -65,6 +71,17 @@ def upgrade_cib(root: Element) -> Upgraded:
             transformation.apply(draft, log)
     draft.attributes["validate-with"] = name_from_schema(CURRENT_SCHEMA)
     return Upgraded(tree_from_draft(draft), log.reports, schema)
+
+
+def is_of_heartbeat(element: Element) -> bool:
+    """Say whether anything in a configuration is written as only Heartbeat 2 wrote it."""
+    if element.tag in _HEARTBEAT_TAGS:
+        return True
+    if element.tag in _HEARTBEAT_SIDES and "from" in element.attributes:
+        return True
+    if element.tag == "status":
+        return False
+    return any(is_of_heartbeat(child) for child in element.children)
 
 
 def schema_from_name(name: str | None) -> tuple[int, int] | None:

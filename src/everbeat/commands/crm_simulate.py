@@ -279,8 +279,9 @@ class _Run:
     def _decide(self, plan: Plan) -> None:
         options = self._options
         if options.shows_scores:
-            self._show([""])
-            self._out.writelines(f"{line}\n" for line in plan.score_lines)
+            self._show(["", "Assignment Scores:", *(f"  * {line}" for line in plan.score_lines)])
+            if options.is_quiet:
+                self._out.writelines(f"{line}\n" for line in plan.score_lines)
         graph = build_graph(plan)
         self._save("-G", lambda: render_graph(plan, graph))
         self._save("-D", lambda: render_dot(plan))

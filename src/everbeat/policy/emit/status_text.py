@@ -12,6 +12,7 @@ from everbeat.policy.actions.create import is_active
 from everbeat.policy.plan import words
 from everbeat.policy.plan.placing import current_node
 from everbeat.policy.plan.words import (
+    EXIT_TEXTS,
     PRIMITIVE,
     PROMOTED,
     ROLE_NAMES,
@@ -27,20 +28,6 @@ if TYPE_CHECKING:
     from everbeat.policy.plan.node import Node
     from everbeat.policy.plan.plan import Plan
     from everbeat.policy.plan.resource import Resource
-
-_EXIT_TEXTS = {
-    0: "ok",
-    1: "error",
-    2: "invalid parameter",
-    3: "unimplemented feature",
-    4: "insufficient privileges",
-    5: "Not installed",
-    6: "not configured",
-    7: "not running",
-    8: "promoted",
-    9: "promoted (failed)",
-}
-
 
 _PENDING = {
     "start": "Starting",
@@ -160,7 +147,7 @@ def primitive_text(plan: Plan, resource: Resource, name: str, node: Node | None)
     if role == STOPPED:
         rc = _probe_failure(plan, resource.id, node)
         if rc is not None:
-            words.append(f" ({_EXIT_TEXTS.get(rc, 'error')})")
+            words.append(f" ({EXIT_TEXTS.get(rc, 'error')})")
     flags = _flags(resource, node)
     if flags:
         words.append(f" ({', '.join(flags)})")
@@ -308,7 +295,7 @@ def _stopped_lines(plan: Plan, clone: Resource, indent: str, lines: list[str]) -
         text = "Stopped (disabled)" if disabled else "Stopped"
         rc = _probe_failure(plan, clone.child_xml.id, node)
         if rc is not None:
-            text = f"Stopped ({_EXIT_TEXTS.get(rc, 'error')})"
+            text = f"Stopped ({EXIT_TEXTS.get(rc, 'error')})"
         texts.setdefault(text, []).append(node)
     for text in sorted(texts):
         _name_list(indent, text, texts[text], lines)

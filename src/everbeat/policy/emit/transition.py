@@ -46,5 +46,5 @@ def transition_from_cib(cib: Element, now: int, date_line: str | None = None) ->
     graph = build_graph(plan)
     scores = "".join(f"{line}\n" for line in plan.score_lines)
     summary = render_summary(plan, graph, head, date_line or date_line_of(cib))
-    warnings = [NOT_VALIDATED] if cib.get("validate-with") == "none" else []
+    warnings = [NOT_VALIDATED] if cib.get("validate-with") in (None, "none") else []
     return Transition(plan, render_graph(plan, graph), scores, render_dot(plan), summary, warnings)

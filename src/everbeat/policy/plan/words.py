@@ -26,6 +26,24 @@ def role_from_text(text: str | None) -> int:
     return ROLE_UNKNOWN if text is None else _ROLES.get(text.lower(), ROLE_UNKNOWN)
 
 
+# What an agent's return code means, in the words of the reference engine's summary.
+EXIT_TEXTS: Final = {
+    0: "ok",
+    1: "error",
+    2: "invalid parameter",
+    3: "unimplemented feature",
+    4: "insufficient privileges",
+    5: "Not installed",
+    6: "not configured",
+    7: "not running",
+    8: "promoted",
+    9: "promoted (failed)",
+    124: "timeout",
+    190: "degraded",
+    191: "promoted (degraded)",
+    193: "still under way",
+}
+
 # What a failure asks for, in rising severity.
 ON_FAIL_IGNORE: Final = 0
 ON_FAIL_DEMOTE: Final = 1

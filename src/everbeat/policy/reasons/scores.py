@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from everbeat.policy.plan.words import PROBE_EXCLUSIVE, PROMOTED
+from everbeat.policy.plan.words import EXIT_TEXTS, PROBE_EXCLUSIVE, PROMOTED
 from everbeat.policy.reasons.reason import Kind, Reason
-from everbeat.policy.score import ABSENT, INFINITY, render_score
+from everbeat.policy.score import ABSENT, INFINITY, integer_prefix, render_score
 from everbeat.policy.unpack.failcounts import fail_count
 from everbeat.policy.values import base_name
 
@@ -255,7 +255,11 @@ def _threshold(plan: Plan, document: Document, resource: Resource, node: Node) -
         text = f"{who} failed there too often; migration-threshold is {member.migration_threshold}"
     if count >= INFINITY:
         text = f"{who} failed to start or stop there, and must not be tried again"
-    return Reason(kind=Kind.FAIL_COUNT, subject=subject, text=text)
+    failure = document.failure(member, node)
+    behind: tuple[Reason, ...] = ()
+    if failure is not None:
+        behind = (Reason(kind=Kind.HISTORY, subject=failure.id, text=_ended(failure)),)
+    return Reason(kind=Kind.FAIL_COUNT, subject=subject, text=text, because=behind)
 
 
 def fail_count_attribute(document: Document, resource: Resource, node: Node) -> str:
@@ -339,11 +343,16 @@ def failure_reason(document: Document, resource: Resource, node: Node | None, te
         failure = document.entry(resource, node)
     if failure is None:
         return Reason(kind=Kind.HISTORY, subject=resource.xml_id, text=text)
-    operation = failure.text("operation")
-    code = failure.text("rc-code")
-    why = f": {failure.text('exit-reason')}" if failure.text("exit-reason") else ""
-    detail = f"{text} ({operation} ended with {code}{why})"
-    return Reason(kind=Kind.HISTORY, subject=failure.id, text=detail)
+    return Reason(kind=Kind.HISTORY, subject=failure.id, text=f"{text} ({_ended(failure)})")
+
+
+def _ended(entry: Element) -> str:
+    """Say how an operation of the history ended: its code, what that means, the agent's words."""
+    code = entry.text("rc-code", "no code")
+    meaning = EXIT_TEXTS.get(integer_prefix(code) or 0) if code.isdecimal() else None
+    meant = f" ({meaning.lower()})" if meaning is not None else ""
+    why = f": {entry.text('exit-reason')}" if entry.text("exit-reason") else ""
+    return f"{entry.text('operation')} ended with {code}{meant}{why}"
 
 
 def _state(plan: Plan, document: Document, resource: Resource, kind: str) -> Reason:
