@@ -41,6 +41,7 @@ from everbeat.config.files import bytes_from_text, text_from_bytes
 from everbeat.config.quorum import witness_from_word
 from everbeat.ipc.codec import IpcError
 from everbeat.model.distribution import AUTHKEYS, HA_CF
+from everbeat.model.names import node_name_from_text
 from everbeat.node.witness_presence import presence_ask
 from everbeat.wire.invitation import InvitationError, token_from_text
 from everbeat.wire.witness import witness_keys
@@ -79,10 +80,13 @@ def add_witness(places: Places, word: str, options: PairOptions, manner: Manner)
     def hand_over(talk: Talk, asked: dict[str, Any]) -> None:  # Any: JSON
         if "witness" not in asked:
             raise PairError("this token is for a witness: write there everbeat witness join TOKEN")
+        name = node_name_from_text(str(asked["witness"]))
+        if name in config.nodes:
+            raise PairError(f"{name} is a node of this cluster: a witness is a third machine")
         keys = read_files(places.etc)[AUTHKEYS] or b""
         talk.say({"cluster": config.cluster, "authkeys": keys.decode("latin-1")})
         talk.hear()
-        print(f"{printable(str(asked['witness']))} has the keys", file=manner.out, flush=True)
+        print(f"{printable(name)} has the keys", file=manner.out, flush=True)
 
     wait_for_caller(places, "witness join", options, hand_over, manner.out)
     _see_that_it_answers(places, place, config)
