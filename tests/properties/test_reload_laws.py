@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from everbeat.haresources.runner import GroupRunner
@@ -114,6 +114,11 @@ def test_what_is_in_both_is_not_touched_and_the_rest_gets_there(old: Table, new:
 
 
 @given(TABLES, st.lists(st.tuples(TABLES, NUMBERS), min_size=1, max_size=4), NUMBERS)
+@example(  # what was to stay had been passed by when the next change took it away
+    {"10.0.0.3": ("alpha", ("web", "files", "mail"))},
+    [({"10.0.0.3": ("alpha", ("mail",))}, []), ({"10.0.0.3": ("alpha", ())}, [])],
+    [0] * 8,
+)
 @settings(max_examples=300)
 def test_changes_that_overtake_each_other_end_with_the_last(
     old: Table, changes: list[tuple[Table, list[int]]], first: list[int]

@@ -108,7 +108,13 @@ class GroupRun:
             return not self.is_wanted
         return self.state in AT_REST and self.is_wanted and not self.has_failed
 
-    def stays(self, position: int) -> bool:
-        """Whether this resource is in the next list as well."""
+    @property
+    def last_to_go(self) -> int:
+        """Return the place of the last resource that runs and is not in the next list; else -1."""
         assert self.next_group is not None
-        return self.group.resources[position].text in {r.text for r in self.next_group.resources}
+        staying = {resource.text for resource in self.next_group.resources}
+        words = [resource.text for resource in self.group.resources]
+        return max(
+            (n for n, word in enumerate(words) if word in self.running and word not in staying),
+            default=-1,
+        )

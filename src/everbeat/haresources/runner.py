@@ -447,9 +447,10 @@ class GroupRunner:
             run.is_changing = False
             return self._begin_stop(run, now_ms)
         assert run.next_group is not None
-        while run.position >= 0 and run.stays(run.position):
-            run.position -= 1
-        if run.position >= 0:
+        going = run.last_to_go  # asked each time: the next list may have become another one
+        if going != run.position:
+            run.position, run.step, run.tries = going, Step.STOP, 0
+        if going >= 0:
             return []
         run.group, run.next_group = run.next_group, None
         run.position, run.step = 0, Step.STATUS
