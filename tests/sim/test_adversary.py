@@ -12,6 +12,7 @@ from everbeat.model.cluster import Quorum
 from everbeat.model.names import NodeName
 from everbeat.model.operations import Action
 from everbeat.node.link_node import LinkNode
+from everbeat.sim.agents import Manner
 from everbeat.sim.checkers import BrokenPromise, NewestOnly
 from everbeat.sim.machine import Factory
 from everbeat.sim.promptness import OUTAGE_MS, SETTLED_MS
@@ -137,7 +138,8 @@ def test_words_are_those_of_a_life_that_ended_and_come_before_anybody_elses() ->
     beta.power_on()
     on_ms = world.now_ms
     world.run_until(on_ms + 2)
-    assert heard[BETA] == [on_ms + 1] * 3 + [on_ms + 2] * 3
+    assert heard[BETA][:3] == [on_ms + 1] * 3
+    assert len(heard[BETA]) >= 6  # and once more; alpha may have answered by then
 
 
 def test_questions_reach_a_witness_that_was_restarted() -> None:
@@ -173,7 +175,8 @@ class Ears:
                 self, medium: int, data: bytes, source: str, now_ms: int
             ) -> list[LinkEffect]:
                 assert ears.world is not None
-                ears.heard[config.node].append(ears.world.now_ms)
+                if not config.media[medium].kind.is_ping:
+                    ears.heard[config.node].append(ears.world.now_ms)
                 return super().on_datagram(medium, data, source, now_ms)
 
         return ListeningLink(config, keys, identity, random)
@@ -221,6 +224,7 @@ def test_a_group_that_is_nowhere_on_a_well_cluster_is_seen() -> None:
     run.watch.begin()
     run.world.run_until(run.world.now_ms + SETTLED_MS + 1_000)
     alpha = run.world.machines[ALPHA]
+    alpha.agents.manner = Manner.HANGING  # a monitor that is due now does not mend it
     alpha.kill_service(len(alpha.agents.running) - 1, is_noticed=False)
     with pytest.raises(BrokenPromise, match="nothing is wrong, and only"):
         run.world.run_until(run.world.now_ms + 2 * OUTAGE_MS)
