@@ -381,7 +381,9 @@ class GroupRunner:
 
     def _turn_once(self, run: GroupRun, now_ms: int) -> list[RunnerEffect]:
         if run.next_group is not None and run.is_at_rest:
-            run.group, run.next_group, run.has_failed = run.next_group, None, False
+            run.group, run.next_group = run.next_group, None
+            if run.has_failed:
+                run.has_failed, run.why = False, "haresources has changed"
         match run.state:
             case _ if run.is_waiting and self._waits(run):
                 return []
