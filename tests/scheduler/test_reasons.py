@@ -10,9 +10,7 @@ from everbeat.policy.reasons.reason import Kind, Reason
 from everbeat.policy.reasons.scores import terms_of
 from everbeat.policy.schedule import schedule
 from everbeat.policy.score import add_scores
-from scheduler.case_files import CASES, case_files, case_names, case_time
-
-pytestmark = pytest.mark.skipif(not CASES.is_dir(), reason=f"no regression cases at {CASES}")
+from scheduler.case_files import case_files, case_names, case_time
 
 UNWRITTEN = {
     Kind.OPTION,  # the default of an option counts
@@ -24,9 +22,9 @@ UNWRITTEN = {
 """Kinds whose subject may be a name that is written nowhere."""
 
 
-@pytest.mark.parametrize("name", case_names() if CASES.is_dir() else [])
+@pytest.mark.parametrize("name", case_names())
 def test_every_action_has_a_specific_reason_and_every_score_its_terms(name: str) -> None:
-    read = cib_from_text(name, case_files(name)["xml"].read_bytes())
+    read = cib_from_text(name, case_files(name)["xml"])
     assert isinstance(read, CibFile)
     assert read.refusals() == []
     plan = schedule(read.cib, case_time(name, read.cib))
