@@ -19,7 +19,7 @@ READING: Final = (
     Code("cib-too-large", _E, "The document is larger than any CIB."),
     Code("cib-missing", _E, "The document's root is not `cib`."),
     Code("schema-unknown", _E, "`validate-with` names no schema that is known."),
-    Code("schema-none", _W, "`validate-with` switches the check of the form off."),
+    Code("schema-none", _W, "`validate-with` is `none` or missing: the form is not checked."),
     Code("schema-old", _I, "The document is of an older schema; it is read as upgraded."),
     Code("upgrade-loses", _W, "The upgrade to the current schema drops something."),
     Code("chain-too-long", _E, "A chain of constraints is too long to be followed."),
