@@ -173,7 +173,7 @@ def _apply_own(resource: Resource, record: LocationRecord) -> None:
         if table.has(node.index):
             table.add(node.index, score, cause)
         else:
-            table.put(node.index, score, PROBE_ALWAYS, cause)
+            table.put(node.index, score, node.probe_mode, cause)
         if table.modes[node.index] < record.mode:
             table.modes[node.index] = record.mode
             if record.mode == PROBE_EXCLUSIVE:
