@@ -63,11 +63,9 @@ def compare_instances(plan: Plan, a: Resource, b: Resource) -> int:
         return b.priority - a.priority
     if (left is None) != (right is None):
         return 1 if left is None else -1
-    if left is not None and right is not None:
-        order = _compare_places(plan, a, b, left, right)
-        if order != 0:
-            return order
-    return instance_number(a) - instance_number(b)
+    if left is None or right is None:
+        return 0  # of those that run nowhere none comes first
+    return _compare_places(plan, a, b, left, right)
 
 
 def _compare_places(plan: Plan, a: Resource, b: Resource, left: Node, right: Node) -> int:
@@ -77,13 +75,15 @@ def _compare_places(plan: Plan, a: Resource, b: Resource, left: Node, right: Nod
     parent = a.parent.table
     if parent.has(left.index) != parent.has(right.index):
         return -1 if parent.has(left.index) else 1
-    if parent.has(left.index):
-        difference = parent.count(left.index) - parent.count(right.index)
-        if difference != 0:
-            return difference
+    if not parent.has(left.index):
+        return 0
+    difference = parent.count(left.index) - parent.count(right.index)
+    if difference != 0:
+        return difference
     if has_failed(a) != has_failed(b):
         return 1 if has_failed(a) else -1
-    return _colocated_score(plan, b, right) - _colocated_score(plan, a, left)
+    company = _colocated_score(plan, b, right) - _colocated_score(plan, a, left)
+    return company or instance_number(a) - instance_number(b)
 
 
 def _colocated_score(plan: Plan, instance: Resource, node: Node) -> int:
