@@ -154,11 +154,18 @@ def test_an_event_about_nobody_is_status_64_and_says_who_there_is(cib: Path) -> 
 def test_what_is_no_xml_is_status_70_and_what_is_malformed_78(cib: Path) -> None:
     assert called("-R", "-p", stdin=b"<cib")[0] == 70
     assert called("-R", "-x", str(cib.with_name("missing.xml")))[0] == 70
-    broken = TEXT.replace('then="web"', 'then="wbe"').encode()
+    broken = TEXT.replace('then="web"', 'thn="web"').encode()
     status, _, err = called("-R", "-p", stdin=broken)
     assert status == 78
     assert "stdin:17: error:" in err
-    assert "write: web" in err
+    assert "write: then" in err
+
+
+def test_a_name_that_does_not_exist_is_ignored_and_what_old_crmsh_wrote_is_read(cib: Path) -> None:
+    unknown = TEXT.replace('then="web"', 'then="wbe"').encode()
+    assert called("-R", "-p", stdin=unknown)[0] == 0
+    scored = TEXT.replace('then="web"', 'then="web" score="INFINITY"').encode()
+    assert called("-R", "-p", stdin=scored)[0] == 0
 
 
 def test_a_file_that_cannot_be_written_is_status_66(cib: Path) -> None:
