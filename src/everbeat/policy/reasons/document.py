@@ -48,9 +48,11 @@ class Document:
         part: Resource | None = resource
         while part is not None:
             found = _pair(part.xml, "meta_attributes", name) or self._template_meta(part, name)
-            if found is not None:
+            if found is not None and self.exists(found):
                 return found
             part = part.parent
+        if resource.is_internal and resource.launcher is not None:
+            return self.meta(resource.launcher, name)  # a guest's connection is written there
         defaults = (
             None if self._configuration is None else self._configuration.first("rsc_defaults")
         )
