@@ -7,7 +7,7 @@ A program that is started in the background mostly keeps the pipe of the script 
 Nobody may refuse what it writes there (EAGAIN), end it (SIGPIPE) or let it wait for ever. So each
 such pipe has a process of its own that outlives us and holds nothing but the reading end: no
 memory, no disk, no other service depends on it. It ends with the last writer. The guard of a
-start is there from the beginning, since we may be killed at any moment of it. ADR 0027.
+start is there from the beginning, since we may be killed at any moment of it. ADR 0017.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@
     uuid changed ─────────► told, kept; a uuid that belongs to another node is told, not kept
 
 Invariant: nothing but a status counts from a node that has not answered this life of ours.
-Source: measured on 3.0.6; what an answer is, is everbeat's (ADR 0020).
+Source: measured on 3.0.6; what an answer is, is everbeat's (ADR 0014).
 """
 
 from __future__ import annotations
