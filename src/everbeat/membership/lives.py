@@ -14,8 +14,9 @@ recording of an earlier time can be one. Nothing but a status counts before that
 proved once; after that numbers (and the counters of our own dialect) tell new from old, for they
 grow as long as a generation lasts.
 
-With each life `eb_knows` says the newest stamp heard of it. A status whose word for us is of an old
-stamp of ours, or that has none, may have been held back for long: it is no sign of life now.
+With each life `eb_knows` says the newest stamp heard of it. A status is a sign of life now if its
+word for us is of a young stamp of ours; or if, by its own stamp, it is under way no longer than one
+that was, for who does not hear us any more lives all the same. Else it may have been held back.
 
 Enters: statuses with their order. Leaves: verdicts, whom to name, doubts. Invariant: the newest
 generation of a node never goes back, but from one that only Heartbeat's unproved word had raised.
@@ -110,9 +111,9 @@ class Greeting:
 class Judged:
     """A status's verdict.
 
-    `is_answer`: it names our life. `is_fresh`: by something that we said not long ago, or it is
-    Heartbeat's. `missing`: numbers that a life never believed before has said before it was: to be
-    asked for again.
+    `is_answer`: it names our life. `is_fresh`: it was said not long ago, or is Heartbeat's.
+    `missing`: numbers that a life never believed before has said before it was: to be asked for
+    again.
     """
 
     verdict: Verdict
@@ -130,6 +131,7 @@ class _Life:
     stamp_ms: int  # of its newest status, on its clock
     numbers: set[int]  # of its statuses, as long as it is not believed
     is_stale: bool = False  # its newest status was no sign of life
+    behind_ms: int | None = None  # our clock less its stamp, when it answered us in time last
 
     def hear(self, order: tuple[int, int], stamp_ms: int, now_ms: int) -> None:
         """Note another of its statuses."""
@@ -169,7 +171,7 @@ class _Answers:
 class Lives:
     """One instance per link process. `life`: 32 hexadecimal digits drawn at its start.
 
-    `fresh_ms`: how old a stamp of ours may be in a sign of life.
+    `fresh_ms`: how old a stamp of ours may be in a sign of life, and how late its own.
     """
 
     def __init__(
@@ -242,7 +244,7 @@ class Lives:
             return Judged(Verdict.UNPROVED)
         missing = () if is_proved else _missing(known, order)
         life = self._believe(known, order, greeting, now_ms)
-        is_fresh = self._is_fresh(word, now_ms)
+        is_fresh = self._is_sign_of_life(life, greeting.stamp_ms, word, now_ms)
         if not is_fresh and not life.is_stale:
             self._answers.is_due = True  # so that it can answer what we say now
         life.is_stale = not is_fresh
@@ -317,6 +319,14 @@ class Lives:
     def _is_fresh(self, word: Named | None, now_ms: int) -> bool:
         return word is not None and 0 <= now_ms - word.stamp_ms <= self._fresh_ms
 
+    def _is_sign_of_life(self, life: _Life, stamp_ms: int, word: Named | None, now_ms: int) -> bool:
+        """Say whether a status of a life that is believed was said not long ago."""
+        behind_ms = now_ms - stamp_ms
+        if self._is_fresh(word, now_ms):
+            life.behind_ms = behind_ms
+            return True
+        return life.behind_ms is not None and behind_ms - life.behind_ms <= self._fresh_ms
+
     def _on_plain(self, known: _Node, generation: int, now_ms: int, *, is_everbeat: bool) -> Judged:
         """Judge a status that says nothing of lives: Heartbeat's, or of an everbeat before them."""
         if is_everbeat:
@@ -375,7 +385,7 @@ class Lives:
 def fresh_ms_of(timing: Timing) -> int:
     """Return how old a stamp of ours may be in a sign of life.
 
-    It is as old as two heartbeats, ours and the answer, if none is lost. So much longer than its
+    It is as old as two heartbeats, ours and the answer, if none is lost. Twice that longer than its
     deadtime a dead node can be made to look alive, by heartbeats that were held back.
     """
     return max(timing.deadtime_ms // 2, 3 * timing.keepalive_ms)

@@ -42,9 +42,11 @@ def lives(*known: KnownLife) -> Lives:
     return Lives(ALPHA, OURS, FRESH_MS, known)
 
 
-def greeting(life: str = THEIRS, names: str | None = OURS, stamp_ms: int = 0) -> Greeting:
-    """Return what beta says at 9; `names`: our life as it knows it, heard at `stamp_ms`."""
-    return Greeting(life, 9, (Named(ALPHA, 100, names, stamp_ms),) if names else ())
+def greeting(
+    life: str = THEIRS, names: str | None = OURS, stamp_ms: int = 0, said_ms: int = 9
+) -> Greeting:
+    """Return what beta says then; `names`: our life as it knows it, heard at `stamp_ms`."""
+    return Greeting(life, said_ms, (Named(ALPHA, 100, names, stamp_ms),) if names else ())
 
 
 def judge(
@@ -175,19 +177,37 @@ def test_of_an_unknown_node_more_is_believed_but_not_anything() -> None:
     assert judge(lives(), TIME_S + FIRST_JUMP_MAX + 1, 1, greeting()).verdict is ABSURD
 
 
-def test_an_answer_to_what_we_said_long_ago_is_no_sign_of_life_and_is_answered() -> None:
-    one, late_ms = lives(), 60_000
-    assert judge(one, 7, 1, greeting(stamp_ms=late_ms), late_ms + FRESH_MS).is_fresh
-    one.fields(late_ms)
-    stale = judge(one, 7, 2, greeting(stamp_ms=late_ms), late_ms + FRESH_MS + 1)
+def test_an_answer_that_was_held_back_is_no_sign_of_life_and_is_answered() -> None:
+    one = lives()
+    assert judge(one, 7, 1, greeting(stamp_ms=1_000, said_ms=50_000), 1_010).is_fresh
+    one.fields(1_010)
+    held_ms = 1_020 + FRESH_MS + 1  # it was said at 50,010, and so at 1,020 by our clock
+    stale = judge(one, 7, 2, greeting(stamp_ms=1_000, said_ms=50_010), held_ms)
     assert (stale.verdict, stale.is_answer, stale.is_fresh) == (PRESENT, True, False)
-    assert one.answer_due_ms() is not None
-    one.fields(late_ms)
-    assert not judge(one, 7, 3, greeting(stamp_ms=late_ms), late_ms + 2 * FRESH_MS).is_fresh
-    assert one.answer_due_ms() is None, "told once"
-    now_ms = late_ms + 3 * FRESH_MS
-    assert judge(one, 7, 4, greeting(stamp_ms=now_ms), now_ms).is_fresh
-    assert not judge(one, 7, 5, greeting(stamp_ms=now_ms + 1), now_ms).is_fresh
+    assert one.answer_due_ms() == 0, "so that it can answer what we say now"
+    one.fields(held_ms)
+    again = judge(one, 7, 3, greeting(stamp_ms=1_000, said_ms=51_010), held_ms + 1_000)
+    assert not again.is_fresh, "played at its own pace it stays as old as it is"
+    assert one.answer_due_ms() is None
+    late_ms = held_ms + 2_000
+    assert judge(one, 7, 4, greeting(stamp_ms=late_ms, said_ms=51_011), late_ms).is_fresh
+    assert judge(one, 7, 5, greeting(stamp_ms=1_000, said_ms=52_011), late_ms + 1_000).is_fresh, (
+        "its clock had stood still"
+    )
+
+
+def test_who_does_not_hear_us_any_more_still_lives() -> None:
+    one = lives()
+    judge(one, 7, 1, greeting(stamp_ms=1_000, said_ms=50_000), 1_010)
+    for number in range(2, 100):
+        said_ms, now_ms = 50_000 + 1_000 * number, 1_010 + 1_010 * number  # its clock is slower
+        is_fresh = judge(one, 7, number, greeting(stamp_ms=1_000, said_ms=said_ms), now_ms).is_fresh
+        assert is_fresh
+
+
+def test_a_stamp_of_ours_from_the_future_proves_nothing() -> None:
+    one = lives()
+    assert not judge(one, 7, 5, greeting(stamp_ms=1_001), 1_000).is_fresh
 
 
 def test_a_life_that_has_not_named_ours_yet_gives_no_sign_of_life() -> None:
