@@ -196,6 +196,19 @@ def test_a_split_ends_with_the_owner_serving_and_the_client_finding_it(pair: Pai
     pair.probe.wait_answer("alpha", 3)
 
 
+def test_who_hears_that_its_groups_are_taken_by_one_that_is_deaf_gives_them_up(pair: Pair) -> None:
+    everbeat(pair.alpha, "standby", "all")
+    pair.wait_settled("none", "all")
+    pair.lab.deafen(pair.alpha, pair.beta)
+    wait_until(lambda: "alpha" in pair.lab.holders(ADDRESS), "the deaf one takes over", 20)
+    wait_until(lambda: pair.lab.holders(ADDRESS) == ["alpha"], "the other one gives up", 20)
+    time.sleep(2 * DEADTIME_MS / 1000)
+    assert pair.lab.holders(ADDRESS) == ["alpha"], "and leaves it so"
+    pair.alpha.loss(0)
+    pair.wait_settled()
+    pair.probe.wait_answer("alpha", 5)
+
+
 def test_each_node_stops_in_order_and_comes_back(pair: Pair) -> None:
     began_ms = now_ms()
     pair.beta.stop()

@@ -11,10 +11,9 @@ Source: measured on 3.0.6 (gaps above 250 are not asked for; a generation is a l
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-if TYPE_CHECKING:
-    from everbeat.model.names import NodeName
+from everbeat.model.names import NodeName  # noqa: TC001 - a compiled dataclass asks for it
 
 GAP_MAX: Final = 250
 """A wider gap in a sender's numbers is given up at once instead of being asked for."""

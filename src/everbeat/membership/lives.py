@@ -397,8 +397,8 @@ def greeting_from_message(message: Message) -> Greeting | None:
     if not _LIFE.fullmatch(life):
         return None
     words = (message.text(KNOWS_FIELD) or "").split(" ", REMEMBERED_MAX)[:REMEMBERED_MAX]
-    named = tuple(named for word in words if (named := _named(word)) is not None)
-    return Greeting(life, hex_from_text(message.text(STAMP_FIELD)) or 0, named)
+    named = [one for one in map(_named, words) if one is not None]
+    return Greeting(life, hex_from_text(message.text(STAMP_FIELD)) or 0, tuple(named))
 
 
 def _named(word: str) -> Named | None:
