@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from everbeat.haresources.timeline import Timeline
     from everbeat.model.failures import ResourceFailures
     from everbeat.model.names import NodeName
-    from everbeat.model.operations import Watch
+    from everbeat.model.operations import MonitorFailed, Watch
 
 
 class Stage(Enum):
@@ -67,6 +67,8 @@ class Desk:
     failures: tuple[ResourceFailures, ...] = ()  # of this node
     watched: dict[GroupKey, tuple[Watch, ...]] = field(default_factory=dict)  # as last ordered
     heard: set[tuple[GroupKey, str]] = field(default_factory=set)  # their status has said "running"
+    waiting: dict[tuple[GroupKey, str], MonitorFailed] = field(default_factory=dict)
+    """Found dead while its group was being repaired for another one: seen to afterwards."""
     unheard: dict[tuple[GroupKey, str], str] = field(default_factory=dict)  # not watched, and why
     stage: Stage = Stage.OFFLINE
     is_adopting: bool = False

@@ -509,6 +509,7 @@ class HaresourcesManager:
         if desk.stage is Stage.JOINED:
             effects += legacy.on_tick(desk, now_ms)
         effects += standby.fail_back_due(desk, now_ms)
+        effects += recovery.see_to_waiting(desk, now_ms)
         effects += recovery.hand_on(desk, now_ms)
         effects += takeover.repair(desk, now_ms)
         effects += recovery.watch(desk)

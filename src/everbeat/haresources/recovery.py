@@ -1,7 +1,8 @@
 """A resource has died, or could not be started: restart it here, or let another node have it.
 
     monitor failed --> restarted in place, with what stands after it in its group; an address
-                        |  is added again, and what stands after it goes on
+                        |  is added again, and what stands after it goes on;
+                        |  a second one that dies meanwhile waits, unless that restarts it too
                         | failed too often here, and a node that has not failed it can take it
                         v
     start failed ----> stopped (FAILED) --> handed over at once to a node that has not failed it
@@ -40,11 +41,13 @@ PAUSELESS_MAX: Final = 3
 
 
 def on_failed(desk: Desk, failed: MonitorFailed, now_ms: int) -> list[ManagerEffect]:
-    """Bring a resource back that was found dead."""
+    """Bring a resource back that was found dead; if its group is being repaired, after that."""
     key, word = failed.group, failed.resource.text
-    if desk.runner.state(key) is not GroupState.STARTED or key not in desk.runner.wanted():
+    if key in desk.pauses or key not in desk.runner.wanted():
         return []
-    if key in desk.pauses:
+    if desk.runner.state(key) is not GroupState.STARTED:
+        if desk.runner.lose(key, word):
+            desk.waiting[key, word] = failed
         return []
     count = next((c for c in desk.failures if (c.group, c.resource) == (key, word)), None)
     taker = taker_of(desk, key) if count is not None and count.is_barred else None
@@ -69,6 +72,19 @@ def on_failed(desk: Desk, failed: MonitorFailed, now_ms: int) -> list[ManagerEff
         return [*events, *desk.runner.fail(key, why, now_ms)]
     pause_ms = _pause_ms(count.count if count is not None else 1)
     return [*events, *desk.runner.recover(failed, why, now_ms, pause_ms)]
+
+
+def see_to_waiting(desk: Desk, now_ms: int) -> list[ManagerEffect]:
+    """Bring back what was found dead while its group was being repaired, and is dead still."""
+    effects: list[ManagerEffect] = []
+    for (key, word), failed in tuple(desk.waiting.items()):
+        state, is_wanted = desk.runner.state(key), key in desk.runner.wanted()
+        if is_wanted and state in {GroupState.STARTING, GroupState.STOPPING}:
+            continue
+        del desk.waiting[key, word]
+        if state is GroupState.STARTED and is_wanted and word not in desk.runner.running(key):
+            effects += on_failed(desk, failed, now_ms)
+    return effects
 
 
 def on_own_failures(

@@ -140,6 +140,14 @@ class GroupRunner:
             return self._start_again(run, run.restart, now_ms) + self._pump(now_ms)
         return self._begin_stop(run, now_ms) + self._pump(now_ms)
 
+    def lose(self, key: GroupKey, word: str) -> bool:
+        """Note that a resource of a group on its way has died; say whether it was taken to run."""
+        run = self._runs[key]
+        if word not in run.running:
+            return False  # stopped, or about to be started
+        run.running.remove(word)
+        return True
+
     def fail(self, key: GroupKey, why: str, now_ms: int) -> list[RunnerEffect]:
         """Stop a started group as one whose start failed: it is still claimed."""
         run = self._runs[key]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import pytest
+
 from everbeat.haresources.effects import EventRecorded
 from everbeat.haresources.manager import HaresourcesManager
 from everbeat.haresources.recovery import RETRY_MS
@@ -47,6 +49,7 @@ class Beta:
     manager: HaresourcesManager = field(init=False)
     running: set[str] = field(default_factory=set)
     failing: set[str] = field(default_factory=set)  # "web start"
+    dying: dict[str, str] = field(default_factory=dict)  # while this is under way: "db start"
     ran: list[str] = field(default_factory=list)
     said: list[Message] = field(default_factory=list)
     watched: tuple[str, ...] = ()
@@ -84,6 +87,9 @@ class Beta:
                 case WatchResources(group, watches) if group == VIP:
                     self.watched = tuple(watch.resource.text for watch in watches)
                 case RunOperation():
+                    word = f"{effect.resource.text} {effect.action.value}"
+                    if (dead := self.dying.pop(word, "")) != "":
+                        self.fails(dead, alone=dead == "vip")
                     queue += self.manager.on_operation(self._run(effect), self.now_ms)
                 case _:
                     pass
@@ -203,6 +209,27 @@ def test_an_address_is_added_again_and_what_stands_after_it_goes_on() -> None:
     beta.fails("vip", alone=True)
     assert beta.ran == ["vip start (try)"]
     assert beta.running == set(WORDS)
+
+
+@pytest.mark.parametrize(
+    ("first", "meanwhile", "second", "ran"),
+    [
+        ("web", "web start", "vip", ["web start (try)", "vip start (try)"]),
+        ("vip", "vip start", "web", ["vip start (try)", "web start (try)"]),
+        ("db", "web stop", "vip", ["web stop", "db start (try)", "web start", "vip start (try)"]),
+        ("db", "db start", "web", ["web stop", "db start (try)", "web start"]),
+        ("web", "web start", "db", ["web start (try)", "web stop", "db start (try)", "web start"]),
+    ],
+)
+def test_what_dies_while_another_one_is_restarted_is_restarted_too(
+    first: str, meanwhile: str, second: str, ran: list[str]
+) -> None:
+    beta = Beta()
+    beta.dying[meanwhile] = second
+    beta.fails(first, alone=first == "vip")
+    assert beta.ran == ran
+    assert beta.running == set(WORDS)
+    assert beta.watched == WORDS
 
 
 def test_after_so_many_failures_the_group_goes_to_the_other_node_at_once() -> None:
