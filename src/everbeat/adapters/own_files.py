@@ -8,9 +8,9 @@
 
 Ours alone: no link, not writable by others, of the user we run as. A name that leads elsewhere is
 never followed, so nothing but our own files is ever written, cut short, or believed. What is not
-ours is renamed to NAME.foreign.N; only what stands in the place of NAME.new is removed. What was
-looked at is used by its descriptor, as names may be moved in between. keeper needs this: it imports
-the standard library alone.
+ours is renamed to NAME.foreign.N, and so is a folder in the place of a file; all else in the place
+of NAME.new is removed. What was looked at is used by its descriptor, as names may be moved in
+between. keeper needs this: it imports the standard library alone.
 """
 
 from __future__ import annotations
@@ -45,7 +45,11 @@ def replace_own(path: Path, content: bytes, mode: int = 0o600, *, is_durable: bo
             os.fsync(descriptor)
     finally:
         os.close(descriptor)
-    fresh.replace(path)
+    try:
+        fresh.replace(path)
+    except IsADirectoryError:
+        set_aside(path)
+        fresh.replace(path)
     if is_durable:
         _flush_folder(path.parent)
 
@@ -177,12 +181,15 @@ def _is_safe(found: os.stat_result) -> bool:
 
 
 def _new_file(path: Path, flags: int, mode: int) -> int:
-    """Return a descriptor of a file that was not there before; a folder there is an error."""
+    """Return a descriptor of a file that was not there before."""
     for _ in range(_TRIES_MAX):
         try:
             return os.open(path, flags | os.O_CREAT | os.O_EXCL | _SAFE, mode)
         except FileExistsError:
-            path.unlink(missing_ok=True)
+            try:
+                path.unlink(missing_ok=True)
+            except IsADirectoryError:
+                set_aside(path)
     raise FileExistsError(errno.EEXIST, "somebody puts it back again and again", str(path))
 
 

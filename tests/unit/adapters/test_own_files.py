@@ -146,14 +146,15 @@ def test_what_is_no_file_is_set_aside(tmp_path: Path, kind: str) -> None:
     os.close(open_own(path, os.O_RDWR))
     assert path.is_file()
     assert (tmp_path / "file.foreign.1").exists()
-    replace_own(path, b"new")
-    (tmp_path / "folder").mkdir()
-    with pytest.raises(OSError, match="Is a directory"):
-        replace_own(tmp_path / "folder", b"")
-    (tmp_path / "file.new").mkdir()
-    with pytest.raises(OSError, match="Is a directory"):
-        replace_own(path, b"newer")
-    assert path.read_bytes() == b"new"
+
+
+@pytest.mark.parametrize("name", ["file", "file.new"])
+def test_a_folder_in_the_place_of_a_file_is_set_aside(tmp_path: Path, name: str) -> None:
+    (tmp_path / name / "in it").mkdir(parents=True)
+    replace_own(tmp_path / "file", b"new")
+    assert read_own(tmp_path / "file") == b"new"
+    assert names_in(tmp_path) == ["file", f"{name}.foreign.1"]
+    assert names_in(tmp_path / f"{name}.foreign.1") == ["in it"]
 
 
 @is_root
