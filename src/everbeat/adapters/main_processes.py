@@ -26,7 +26,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from everbeat.adapters.process_table import process, processes, started_at
+from everbeat.adapters.pid_file import is_named_none, process_named_by
+from everbeat.adapters.process_table import process, processes
 from everbeat.agents.agent import AddressAgent, ScriptAgent, SystemdAgent
 from everbeat.agents.main_process import pid_files, pid_from_text
 from everbeat.model.operations import Action
@@ -53,8 +54,6 @@ them all the time is polled alone."""
 SCRIPT_BYTES_MAX: Final = 65_536
 SESSIONS_MAX: Final = 1_000
 SYSTEMCTL_S: Final = 5.0
-CLOCK_SLACK_S: Final = 5.0
-"""A pid file may seem so much older than its process: clock ticks, a clock that was set."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,7 +193,7 @@ class MainProcesses:
         if one.ends <= RELOOKS_MAX:
             one.tries = 0
             one.timer = self.loop.call_later(RELOOK_S, self._look, watch)
-        asking = self.loop.run_in_executor(self._thread, _is_named_none, ended.pid_file)
+        asking = self.loop.run_in_executor(self._thread, is_named_none, ended.pid_file)
         asking.add_done_callback(lambda done: self._tell(watch, ended, done))
 
     def _tell(self, watch: int, ended: Main, done: asyncio.Future[bool]) -> None:
@@ -253,36 +252,17 @@ def _of_unit(unit: str) -> int | None:
 
 
 def _of_pid_file(script: str) -> tuple[int, str] | None:
-    """Return the process of the script's first pid file that names one which lives, and the file.
-
-    A file older than its process is a leftover whose number another process has got.
-    """
+    """Return the process of the script's first pid file that may name one, and that file."""
     try:
         with Path(script).open("rb") as file:
             text = file.read(SCRIPT_BYTES_MAX).decode("latin-1")
     except OSError:
         return None
     for path in pid_files(Path(script).name, text):
-        with contextlib.suppress(OSError):
-            pid = pid_from_text(Path(path).read_text(errors="replace"))
-            found = process(pid) if pid is not None else None
-            if found is not None and Path(path).stat().st_mtime + CLOCK_SLACK_S > started_at(found):
-                return found.pid, path
+        named = process_named_by(path)
+        if named is not None:
+            return named.pid, path
     return None
-
-
-def _is_named_none(pid_file: str) -> bool:
-    """Whether a pid file names no process that lives; an empty path: nobody knows."""
-    if not pid_file:
-        return False
-    try:
-        pid = pid_from_text(Path(pid_file).read_text(errors="replace"))
-    except FileNotFoundError:
-        return True
-    except OSError:
-        return False
-    found = process(pid) if pid is not None else None
-    return found is None or found.state == "Z"
 
 
 def _of_session(session: int) -> int | None:

@@ -56,6 +56,14 @@ def processes() -> tuple[Process, ...]:
     return tuple(found for pid in pids if (found := process(pid)) is not None)
 
 
+def user_of(pid: int) -> int | None:
+    """Return the effective user of a process, or None if there is none of this number."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        text = (_PROC / str(pid) / "status").read_bytes().decode("latin-1")
+        return int(text.partition("\nUid:")[2].split()[1])
+    return None
+
+
 def started_at(one: Process) -> float:
     """Return when a process began, in seconds of the wall clock."""
     since_boot_s = one.started_ticks / os.sysconf("SC_CLK_TCK")
