@@ -55,6 +55,10 @@ ANSWERS_MS: Final = 1_000
 NEWCOMER_MS: Final = 5_000
 """How long a life that is not believed is named after it was heard last."""
 
+NEWCOMERS_MAX: Final = 8
+"""So many of one node are named: after a restore from a backup recordings may be of newer lives
+than the one that speaks, and must not hide it."""
+
 DOUBT_MS: Final = 10_000
 """How long a doubt is told after its cause was heard last."""
 
@@ -146,7 +150,7 @@ class _Node:
     proved: int = -1  # newest generation in which it has named a life of ours
     present: int | None = None  # the generation that is believed in this life of ours
     believed: _Life | None = None
-    newcomer: _Life | None = None  # heard, not believed
+    newcomers: list[_Life] = field(default_factory=list[_Life])  # heard, not believed
     doubt: LifeDoubt | None = None
     doubted_ms: int = 0
     told: LifeDoubt | None = None
@@ -189,11 +193,17 @@ class Lives:
     def fields(self, now_ms: int) -> dict[str, str]:
         """Return what our next status says; newcomers are answered by it."""
         self._answers.on_said(now_ms)
+        nodes = self._nodes.items()
+        named = [(name, node, node.believed) for name, node in nodes if node.believed is not None]
+        named += [
+            (name, node, life)
+            for name, node in nodes
+            for life in node.newcomers
+            if not _is_gone(life, now_ms)
+        ]
         words = [
             f"{name}:{node.newest or 0:x}:{life.text}:{life.stamp_ms:x}"
-            for name, node in self._nodes.items()
-            for life in (node.believed, node.newcomer)
-            if life is not None and (life is node.believed or not _is_gone(life, now_ms))
+            for name, node, life in named[:REMEMBERED_MAX]
         ]
         fields = {LIFE_FIELD: self.life, STAMP_FIELD: f"{now_ms:x}"}
         return fields | {KNOWS_FIELD: " ".join(words)} if words else fields
@@ -336,19 +346,24 @@ class Lives:
             return Judged(Verdict.OLDER)
         self._has_news |= known.newest != generation
         known.newest = known.present = generation
-        known.believed = known.newcomer = None
+        known.believed = None
+        known.newcomers.clear()
         return Judged(Verdict.PRESENT, is_fresh=True)
 
     def _meet(self, known: _Node, order: tuple[int, int], greeting: Greeting, now_ms: int) -> None:
         """Remember a life that is not believed, so that our next status names it.
 
-        The one of the highest order wins as long as it is heard: recordings are of older ones.
+        Where there are too many, the one met first goes, but never the one of the highest order:
+        mostly recordings are of older ones.
         """
-        met = known.newcomer
-        if met is None or met.text != greeting.life:
-            if met is not None and order < met.order and not _is_gone(met, now_ms):
-                return
-            met = known.newcomer = _life(order, greeting, now_ms)
+        met = next((one for one in known.newcomers if one.text == greeting.life), None)
+        if met is None:
+            met = _life(order, greeting, now_ms)
+            others = [one for one in known.newcomers if not _is_gone(one, now_ms)]
+            if len(others) >= NEWCOMERS_MAX:
+                newest = max(others, key=lambda one: one.order)
+                others.remove(next(one for one in others if one is not newest))
+            known.newcomers = [*others, met]
             self._answers.is_due = True
         met.hear(order, greeting.stamp_ms, now_ms)
         if len(met.numbers) <= GAP_MAX:
@@ -364,16 +379,16 @@ class Lives:
         self._has_news |= known.newest != order[0] or known.proved < order[0]
         known.newest = known.present = order[0]
         known.proved = max(known.proved, order[0])
-        former, met = known.believed, known.newcomer
+        former = known.believed
         if former is not None and (order <= former.order or former.text == greeting.life):
             former.hear(order, greeting.stamp_ms, now_ms)
             return former
         known.believed = _life(order, greeting, now_ms)
-        known.newcomer = None
+        if all(one.text != greeting.life for one in known.newcomers):
+            self._answers.is_due = True  # it does not know yet that we hear it
+        known.newcomers.clear()
         if is_new_life:
             known.doubt = None
-        if met is None or met.text != greeting.life:
-            self._answers.is_due = True  # it does not know yet that we hear it
         return known.believed
 
     @staticmethod
@@ -427,10 +442,11 @@ def _missing(known: _Node, order: tuple[int, int]) -> tuple[int, ...]:
 
     Only of one that was never believed: of the others there is what was taken in a former life.
     """
-    met = known.newcomer
-    if met is None or (known.newest is not None and order[0] <= known.newest):
+    if known.newest is not None and order[0] <= known.newest:
         return ()
-    if met.order[0] != order[0] or not met.numbers or order[1] - min(met.numbers) > GAP_MAX:
+    of_generation = [one for one in known.newcomers if one.order[0] == order[0]]
+    met = max(of_generation, key=lambda one: one.order, default=None)
+    if met is None or not met.numbers or order[1] - min(met.numbers) > GAP_MAX:
         return ()
     return tuple(n for n in range(min(met.numbers), order[1]) if n not in met.numbers)
 

@@ -14,6 +14,7 @@ from everbeat.membership.lives import (
     FIRST_JUMP_MAX,
     JUMP_MAX,
     NEWCOMER_MS,
+    NEWCOMERS_MAX,
     PATIENCE_MS,
     REMEMBERED_MAX,
     Greeting,
@@ -261,13 +262,48 @@ def test_recordings_of_many_lives_make_us_say_no_more_than_so_much() -> None:
     assert one.answer_due_ms() == ANSWERS_MS  # then the next
 
 
-def test_a_recording_of_an_older_life_does_not_hide_the_one_that_starts() -> None:
+def named_by(one: Lives, now_ms: int = 0) -> list[str]:
+    return [word.split(":")[2] for word in one.fields(now_ms)["eb_knows"].split(" ")]
+
+
+def test_recordings_of_older_lives_do_not_hide_the_one_that_starts() -> None:
     one = lives(KnownLife(BETA, 7, 7))
     judge(one, 8, 1, greeting(NEXT, None))
-    judge(one, 7, 500, greeting(THEIRS, None))
-    assert one.fields(0)["eb_knows"] == f"beta:7:{NEXT}:9"
+    for number in range(3 * NEWCOMERS_MAX):
+        judge(one, 7, 500, greeting(f"{number:032x}", None))
+        assert NEXT in named_by(one)
+        assert len(named_by(one)) <= NEWCOMERS_MAX
     judge(one, 7, 500, greeting(THEIRS, None), NEWCOMER_MS)
-    assert one.fields(NEWCOMER_MS)["eb_knows"] == f"beta:7:{THEIRS}:9"
+    assert named_by(one, NEWCOMER_MS) == [THEIRS]
+
+
+def test_recordings_of_newer_lives_do_not_hide_one_that_was_restored() -> None:
+    one = lives(KnownLife(BETA, 5, 5))
+    for number in range(NEWCOMERS_MAX - 1):
+        judge(one, 9 + number, 500, greeting(f"{number:032x}", None))
+    judge(one, 6, 1, greeting(NEXT, None))
+    for number in range(NEWCOMERS_MAX - 1):
+        judge(one, 9 + number, 501, greeting(f"{number:032x}", None))
+    assert NEXT in named_by(one)
+
+
+def test_both_nodes_restored_from_a_backup_meet_whatever_is_played_of_what_they_said_since() -> (
+    None
+):
+    pair = {ALPHA: Lives(ALPHA, OURS, FRESH_MS), BETA: Lives(BETA, THEIRS, FRESH_MS)}
+    verdicts = set[Verdict]()
+    for number in range(3):
+        for listener, speaker in ((ALPHA, BETA), (BETA, ALPHA)):
+            for order, words in (
+                ((105, 1_000), {"eb_life": NEXT, "eb_stamp": "1"}),
+                ((101, number), pair[speaker].fields(number)),
+            ):
+                said = greeting_from_message(message_of(**words))
+                judged = pair[listener].on_status(
+                    speaker, order, said, number, reference=TIME_S, is_everbeat=True
+                )
+        verdicts.add(judged.verdict)
+    assert verdicts == {PRESENT}
 
 
 def test_who_never_answers_is_told_of_after_a_while() -> None:
