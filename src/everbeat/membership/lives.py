@@ -384,6 +384,8 @@ class Lives:
             former.hear(order, greeting.stamp_ms, now_ms)
             return former
         known.believed = _life(order, greeting, now_ms)
+        if former is not None and former.order[0] == order[0]:  # the same machine, the same clock
+            known.believed.behind_ms = former.behind_ms
         if all(one.text != greeting.life for one in known.newcomers):
             self._answers.is_due = True  # it does not know yet that we hear it
         known.newcomers.clear()

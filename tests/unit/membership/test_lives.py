@@ -206,15 +206,26 @@ def test_who_does_not_hear_us_any_more_still_lives() -> None:
         assert is_fresh
 
 
+def test_who_does_not_hear_us_lives_on_when_its_link_process_is_replaced() -> None:
+    one = lives()
+    judge(one, 7, 1, greeting(stamp_ms=1_000, said_ms=50_000), 1_010)
+    for number in range(2, 30):
+        said = Greeting(NEXT, 50_000 + 1_000 * number)
+        assert judge(one, 7, 300 + number, said, 1_010 + 1_000 * number).is_fresh
+    held_ms = 1_010 + 30_000 + FRESH_MS + 1
+    assert not judge(one, 7, 400, Greeting(NEXT, 80_000), held_ms).is_fresh
+    assert not judge(one, 8, 1, Greeting(NEXT, 100_000), 51_010).is_fresh, "another start"
+
+
 def test_a_stamp_of_ours_from_the_future_proves_nothing() -> None:
     one = lives()
     assert not judge(one, 7, 5, greeting(stamp_ms=1_001), 1_000).is_fresh
 
 
-def test_a_life_that_has_not_named_ours_yet_gives_no_sign_of_life() -> None:
+def test_a_life_that_has_not_named_ours_gives_no_sign_of_life_by_a_clock_nobody_knows() -> None:
     one = lives()
-    judge(one, 7, 1, greeting())
-    assert not judge(one, 7, 300, greeting(NEXT, None)).is_fresh
+    judge(one, 7, 1, greeting(), FRESH_MS + 1)  # no answer to anything young
+    assert not judge(one, 7, 300, greeting(NEXT, None), FRESH_MS + 1).is_fresh
 
 
 # -- Heartbeat ---------------------------------------------------------------------------------
