@@ -163,6 +163,10 @@ def test_an_address_in_use_or_on_no_network_of_ours_is_refused(bare: Bare) -> No
     assert "in haresources already" in refusal(alpha, "add", "vip", ADDRESS, "--yes")
     assert "is in use" in refusal(alpha, "add", "vip", "10.77.0.100", "--yes")
     assert "on no network" in refusal(alpha, "add", "vip", "192.0.2.1", "--yes")
+    for address in ("10.77.0.0", "10.77.0.255", "0.0.0.0/24/eth0", "224.0.0.18", "ff02::60", "::1"):
+        assert "no service can have" in refusal(alpha, "add", "vip", address, "--yes")
+    told = refusal(alpha, "add", "vip", "fd77::60%eth0", "--yes")
+    assert "write: fd77::60/64/eth0" in told
 
 
 def test_a_second_address_comes_and_goes_while_the_first_one_is_served(

@@ -19,7 +19,7 @@ from everbeat.config.files import bytes_from_text, text_from_bytes
 from everbeat.ipc.codec import IpcError
 from everbeat.model.distribution import HARESOURCES, Bundle
 from everbeat.model.names import node_name_from_text
-from everbeat.model.service_address import address_of, word_of
+from everbeat.model.service_address import address_of, unfit, word_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -183,12 +183,15 @@ def _present(places: Places) -> tuple[Parsed, str]:
 
 def _address(word: str) -> str:
     text = address_of(word)
+    bare, percent, interface = text.partition("%")
     try:
-        ip_address(text)
+        ip_address(bare)
     except ValueError:
         raise VipError(
             f"'{text}' is no address; write one like 192.0.2.80 or 2001:db8::80"
         ) from None
+    if percent:
+        raise VipError(f"the interface stands behind the prefix; write: {bare}/64/{interface}")
     return text
 
 
@@ -196,7 +199,10 @@ def _check_network(address: str, word: str) -> None:
     """Raise VipError if the address is on no network of ours, or somebody has it."""
     value = ip_address(address)
     length = 24 if value.version == 4 else 64
-    if network_of(value) is None and "/" not in word:
+    own = network_of(value)
+    if reason := unfit(value, own.network.prefixlen if own else None):
+        raise VipError(f"no service can have {address}: it {reason}; choose another address")
+    if own is None and "/" not in word:
         raise VipError(
             f"{address} is on no network of this machine; write an address of one of its networks, "
             f"or name prefix and interface: {address}/{length}/eth0"

@@ -20,6 +20,7 @@ from everbeat.model.service_address import (
     AddressPart,
     address_of,
     read_address,
+    unfit,
     word_of,
 )
 
@@ -121,6 +122,11 @@ def _check_address(resource: ResourceSpec, place: Place, host: HostLookup) -> tu
     ]
     if spec is None:
         return tuple(reports)
+    if reason := unfit(spec.address, spec.prefix):
+        summary = f"no service can have {spec.address}: it {reason}"
+        reports.append(
+            report_of("address-malformed", place, summary, "a free address of a network")
+        )
     known = [entry.name for entry in host.interfaces()]
     if spec.interface and spec.interface not in known:
         summary = (

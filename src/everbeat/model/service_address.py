@@ -29,6 +29,8 @@ ADDRESS_NAMES: Final = ("IPaddr", "IPaddr2", "IPv6addr")
 
 LABEL_BYTES_MAX: Final = 15
 _PARTS_MAX: Final = 4
+_HOST_ONLY_PREFIX: Final = 31
+"""From here on each address of an IPv4 network is of a machine (RFC 3021)."""
 
 
 class AddressPart(StrEnum):
@@ -135,15 +137,35 @@ def word_of(text: str) -> str:
     """Return the word of haresources that serves ADDRESS[/PREFIX[/INTERFACE]], IPv4 or IPv6."""
     address, slash, rest = text.partition("/")
     try:
-        value = ip_address(address)
-    except ValueError:
+        value = _address(address, text)
+    except AddressError:
         return text
     if value.version == 4:
         return text
     return f"IPv6addr::{written_out(value)}{slash}{rest}"
 
 
+def unfit(address: Address, prefix: int | None = None) -> str:
+    """Say why no service can be reached at an address; "" if one can."""
+    if address.is_unspecified:
+        return "means no address, or any"
+    if address.is_multicast:
+        return "is a multicast address, of no machine"
+    if address.is_loopback:
+        return "is a loopback address, which no other machine reaches"
+    if address.version == 4 and prefix is not None and prefix < _HOST_ONLY_PREFIX:
+        network = IPv4Network((int(address), prefix), strict=False)
+        if address == network.network_address:
+            return f"is the network {network} itself"
+        if address == network.broadcast_address:
+            return f"is the broadcast address of {network}"
+    return ""
+
+
 def _address(text: str, whole: str) -> Address:
+    if "%" in text:
+        problem = f"{text!r} names an interface, which stands behind the prefix: ADDRESS/64/eth0"
+        raise AddressError(problem, argument=whole)
     try:
         return ip_address(text)
     except ValueError as error:
