@@ -78,6 +78,19 @@ status) if [ -e $pid ] && kill -0 "$(cat $pid)" 2>/dev/null; then echo running; 
 esac
 exit 0
 """
+UNSEEN = """#!/bin/sh
+# leaves no pid file, and its daemon leaves the session: nobody but `status` knows of it
+case $1 in
+start)
+    [ -e /run/unseen ] && echo "twice" >>/var/log/unseen
+    echo "start" >>/var/log/unseen
+    touch /run/unseen
+    setsid sh -c 'while [ -e /run/unseen ]; do sleep 0.2; done' </dev/null >/dev/null 2>&1 & ;;
+stop) rm -f /run/unseen ;;
+status) [ -e /run/unseen ] && echo "running" || { echo "stopped"; exit 3; } ;;
+esac
+exit 0
+"""
 
 
 @pytest.fixture(scope="module")
@@ -85,13 +98,14 @@ def alone() -> Iterator[Node]:
     """A node whose partner is away, with all scripts of this module."""
     with Lab() as lab:
         node = lab.node("alpha", lab.everbeat("beta").product)
-        resources = f"alpha {GROUP} killd svc talker"
+        resources = f"alpha {GROUP} killd svc talker unseen"
         lab.configure(
             resources=resources, keepalive="200ms", deadtime="2", initdead="3", extra="monitor 2s"
         )
         node.write("resource.d/killd", ANY_WORD, 0o755)
         node.write("resource.d/svc", RESTARTED, 0o755)
         node.write("resource.d/talker", TALKER, 0o755)
+        node.write("resource.d/unseen", UNSEEN, 0o755)
         node.start()
         node.wait_rscstatus("all", timeout_s=30)
         wait_until(lambda: bool(script_log(node, "starts")), "svc runs")
@@ -127,6 +141,19 @@ def test_a_service_that_is_restarted_by_its_script_has_not_failed(alone: Node) -
         time.sleep(4)
     assert len(script_log(alone, "starts")) == 4
     assert alone.sh("pgrep -c -f 'sleep 10000[0]'").strip() == "1"
+    assert status_of(alone)["failures"] == []
+    assert events_of(alone, 0, "recovery") == []
+
+
+def test_a_service_known_by_its_status_alone_may_be_stopped_and_started_by_people(
+    alone: Node,
+) -> None:
+    script = "/etc/ha.d/resource.d/unseen"
+    wait_until(lambda: "start" in script_log(alone, "unseen"), "it is started")
+    for number in (2, 3):
+        alone.sh(f"{script} stop; sleep 3.5; {script} start")  # longer than the interval
+        time.sleep(3)
+        assert script_log(alone, "unseen") == ["start"] * number
     assert status_of(alone)["failures"] == []
     assert events_of(alone, 0, "recovery") == []
 

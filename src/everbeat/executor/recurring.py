@@ -7,7 +7,7 @@
                        └── on_cause: due now; while it runs: once more when it has ended
 
 Somebody else may be restarting what does not run (suspicion.py): it is looked at again until it
-runs, or has failed.
+runs, or has failed. So is what a status of the interval finds stopped, and nobody saw die.
 
 At most one monitor of a resource runs, and MONITORS_MAX scripts in all; who is late is asked once,
 not as often as was missed. The first monitor comes at once, the second ones are spread over the
@@ -409,7 +409,10 @@ class Recurring:
         if is_certain or (condition is Condition.DEAD and isinstance(one.agent, SystemdAgent)):
             outcome = Outcome.DONE if is_in_time else Outcome.TIMEOUT
             return self._failed(one, ending, now_ms, outcome)
-        return self._suspect(one, ending, now_ms, is_orderly=condition is Condition.STOPPED)
+        # A stop by a service's script leaves what its crash would leave, if nobody saw it die.
+        is_unseen = one.was_seen and one.cause == INTERVAL_CAUSE and not one.next_cause
+        is_orderly = is_unseen or condition is Condition.STOPPED
+        return self._suspect(one, ending, now_ms, is_orderly=is_orderly)
 
     def _suspect(
         self, one: _Watched, ending: Ending, now_ms: int, *, is_orderly: bool = False

@@ -9,7 +9,8 @@
 Administrators, cron, packages and systemd restart services. That is no failure, and starting a
 service while its script does would start it twice. Who is at work the shell finds out
 (LookForHands); systemd says it of its units itself (Condition.MOVING). A stop in order that stays
-a stop is mended after ORDERLY_MS, a restart that does not end after AT_WORK_MS_MAX.
+a stop is mended after ORDERLY_MS, a restart that does not end after AT_WORK_MS_MAX. Where nobody
+saw a process die, a stop in order is taken for granted.
 """
 
 from __future__ import annotations

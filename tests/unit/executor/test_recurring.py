@@ -96,7 +96,8 @@ def alone(
     told: list[RecurringEffect] = []
     for effect in effects or []:
         if isinstance(effect, LookForHands):
-            told += core.on_hands(effect.watch, now_ms, are_at_work=False, is_orderly=False)
+            is_orderly = effect.is_orderly
+            told += core.on_hands(effect.watch, now_ms, are_at_work=False, is_orderly=is_orderly)
         else:
             told.append(effect)
     return told
@@ -320,6 +321,42 @@ def test_while_its_script_restarts_it_a_service_has_not_failed() -> None:
     [launch] = launches(hands(core, now_ms))
     assert core.on_ended(launch.run, UP, now_ms + 50) == []
     assert core.next_wakeup_ms() == now_ms + 50 + INTERVAL
+
+
+def told_until(core: Recurring, kind: str, until_ms: int) -> int | None:
+    """Answer "stopped", with nobody at work, until an effect of this kind comes; when it came."""
+    while (now_ms := core.next_wakeup_ms() or until_ms) < until_ms:
+        [launch] = launches(core.on_tick(now_ms))
+        if kind in kinds(alone(core, core.on_ended(launch.run, DOWN, now_ms), now_ms)):
+            return now_ms
+    return None
+
+
+def test_what_only_a_status_finds_stopped_may_be_started_again_by_others() -> None:
+    core, now_ms = seen_up("Rsc")
+    first_ms = core.next_wakeup_ms() or 0
+    failed_ms = told_until(core, "MonitorFailed", now_ms + 3 * INTERVAL)
+    assert failed_ms is not None
+    assert first_ms + ORDERLY_MS <= failed_ms <= first_ms + ORDERLY_MS + GRACE_RETRY_MS
+
+
+def test_what_others_have_started_again_meanwhile_has_not_failed() -> None:
+    core, _ = seen_up("Rsc")
+    stopped_ms = core.next_wakeup_ms() or 0
+    [launch] = launches(core.on_tick(stopped_ms))
+    assert alone(core, core.on_ended(launch.run, DOWN, stopped_ms), stopped_ms) == []
+    assert told_until(core, "MonitorFailed", stopped_ms + ORDERLY_MS - 1) is None
+    [launch] = launches(core.on_tick(stopped_ms + ORDERLY_MS))
+    assert core.on_ended(launch.run, UP, stopped_ms + ORDERLY_MS) == []
+    assert core.next_wakeup_ms() == stopped_ms + ORDERLY_MS + INTERVAL
+
+
+def test_a_death_that_was_seen_while_the_status_of_the_interval_ran_is_told_at_once() -> None:
+    core, _ = seen_up("Rsc")
+    now_ms = core.next_wakeup_ms() or 0
+    [launch] = launches(core.on_tick(now_ms))
+    core.on_cause(1, "process 8 ended", now_ms)
+    assert "MonitorFailed" in kinds(alone(core, core.on_ended(launch.run, DOWN, now_ms), now_ms))
 
 
 def test_a_stop_in_order_that_stays_one_is_mended_after_a_while() -> None:
