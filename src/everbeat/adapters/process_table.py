@@ -32,7 +32,7 @@ class Process:
 def process(pid: int) -> Process | None:
     """Return a process, or None if there is none of this number."""
     try:
-        with (_PROC / str(pid) / "stat").open("rb") as file:
+        with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:  # noqa: PTH123 - twice as fast
             text = file.read(_STAT_BYTES_MAX).decode("latin-1")
     except OSError:
         return None

@@ -5,7 +5,8 @@ In: command lines of processes that we have not started. A hand is
     [INTERPRETER] …/SCRIPT [ARGUMENT …] restart      the script itself, by whatever path
     systemctl | service | invoke-rc.d … NAME …       whoever hands it on to systemd or the script
 
-with a word in it that starts, stops or reloads. A `status` is none.
+with a word in it that starts, stops or reloads. A `status` is none. A script may have other names
+too, as /etc/rc3.d/S20svc for /etc/init.d/svc: which file a word names the shell finds out.
 """
 
 from __future__ import annotations
@@ -37,12 +38,22 @@ def may_be_at_work(name: str, agent: Agent) -> bool:
 
 def is_at_work(command: Sequence[str], agent: Agent) -> bool:
     """Whether a command line is somebody at work on what the agent serves."""
-    words = [word for word in command if word]
-    if words and _base(words[0]).lstrip("-").startswith(INTERPRETERS):
-        script = next((n for n, w in enumerate(words[1:], 1) if not w.startswith("-")), None)
-        if script is not None and _is_hand(words[script:], agent):
-            return True
-    return _is_hand(words, agent)
+    return _is_hand(command[program_position(command) :], agent) or _is_hand(command, agent)
+
+
+def runs_scripts(program: str) -> bool:
+    """Whether a program is an interpreter; its processes have the short names of their scripts."""
+    return _base(program).lstrip("-").startswith(INTERPRETERS)
+
+
+def program_position(command: Sequence[str]) -> int:
+    """Return where a command line names its program: the script, if it begins with an interpreter.
+
+    In: words that are not empty.
+    """
+    if not command or not runs_scripts(command[0]):
+        return 0
+    return next((n for n, word in enumerate(command[1:], 1) if not word.startswith("-")), 0)
 
 
 def _is_hand(words: Sequence[str], agent: Agent) -> bool:

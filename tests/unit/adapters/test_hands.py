@@ -8,6 +8,8 @@ import signal
 import subprocess
 from typing import TYPE_CHECKING
 
+import pytest
+
 from everbeat.adapters.hands import Seen, look
 from everbeat.adapters.main_processes import Ended
 from everbeat.agents.agent import ScriptAgent
@@ -18,10 +20,14 @@ if TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def working(script: Path, word: str) -> Iterator[subprocess.Popen[bytes]]:
-    script.write_text("#!/bin/sh\necho begun\nsleep 30 & wait\n")
+def working(
+    script: Path, word: str, *called: str, cwd: Path | None = None, head: str = "#!/bin/sh"
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a script with a word, `called` like that if anything is said."""
+    script.write_text(f"{head}\ncd /\necho begun\nsleep 30 & wait\n")
     script.chmod(0o755)
-    hand = subprocess.Popen([script, word], stdout=subprocess.PIPE, start_new_session=True)
+    command = (*(called or (script,)), word)
+    hand = subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True, cwd=cwd)
     assert hand.stdout is not None
     hand.stdout.readline()
     try:
@@ -44,6 +50,45 @@ def test_a_script_that_restarts_its_service_is_seen_and_one_that_looks_is_not(
         assert look(other, Ended()) == Seen()
     with working(script, "status"):
         assert look(agent, Ended()) == Seen()
+
+
+@pytest.mark.parametrize("called", ["{rc}/S20svc", "sh {rc}/S20svc", "sh ./S20svc", "bash S20svc"])
+@pytest.mark.parametrize("head", ["#!/bin/sh", "#!/bin/bash -e"])
+def test_a_script_is_known_by_its_file_whatever_it_is_called(
+    tmp_path: Path, called: str, head: str
+) -> None:
+    script, agent = make_linked(tmp_path)
+    words = called.format(rc=tmp_path / "rc3.d").split()
+    with working(script, "restart", *words, cwd=tmp_path / "rc3.d", head=head) as hand:
+        assert look(agent, Ended()).worker.endswith(f"restart [{hand.pid}]")
+        assert look(ScriptAgent(str(tmp_path / "eb-test-other")), Ended()) == Seen()
+
+
+def test_a_link_in_resource_d_is_its_script_and_the_links_own_name_stays_known(
+    tmp_path: Path,
+) -> None:
+    script, _ = make_linked(tmp_path)
+    (tmp_path / "web").symlink_to(script)
+    agent = ScriptAgent(str(tmp_path / "web"))
+    for called in (script, tmp_path / "web"):
+        with working(script, "stop", str(called)) as hand:
+            assert look(agent, Ended()).worker.endswith(f"stop [{hand.pid}]")
+
+
+def test_another_script_of_the_same_arguments_is_not_taken_for_it(tmp_path: Path) -> None:
+    script, agent = make_linked(tmp_path)
+    script.write_text("#!/bin/sh\n")
+    other = tmp_path / "eb-test-deploy"
+    with working(other, "restart", "sh", str(other), str(script)):
+        assert look(agent, Ended()) == Seen()
+
+
+def make_linked(tmp_path: Path) -> tuple[Path, ScriptAgent]:
+    """Return a script that rc3.d/S20svc leads to as well."""
+    script = tmp_path / "eb-test-service"
+    (tmp_path / "rc3.d").mkdir()
+    (tmp_path / "rc3.d" / "S20svc").symlink_to("../eb-test-service")
+    return script, ScriptAgent(str(script))
 
 
 def test_a_pid_file_that_went_with_its_process_tells_of_a_stop_in_order(tmp_path: Path) -> None:
