@@ -297,6 +297,11 @@ class QuorumCore:
         if reply.is_granted:
             self._refusal = ""
             self._leases.on_lease(THIRD[Quorum.WITNESS], reply.stamp_ms, self._leases.length_ms())
+        elif reply.reason is WitnessReason.OLDER:
+            self._refusal = (
+                "; the witness has heard this node in a newer generation: hb_generation is an old "
+                "copy here; stop everbeat, remove that file, start everbeat"
+            )
         else:
             holder = f" by {reply.holder}" if reply.holder else ""
             self._refusal = f"; the witness says: {reply.reason.value}{holder}"

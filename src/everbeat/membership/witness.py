@@ -23,7 +23,8 @@ one then is on disk before he hears of it.
 A question about the witness's presence changes nothing, and so does one that does not name this
 life of the witness, a number drawn at its start: it is answered by that number, to be asked again.
 So no recorded question of a former life counts. Any other with a stamp that is not above its node's
-last one is dropped: overtaken, doubled or played again.
+last one is dropped: overtaken, doubled or played again. One of an older generation is dropped as
+well, and answered by that: where hb_generation is an old copy, somebody must hear of it.
 """
 
 from __future__ import annotations
@@ -170,7 +171,8 @@ class Witness:
             return [self._answer(ask, WitnessReason.HELD, rest_ms=ask.dead_ms)]
         if (ask.generation, ask.stamp_ms) <= node.last:
             node.dropped += 1
-            return []
+            is_older = ask.generation < node.last[0]
+            return [self._answer(ask, WitnessReason.OLDER)] if is_older else []
         node.last = (ask.generation, ask.stamp_ms)
         if now_ms - node.asked_ms > ask.dead_ms:
             node.refused = None  # another trouble: worth a line in the log again

@@ -35,6 +35,7 @@ class WitnessReason(StrEnum):
     UNSAFE = "unsafe"  # lease and deadtime of the ask do not fit together
     PRESENT = "present"  # nothing was asked for
     AGAIN = "again"  # the question names no life of this witness, or a former one
+    OLDER = "older"  # it has heard the asker in a newer generation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -56,6 +56,7 @@ _REASONS: Final = (
     WitnessReason.UNSAFE,
     WitnessReason.PRESENT,
     WitnessReason.AGAIN,
+    WitnessReason.OLDER,
 )
 _NUMBER_LIMIT: Final = 1 << 64
 

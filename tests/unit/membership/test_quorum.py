@@ -252,6 +252,23 @@ def test_a_witness_that_names_another_life_is_asked_again_at_once() -> None:
     assert core.next_wakeup_ms() != now_ms + 3, "the same life: no hurry"
 
 
+def test_a_witness_that_knows_a_newer_generation_of_ours_is_told_of() -> None:
+    core = held(core_of(Quorum.WITNESS))
+    now_ms = 1_000 + LEASE // 2
+    (order,) = [e for e in core.on_tick(OWN, now_ms) if isinstance(e, AskWitness)]
+    older = WitnessReply(
+        stamp_ms=order.ask.stamp_ms,
+        nonce=order.ask.nonce,
+        wants=order.ask.wants,
+        is_granted=False,
+        holder=NodeName(""),
+        reason=WitnessReason.OLDER,
+    )
+    core.on_witness_reply(older, now_ms + 2)
+    (lost,) = [e for e in core.on_tick(OWN, 1_000 + LEASE) if isinstance(e, RightLost)]
+    assert "hb_generation is an old copy here" in lost.reason
+
+
 def test_whoever_left_in_order_need_not_agree() -> None:
     core = held(core_of(Quorum.WITNESS))
     core.on_left(BETA, PEER)

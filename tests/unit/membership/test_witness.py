@@ -79,8 +79,11 @@ def test_overtaken_doubled_and_replayed_questions_get_no_answer_and_do_nothing()
     witness = Witness({}, 0, LIFE)
     newest = ask_of(ALPHA, BETA, 5)
     witness.on_ask("shop", newest, LATER_MS)
-    for old in (newest, ask_of(ALPHA, BETA, 4), replace(newest, generation=6, stamp_ms=99)):
+    for old in (newest, ask_of(ALPHA, BETA, 4)):
         assert witness.on_ask("shop", old, LATER_MS + 9_000) == []
+    older = replace(newest, generation=6, stamp_ms=99)
+    [told] = witness.on_ask("shop", older, LATER_MS + 9_000)
+    assert (reply_in([told]).is_granted, reply_in([told]).reason) == (False, WitnessReason.OLDER)
     assert reply_in(witness.on_ask("shop", ask_of(BETA, ALPHA, 1), LATER_MS + D_MS)).is_granted
     rebooted = replace(ask_of(ALPHA, BETA, 1), generation=8)
     assert not reply_in(witness.on_ask("shop", rebooted, LATER_MS + D_MS)).is_granted
