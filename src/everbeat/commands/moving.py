@@ -72,6 +72,7 @@ class Sight:
     troubles: tuple[str, ...] = ()  # what failed since it was asked for
     text: str = ""
     is_served: bool = True  # False: nobody serves one of the groups
+    away: int = 0  # so many of the groups that were asked for are not where they were to go
 
 
 Look: TypeAlias = Callable[[], Sight]
@@ -160,7 +161,8 @@ def wait_moved(
             print(f"{move.direction} [{move.word}]: cannot follow: {error}", file=err)
             return 1
         is_still = sight.is_stable and sight.held is not None
-        is_reached = is_still and sight.is_served and move.is_reached(sight.held or Hold.NONE)
+        is_there = sight.is_served and not sight.away
+        is_reached = is_still and is_there and move.is_reached(sight.held or Hold.NONE)
         missed_at = missed_at if is_reached else now
         if not is_still:
             unstable_at = now
@@ -202,9 +204,16 @@ def sight_of(reply: StatusReply, move: Move, since_ms: int) -> Sight:
     troubles = tuple(sentence(end) for end in ends.values() if end is not None and end.failed)
     is_served = all(end is not None and end.node is not None for end in ends.values())
     is_still = manager.state == "stable" and is_quiet(reply)
-    held = hold_from_word(manager.holds)
+    held = hold_from_word(manager.holds)  # "all" as soon as one group of each kind is here
+    is_wanted_here = move.direction is Direction.TAKEOVER
+    away = sum(
+        (end is not None and end.node == manager.own) != is_wanted_here for end in ends.values()
+    )
     text = f"{manager.own} holds {manager.holds}."
-    return Sight(held, is_stable=is_still, troubles=troubles, text=text, is_served=is_served)
+    if away and away < len(ends):
+        here = len(ends) - away if is_wanted_here else away
+        text = f"{manager.own} holds {here} of these {len(ends)} groups."
+    return Sight(held, is_still, troubles, text, is_served, away)
 
 
 def _is_asked(group: ResourceGroup, own: NodeName, hold: Hold) -> bool:

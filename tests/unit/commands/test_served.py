@@ -150,6 +150,8 @@ def test_a_takeover_is_served_or_has_failed() -> None:
     back = sight_of(seen(view(GroupState.STOPPED, BETA), failure(ALPHA)), move, SINCE_MS)
     (told,) = back.troubles
     assert told.endswith("(ngnix: no script, built-in or unit named ngnix); it is on beta")
+    assert back.away == 1
+    assert done.away == 0
     claimed = sight_of(seen(view(GroupState.FAILED, None)), move, SINCE_MS)
     assert not claimed.is_served
     busy = seen(view(GroupState.STOPPED, BETA))

@@ -161,6 +161,12 @@ def test_a_move_is_done_when_the_groups_are_where_they_should_be() -> None:
     assert text.endswith("alpha holds all.\n")
 
 
+def test_a_move_is_not_done_while_one_of_its_groups_is_somewhere_else() -> None:
+    code, text = sights(Sight(Hold.ALL, is_stable=True, away=1, text="alpha holds 3 of these 4."))
+    assert code == 1
+    assert text.endswith("alpha holds 3 of these 4.\n")
+
+
 def test_a_move_that_comes_to_nothing_is_told_as_refused() -> None:
     code, text = sights(Sight(Hold.LOCAL, is_stable=True))
     assert code == 1
