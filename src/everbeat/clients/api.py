@@ -136,7 +136,7 @@ class ClientApi:
         found = answers.answer(message, known)
         if found is not None:
             return [Reply(client, each) for each in found]
-        return self._act(client, session, message, view)
+        return self._act(client, session, message, view, now_ms)
 
     def on_disconnect(self, client: int) -> list[ApiOrder]:
         """Take that a client hung up or was too slow."""
@@ -228,7 +228,7 @@ class ClientApi:
         return [accepted, Broadcast(join)]
 
     def _act(
-        self, client: int, session: Session, message: Message, view: MembershipView
+        self, client: int, session: Session, message: Message, view: MembershipView, now_ms: int
     ) -> list[ApiOrder]:
         """Carry out a request that changes the session or asks another node."""
         kind = message.text("reqtype") or ""
@@ -249,7 +249,7 @@ class ClientApi:
             case "set_sendqlen":
                 return []  # 3.0.6 does not answer; our queue is bounded in bytes
             case "clientstatus":
-                return self._client_status_request(client, session, message, view)
+                return self._client_status_request(client, session, message, view, now_ms)
             case _:
                 self._refused_messages += 1
                 return [Reply(client, answers.refusal(kind[:64], ""))]
@@ -265,7 +265,7 @@ class ClientApi:
         return [*orders, Disconnect(client, "signoff")]
 
     def _client_status_request(
-        self, client: int, session: Session, message: Message, view: MembershipView
+        self, client: int, session: Session, message: Message, view: MembershipView, now_ms: int
     ) -> list[ApiOrder]:
         node = answers.node_of(message, view)
         name = message.text("cn") or ""
@@ -280,8 +280,10 @@ class ClientApi:
                 cs="online" if is_online else "offline",
             )
             return [Reply(client, told)]
+        if not is_within_rate(session, now_ms):
+            return self._drop(client, "too-fast")
         query = message_of(t="query-cstatus", dest=node.node, cn=name, from_id=session.name)
-        return [Broadcast(query)]
+        return self._send(client, Broadcast(query), view)
 
     def _pass_on(
         self, client: int, message: Message, view: MembershipView, now_ms: int
@@ -298,7 +300,10 @@ class ClientApi:
             return []
         if message.type == "ask_resources":
             return self._ask_standby(message)
-        broadcast = Broadcast(_signed_by(session, message))
+        return self._send(client, Broadcast(_signed_by(session, message)), view)
+
+    def _send(self, client: int, broadcast: Broadcast, view: MembershipView) -> list[ApiOrder]:
+        """Broadcast for a client, or keep it as long as flow control pauses clients."""
         if not view.is_client_flow_paused:
             return [broadcast]
         if len(self._held) >= HELD_MAX:

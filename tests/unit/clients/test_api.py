@@ -452,6 +452,19 @@ def test_clients_hear_of_nodes_and_links_that_change() -> None:
 # --- limits -------------------------------------------------------------------------------------
 
 
+def test_questions_to_other_nodes_are_counted_and_held_back_as_messages_are() -> None:
+    speaker = Speaker()
+    speaker.sign_on(1, "mon")
+    ask = message_of(t="hbapi-req", reqtype="clientstatus", node="beta", cn="ipfail")
+    for _ in range(SENDS_PER_SECOND_MAX):
+        assert len(speaker.say(1, ask)) == 1
+    assert speaker.say(1, ask)[0] == Disconnect(1, "too-fast")
+    speaker.sign_on(1, "mon")
+    speaker.view = MembershipView(ALPHA, speaker.view.nodes, is_client_flow_paused=True)
+    assert speaker.say(1, ask) == []
+    assert speaker.api.statistics().held == 1
+
+
 def test_flow_control_holds_messages_back_in_order_and_drops_who_goes_on() -> None:
     speaker = Speaker()
     speaker.sign_on(1, "mon")
