@@ -26,7 +26,7 @@ from cluster.pair_lab import (
     wait_replaced,
 )
 from lab import wait_until
-from lab.node import TREE
+from lab.node import TREE, everbeat
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -129,6 +129,21 @@ def test_ipfail_hands_over_when_only_this_node_loses_its_ping_node() -> None:
         pair.alpha.sh("ip addr del 10.78.0.200/32 dev lo")
         pair.probe.wait_answer("beta", 40)
         pair.wait_settled("none", "all")
+
+
+def test_a_tie_breaker_that_went_and_comes_back_much_later_costs_no_service() -> None:
+    with settled_pair(extra="ping 10.77.0.100\nquorum ping") as pair:
+        nodes = (pair.alpha, pair.beta)
+        began_ms = now_ms()
+        first = (pair.alpha.folder / "ha.d/ha.cf").read_text()
+        for text in (first.replace("quorum ping\n", ""), first):
+            pair.alpha.write("ha.cf", text)
+            everbeat(pair.alpha, "reload", "--all")
+            time.sleep(2 * DEADTIME_MS / 1_000)  # longer than any lease
+        for node in nodes:
+            assert "quorum ping" in (node.folder / "ha.d/ha.cf").read_text()
+            assert events_of(node, began_ms, "right-lost") == []
+        assert pair.lab.holders(ADDRESS) == ["alpha"]
 
 
 def test_several_nodes_run_on_one_machine(tmp_path: Path) -> None:

@@ -171,6 +171,8 @@ class LinkDaemon:
         self._right = RightRecord(options.run)
         if self._right.error:
             _log.error("a restart of link would not know its right: %s", self._right.error)
+        if self._may_always_hold:  # nor is the last lease of a quorum that is gone the end
+            self._right.write(self._generation, None)
         self._stop_by_ms = identity.stop_by_ms
         self.losing = asyncio.Event()  # the right is lost, and not everything was given up
         if self._stop_by_ms is not None:
