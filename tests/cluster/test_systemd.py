@@ -129,6 +129,29 @@ def test_a_task_that_ended_well_is_done_once(machine: SystemdMachine, kind: str)
     machine.run("systemctl", "stop", "everbeat")
 
 
+@pytest.mark.parametrize(
+    ("lines", "status", "bus"),
+    [(["Type=exec"], 0, []), (["SuccessExitStatus=42"], 42, ["dbus"])],
+    ids=["without D-Bus", "with D-Bus"],
+)
+def test_a_task_is_done_once_also_when_systemd_has_unloaded_its_unit(
+    machine: SystemdMachine, lines: list[str], status: int, bus: list[str]
+) -> None:
+    work = f'ExecStart=/bin/sh -c "echo done >>/var/log/page; sleep 2; exit {status}"'
+    write_unit(machine, "page", *lines, work)
+    machine.run("sh", "-c", "echo monitor 1s >> /etc/ha.d/ha.cf; systemctl daemon-reload")
+    machine.run("systemctl", "start", *bus, "everbeat")
+    machine.wait("the resources", lambda: has_address(machine))
+    machine.run("sleep", "8")
+    machine.run("systemctl", "daemon-reload")  # as the installation of any package does
+    shown = machine.run("systemctl", "show", "-p", "ExecMainStartTimestampMonotonic", "page")
+    assert shown == "ExecMainStartTimestampMonotonic=0\n"
+    machine.run("sleep", "8")  # longer than a stop in order is left to people
+    assert machine.run("cat", "/var/log/page") == "done\n"
+    assert json.loads(machine.run(PROGRAM, "status", "--json"))["failures"] == []
+    machine.run("systemctl", "stop", "everbeat")
+
+
 def test_a_unit_that_people_restart_has_not_failed_nor_one_that_systemd_restarts(
     machine: SystemdMachine,
 ) -> None:

@@ -60,10 +60,12 @@ def _condition(is_up: bool, is_answer: bool) -> Condition:  # noqa: FBT001 - the
 def is_held(agent: Agent, exit_code: int, words: str) -> bool | None:
     """Return whether a finished `status` says that the resource is held; None: it cannot tell.
 
-    A task that has ended well leaves nothing by which it could be known whether it was for us.
+    A task that has ended well leaves nothing by which it could be known whether it was for us; nor
+    does a unit that may have been one, once systemd has unloaded it.
     """
     condition = condition_of(agent, exit_code, words)
-    return None if condition is Condition.DONE else condition is Condition.HELD
+    is_untold = condition in {Condition.DONE, Condition.FORGOTTEN}
+    return None if is_untold else condition is Condition.HELD
 
 
 def is_held_by_words(words: str) -> bool:

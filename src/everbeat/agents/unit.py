@@ -3,9 +3,9 @@
 In: the words of `systemctl show` for PROPERTIES. Out: a Condition.
 
 A task that ended well has done its work: Type=oneshot without RemainAfterExit, or another service
-without its own restart that exited with 0 within TASK_S of its start (a short script behind a unit
+without its own restart that exited well within TASK_S of its start (a short script behind a unit
 without a Type line). It is neither dead nor stopped. A longer run that ends with 0 is a service
-that has stopped.
+that has stopped. Well is 0, or what the unit's SuccessExitStatus= adds, but no 128 + n of a signal.
 Source: systemd.service(5), org.freedesktop.systemd1(5).
 """
 
@@ -31,6 +31,7 @@ TASK_S: Final = 10
 """A service that exits with 0 so soon after its start was a task and not a service."""
 
 _EXITED: Final = "1"  # CLD_EXITED
+_SIGNALLED: Final = 128
 _SHORT_TYPES: Final = frozenset({"simple", "exec", "idle"})
 
 
@@ -41,6 +42,7 @@ class Condition(Enum):
     DONE = auto()  # a task that ended well
     MOVING = auto()  # somebody starts or stops it, or systemd is about to restart it
     STOPPED = auto()  # in order: nothing failed
+    FORGOTTEN = auto()  # done or stopped, or never run: systemd has unloaded it since
     DEAD = auto()
     UNKNOWN = auto()  # no answer
 
@@ -62,7 +64,10 @@ def condition_from_show(words: str) -> Condition:
         return Condition.UNKNOWN
     if told.get("Result", "success") != "success":
         return Condition.DEAD
-    return Condition.DONE if _is_task(told) else Condition.STOPPED
+    if _is_task(told):
+        return Condition.DONE
+    has_run = _number(told, "ExecMainStartTimestampMonotonic") > 0
+    return Condition.STOPPED if has_run or not _may_be_task(told) else Condition.FORGOTTEN
 
 
 def _is_task(told: dict[str, str]) -> bool:
@@ -72,9 +77,14 @@ def _is_task(told: dict[str, str]) -> bool:
         return False  # one that remains was stopped by somebody; the other has never run
     if told.get("Type") == "oneshot":
         return True
-    is_well = told.get("ExecMainCode") == _EXITED and told.get("ExecMainStatus") == "0"
-    is_short = told.get("Type") in _SHORT_TYPES and told.get("Restart") == "no"
-    return is_well and is_short and ended_us - began_us <= TASK_S * 1_000_000
+    is_well = told.get("ExecMainCode") == _EXITED and _number(told, "ExecMainStatus") < _SIGNALLED
+    return is_well and _may_be_task(told) and ended_us - began_us <= TASK_S * 1_000_000
+
+
+def _may_be_task(told: dict[str, str]) -> bool:
+    """Whether a unit of another type than oneshot may be a task, by what is written in its file."""
+    is_left = told.get("RemainAfterExit") != "yes" and told.get("Restart") == "no"
+    return is_left and told.get("Type") in _SHORT_TYPES
 
 
 def _number(told: dict[str, str], name: str) -> int:

@@ -44,6 +44,7 @@ from everbeat.executor.effects import (
     Signal,
     Unobserve,
 )
+from everbeat.executor.ended_tasks import EndedTasks
 from everbeat.executor.suspicion import Next, Suspicion
 from everbeat.model.operations import (
     Action,
@@ -150,6 +151,7 @@ class Recurring:
         self._session = ""
         self._watched: dict[int, _Watched] = {}
         self._unwanted: dict[int, _Unwanted] = {}  # by run
+        self._ended_tasks = EndedTasks()
         # Their status has said "running". Kept beyond their watches: for the next manager.
         self._speaking: dict[tuple[GroupKey, str], ResourceSpec] = {}
 
@@ -169,6 +171,10 @@ class Recurring:
     def on_held(self, group: GroupKey, resource: ResourceSpec) -> None:
         """Take that a status outside of any watch has said that a resource runs."""
         self._speaking[group, resource.text] = resource
+
+    def on_started(self, resource: ResourceSpec, now_ms: int) -> None:
+        """Take that an operation has started a resource."""
+        self._ended_tasks.on_started(resource, now_ms)
 
     def on_operation(self, resource: ResourceSpec, now_ms: int) -> list[RecurringEffect]:
         """End the monitor of a resource for which an operation has come."""
@@ -381,7 +387,8 @@ class Recurring:
         key = (one.group, one.watch.resource.text)
         condition = Condition.UNKNOWN
         if is_in_time:
-            condition = condition_of(one.agent, ending.exit_code, ending.words)
+            found = condition_of(one.agent, ending.exit_code, ending.words)
+            condition = self._ended_tasks.recall(one.watch.resource, found, one.noticed_ms)
         if condition in {Condition.HELD, Condition.DONE}:
             one.was_seen, one.is_doubted = True, False
             one.suspicion = None

@@ -239,6 +239,7 @@ class ExecutorNode:
                         routed += self._count(done, why, done.ended_ms)
                     routed += self._outbox.answer(done, session)
                     if done.is_success and done.action is Action.START:
+                        self._recurring.on_started(done.resource, done.ended_ms)
                         routed += self._announced_by_script(done)
                 case MonitorFailed():
                     why = f"status: {effect.output or effect.outcome.value} ({effect.cause})"

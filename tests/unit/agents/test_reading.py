@@ -110,9 +110,25 @@ def test_a_short_script_behind_a_unit_without_a_type_is_a_task_and_a_long_run_is
     None
 ):
     assert unit(ExecMainCode="1") is Condition.DONE
-    assert unit(ExecMainCode="1", ExecMainStatus="1") is Condition.STOPPED
+    assert unit(ExecMainCode="1", ExecMainStatus="42") is Condition.DONE  # SuccessExitStatus=42
+    assert unit(ExecMainCode="1", ExecMainStatus="143") is Condition.STOPPED  # TERM, by Java
+    assert unit(ExecMainCode="1", ExecMainStatus="1", Result="exit-code") is Condition.DEAD
     assert unit(ExecMainCode="2", ExecMainStatus="15") is Condition.STOPPED  # TERM: systemctl stop
     assert unit(ExecMainCode="1", Type="notify") is Condition.STOPPED
     assert unit(ExecMainCode="1", Restart="on-success") is Condition.STOPPED
     long_us = str((TASK_S + 2) * 1_000_000)
     assert unit(ExecMainCode="1", ExecMainExitTimestampMonotonic=long_us) is Condition.STOPPED
+
+
+def test_what_systemd_has_unloaded_may_have_been_a_task() -> None:
+    unloaded = {
+        "ExecMainStartTimestampMonotonic": "0",
+        "ExecMainExitTimestampMonotonic": "0",
+    }
+    assert unit(**unloaded) is Condition.FORGOTTEN
+    assert unit(**unloaded, Type="exec") is Condition.FORGOTTEN
+    assert unit(**unloaded, Type="notify") is Condition.STOPPED
+    assert unit(**unloaded, Restart="on-failure") is Condition.STOPPED
+    assert unit(**unloaded, RemainAfterExit="yes") is Condition.STOPPED
+    shown = "ActiveState=inactive\nType=simple\nRestart=no\n"
+    assert is_held(SystemdAgent("x.service"), 0, shown) is None
