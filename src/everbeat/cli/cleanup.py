@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 @click.option("--json", "is_json", is_flag=True, help="One JSON object instead of text.")
 @click.pass_obj
 def cleanup_command(places: Places, *, resource: str, node: str, is_json: bool) -> int:
-    """Set fail counts to zero, of RESOURCE (its word in haresources) or of all.
+    """Set fail counts to zero, of RESOURCE or of all.
+
+    RESOURCE is its word in haresources, its script's name, or an address alone.
 
     A node that has failed a resource too often hands its group on and does not get it back;
     after cleanup it may have it again. A group that failed everywhere is tried again.

@@ -32,9 +32,9 @@ def pause_command(places: Places, *, target: str, duration: str, is_json: bool) 
     """Leave a group of this node alone: hands off, while somebody works on it.
 
     It is neither monitored nor restarted, moved, nor given back to its owner, until the time is
-    over or everbeat resume. A RESOURCE (its word in haresources, or its script's name) pauses its
-    group. What is paused is shown by everbeat status, and outlives a restart of everbeat's own
-    processes.
+    over or everbeat resume. A RESOURCE (its word in haresources, its script's name, or an address
+    alone) pauses its group. What is paused is shown by everbeat status, and outlives a restart of
+    everbeat's own processes.
 
     A pause does not keep two nodes from being two: a group whose node dies is taken over as ever,
     and one is stopped with its node, when the right to hold it is lost, or when another node

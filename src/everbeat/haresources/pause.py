@@ -92,7 +92,7 @@ def _ended(desk: Desk, keys: Iterable[GroupKey], text: str, now_ms: int) -> list
 
 
 def _named(desk: Desk, target: str) -> tuple[frozenset[GroupKey], str]:
-    """Return the groups that a word names: a group, a resource in it, a script's name, or all."""
+    """Return the groups that a word names: a group, what is called so in it, or all."""
     known = sorted(key for key in desk.holdings.all() if not is_empty(key))
     if target == ALL:
         return frozenset(known), ""
@@ -100,7 +100,7 @@ def _named(desk: Desk, target: str) -> tuple[frozenset[GroupKey], str]:
         key
         for key in known
         for resource in desk.runner.resources(frozenset({key}))
-        if target in {key, resource.text, resource.script}
+        if target == key or resource.is_called(target)
     }
     if keys:
         return frozenset(keys), ""

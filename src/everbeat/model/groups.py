@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from everbeat.model.names import GroupKey, NodeName
 from everbeat.model.reports import Severity
+from everbeat.model.service_address import ADDRESS_NAMES, address_of
 
 
 class AutoFailback(StrEnum):
@@ -24,6 +25,12 @@ class ResourceSpec:
     text: str  # the word as written
     script: str
     arguments: tuple[str, ...] = ()
+
+    def is_called(self, word: str) -> bool:
+        """Whether a person may call it so: its word, its script's name, or its address alone."""
+        if word in {self.text, self.script}:
+            return True
+        return self.script in ADDRESS_NAMES and address_of(self.text) == address_of(word)
 
 
 @dataclass(frozen=True, slots=True)

@@ -287,16 +287,18 @@ class CoreNode:
     def on_cleanup(self, resource: str, node: str) -> tuple[str, list[CoreEffect]]:
         """Take a request to forget failures; return why not (or "") and the effects.
 
-        `resource`: a word of haresources, empty for all; `node`: empty for all nodes.
+        `resource`: what people call it, empty for all; `node`: empty for all nodes.
         """
-        known = {r.text for view in self.manager().groups for r in view.group.resources}
-        if resource and resource not in known:
-            return f"{resource} is no resource of haresources: {', '.join(sorted(known))}", []
+        known = [r for view in self.manager().groups for r in view.group.resources]
+        named = sorted({r.text for r in known if r.is_called(resource)}) if resource else [""]
+        if not named:
+            words = ", ".join(sorted({r.text for r in known}))
+            return f"{resource} is no resource of haresources: {words}", []
         if node and node not in {self._config.node, *self._config.nodes}:
             return f"{node} is no node of this cluster: {', '.join(self._config.nodes)}", []
-        effects: list[CoreEffect] = [Broadcast(cleanup_message(resource, node))]
+        effects: list[CoreEffect] = [Broadcast(cleanup_message(word, node)) for word in named]
         if node in {"", self._config.node}:
-            effects.append(ForgetFailures(resource))
+            effects += [ForgetFailures(word) for word in named]
         return "", effects
 
     def on_executor_lost(self, now_ms: int) -> list[CoreEffect]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import pytest
+
 from everbeat.haresources.effects import EventRecorded
 from everbeat.haresources.manager import HaresourcesManager
 from everbeat.model.cluster import HaConfig
@@ -161,6 +163,17 @@ def test_resume_ends_it_at_once_and_says_what_is_not_paused() -> None:
     assert (reason, text) == ("", "mail: the pause is ended")
     assert node.watched == {"web": 0, "mail": 1}
     assert "not paused" in node.manager.on_resume("mail", 6)[0]
+
+
+@pytest.mark.parametrize("named", ["10.0.0.50", "10.0.0.50/24", "fd00::5", "fd00:0::5", "IPaddr2"])
+def test_a_group_is_named_by_an_address_in_it(named: str) -> None:
+    service, other = "IPaddr2::10.0.0.50/24/eth0", "IPv6addr::fd00:0:0:0:0:0:0:5/64/eth0"
+    resources = tuple(ResourceSpec(w, *w.split("::")[:1], (w,)) for w in (service, other))
+    config = HaConfig(node=ALPHA, nodes=(ALPHA, BETA), auto_failback=AutoFailback.ON)
+    manager = HaresourcesManager(config, [ResourceGroup(ALPHA, WEB, resources)])
+    assert manager.on_pause(named, FOR_MS, 0)[0] == f"alpha does not hold {named}"
+    for unknown in ("10.0.0.5", "fd00::50", "eth0", ""):
+        assert "no group or resource is called" in manager.on_pause(unknown, FOR_MS, 0)[0]
 
 
 def test_what_cannot_be_paused_is_refused_with_the_reason() -> None:
