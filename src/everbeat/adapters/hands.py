@@ -21,7 +21,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from everbeat.adapters.process_table import process
+from everbeat.adapters.process_table import process, user_of
 from everbeat.agents.agent import ScriptAgent
 from everbeat.agents.hands import (
     PACKAGE_TOOLS,
@@ -83,14 +83,14 @@ def look(agent: Agent, ended: Ended, *, is_orderly: bool = False) -> Seen:
     programs = {one.path for one in known if isinstance(one, ScriptAgent)}
     tool = ""
     for pid, name in _names():
-        if name in PACKAGE_TOOLS:
+        if name in PACKAGE_TOOLS and _may_work(pid):
             tool = f"{name} [{pid}]"
         if not may_be_at_work(name, agent):
             program = _target(f"/proc/{pid}/exe")
             if program not in programs and not runs_scripts(program):
                 continue
         one = process(pid)
-        if one is None or one.state == "Z" or one.started_ticks < youngest:
+        if one is None or one.state == "Z" or one.started_ticks < youngest or not _may_work(pid):
             continue
         command = () if ended.session and one.session == ended.session else _command(pid)
         called = _by_own_name(pid, command, agent)
@@ -100,6 +100,11 @@ def look(agent: Agent, ended: Ended, *, is_orderly: bool = False) -> Seen:
     is_tidied_up = bool(ended.pid_file) and not Path(ended.pid_file).exists()
     has_tool = is_orderly or (is_tidied_up and isinstance(agent, ScriptAgent))
     return Seen(tool if has_tool else "", is_tidied_up)
+
+
+def _may_work(pid: int) -> bool:
+    """Whether a process is root's, or of our own user: others could keep what has died down."""
+    return user_of(pid) in {0, os.geteuid()}
 
 
 def _known_as(agent: Agent) -> tuple[Agent, ...]:

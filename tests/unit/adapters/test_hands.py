@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,7 +19,6 @@ from everbeat.agents.agent import ScriptAgent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 @contextlib.contextmanager
@@ -97,3 +99,23 @@ def test_a_pid_file_that_went_with_its_process_tells_of_a_stop_in_order(tmp_path
     assert look(agent, Ended(str(file))) == Seen(is_tidied_up=True)
     file.write_text("815")
     assert look(agent, Ended(str(file))) == Seen()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="runs a process of another user")
+@pytest.mark.parametrize("name", ["eb-test-service", "systemctl", "dpkg"])
+def test_who_is_not_root_is_not_at_work_whatever_it_calls_itself(tmp_path: Path, name: str) -> None:
+    script = tmp_path / "eb-test-service"
+    agent, ended = ScriptAgent(str(script)), Ended(pid_file=str(tmp_path / "none"))
+    program = Path(tempfile.mkdtemp()) / name  # others may go there
+    program.parent.chmod(0o755)
+    shutil.copy("/bin/sh", program)
+    command = (str(program), "-c", "echo begun; read word", "restart", "eb-test-service")
+    for user, is_seen in ((65_534, False), (0, True)):
+        with subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, user=user, cwd="/"
+        ) as hand:
+            assert hand.stdout is not None
+            hand.stdout.readline()
+            assert bool(look(agent, ended, is_orderly=True).worker) is is_seen
+            hand.kill()
+    shutil.rmtree(program.parent)
