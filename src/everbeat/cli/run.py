@@ -26,7 +26,7 @@ def run_command(places: Places, words: tuple[str, ...]) -> None:
     daemon, e.g. --pidfile FILE.
     """
     # A fresh interpreter: the daemon keeps none of what a command line needs in memory.
-    daemon = [sys.executable, "-m", "everbeat.daemons.keeper"]
+    daemon = [sys.executable, "-P", "-m", "everbeat.daemons.keeper"]
     where = ["--etc", str(places.etc), "--state", str(places.state), "--run", str(places.run)]
     sys.stdout.flush()
     os.execv(sys.executable, [*daemon, *where, *words])  # noqa: S606 - our own module, no shell

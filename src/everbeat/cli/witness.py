@@ -84,7 +84,7 @@ def witness_command(
         where += ["--listen", word]
     sys.stdout.flush()
     # A fresh interpreter: the daemon keeps none of what a command line needs in memory.
-    daemon = [sys.executable, "-m", "everbeat.daemons.witness", *where]
+    daemon = [sys.executable, "-P", "-m", "everbeat.daemons.witness", *where]
     os.execv(sys.executable, daemon)  # noqa: S606 - our own module, no shell
 
 

@@ -64,7 +64,7 @@ def start_demo(options: DemoOptions) -> int:
     words = ["--folder", folder]
     words += ["--json"] if options.is_json else []
     words += ["--keep"] if options.is_kept else []
-    module = (sys.executable, "-m", "everbeat.commands.demo")
+    module = (sys.executable, "-P", "-m", "everbeat.commands.demo")
     # Ctrl-C reaches the demo itself; we only wait for it to clean up.
     former = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:

@@ -123,6 +123,7 @@ class DemoNode:
                     "--pdeathsig",
                     "TERM",
                     sys.executable,
+                    "-P",
                     "-m",
                     "everbeat.daemons.keeper",
                 ),

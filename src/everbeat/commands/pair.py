@@ -416,7 +416,7 @@ def _start(places: Places, out: TextIO) -> None:
         where += ["--pidfile", str(places.run / "heartbeat.pid")]
     with log.open("ab") as output:
         subprocess.Popen(
-            (sys.executable, "-m", "everbeat.daemons.keeper", *where),
+            (sys.executable, "-P", "-m", "everbeat.daemons.keeper", *where),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

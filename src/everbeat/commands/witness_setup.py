@@ -201,7 +201,15 @@ def _serve(places: Places, out: TextIO) -> None:
     where = ["--etc", str(places.etc), "--state", str(places.state / "witness")]
     with log.open("ab") as output:
         subprocess.Popen(
-            (sys.executable, "-m", "everbeat.daemons.witness", *where, "--run", str(places.run)),
+            (
+                sys.executable,
+                "-P",
+                "-m",
+                "everbeat.daemons.witness",
+                *where,
+                "--run",
+                str(places.run),
+            ),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

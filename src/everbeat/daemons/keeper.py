@@ -85,7 +85,7 @@ class KeeperOptions:
     state: Path = Path("/var/lib/heartbeat")
     run: Path = Path("/run/heartbeat")
     pidfile: Path = Path("/run/heartbeat.pid")
-    command: tuple[str, ...] = (sys.executable, "-m", "everbeat.daemons.child")
+    command: tuple[str, ...] = (sys.executable, "-P", "-m", "everbeat.daemons.child")
     limits: Limits = field(default_factory=Limits)
 
 
