@@ -114,7 +114,7 @@ def test_it_grants_keeps_tells_and_ends(tmp_path: Path) -> None:
 
 def test_a_grant_that_cannot_be_kept_is_not_given(tmp_path: Path) -> None:
     witness = Process(tmp_path)
-    (tmp_path / "state" / "shop.grants.new").mkdir()
+    (tmp_path / "state").rmdir()
     time.sleep(0.1)
     assert witness.ask("alpha", "beta", 1) is None
     witness.process.wait(30)
