@@ -33,9 +33,9 @@ def generation_text(generation: int) -> bytes:
 
 
 def generation_from_bytes(content: bytes) -> int:
-    """Return the number in hb_generation. Raises WireError bad-generation."""
+    """Return the number in hb_generation, below the last. Raises WireError bad-generation."""
     digits = content.strip()
-    if not digits.isdigit() or len(digits) >= GENERATION_BYTES:
+    if not digits.isdigit() or len(digits) >= GENERATION_BYTES or int(digits) == _GENERATION_MAX:
         raise WireError("bad-generation", repr(content[:32]))
     return int(digits)
 

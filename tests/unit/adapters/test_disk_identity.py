@@ -69,8 +69,9 @@ def test_a_generation_from_the_time_never_goes_back(tmp_path: Path) -> None:
 
 
 def test_an_unreadable_generation_starts_from_the_time(tmp_path: Path) -> None:
-    (tmp_path / "hb_generation").write_text("garbage")
-    assert next_generation(tmp_path, "file", wall_s=1_000) == 1_001
+    for text in ("garbage", "", "-5\n", "9" * 15, "9" * 16):
+        (tmp_path / "hb_generation").write_text(text)
+        assert next_generation(tmp_path, "file", wall_s=1_000) == 1_001
 
 
 def test_a_state_folder_that_is_missing_is_an_error(tmp_path: Path) -> None:
