@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import queue
 import secrets
 import socket
-from typing import TYPE_CHECKING, Any, Final
+import threading
+import time
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from everbeat.wire.invitation import (
     GREETING_BYTES,
@@ -28,13 +32,28 @@ GREETING_S: Final = 5.0
 CONNECT_S: Final = 5.0
 ERROR_CHARACTERS_MAX: Final = 4_000
 
+PROOF_S: Final = 5.0
+"""How long a caller may take until it has shown that it has the token."""
+
+FIRST_BYTES_MAX: Final = 4_096
+"""The longest first thing that a caller says, sealed."""
+
+_LOOK_S: Final = 0.2
+CALLERS_MAX: Final = 16
+CALLERS_OF_ADDRESS_MAX: Final = 4
+"""So many callers without proof are heard at a time, in all and from one address; no others."""
+
 
 class Talk:
     """What both sides say to each other: JSON objects. Close it."""
 
-    def __init__(self, peer: socket.socket, conversation: Conversation) -> None:
+    def __init__(
+        self, peer: socket.socket, conversation: Conversation, proof_by_s: float | None = None
+    ) -> None:
+        """Begin. `proof_by_s`: until when the other side must have been understood once."""
         self._socket = peer
         self._conversation = conversation
+        self._proof_by_s = proof_by_s
         peer.settimeout(WAIT_S)
 
     def say(self, value: dict[str, Any]) -> None:  # Any: JSON
@@ -46,10 +65,13 @@ class Talk:
 
     def hear(self) -> dict[str, Any]:  # Any: JSON
         """Return the next object; an `error` in it is raised as InvitationError."""
-        size = int.from_bytes(_exactly(self._socket, 4), "big")
-        if size > SEALED_BYTES_MAX:
+        by_s = self._proof_by_s
+        size = int.from_bytes(_exactly(self._socket, 4, by_s), "big")
+        if size > (SEALED_BYTES_MAX if by_s is None else FIRST_BYTES_MAX):
             raise InvitationError("the other side does not speak as an everbeat does")
-        text = self._conversation.open(_exactly(self._socket, size))
+        text = self._conversation.open(_exactly(self._socket, size, by_s))
+        self._proof_by_s = None
+        self._socket.settimeout(WAIT_S)
         try:
             value = json.loads(text)
         except (ValueError, RecursionError) as error:
@@ -92,14 +114,78 @@ def talk_to_inviter(token: Token, cipher: Cipher) -> Talk:
 
 def talk_to_joiner(peer: socket.socket, token: Token, cipher: Cipher) -> Talk:
     """Greet who has called. Raises InvitationError."""
-    peer.settimeout(GREETING_S)
-    theirs = nonce_from_greeting(_exactly(peer, GREETING_BYTES))
+    proof_by_s = time.monotonic() + PROOF_S
+    theirs = nonce_from_greeting(_exactly(peer, GREETING_BYTES, proof_by_s))
     ours = secrets.token_bytes(NONCE_BYTES)
     try:
         peer.sendall(greeting(ours))
     except OSError as error:
         raise InvitationError("the other side is gone") from error
-    return Talk(peer, Conversation(token.secret, theirs, ours, cipher, is_inviter=True))
+    conversation = Conversation(token.secret, theirs, ours, cipher, is_inviter=True)
+    return Talk(peer, conversation, proof_by_s)
+
+
+class Call(NamedTuple):
+    """Who has called: with the token a talk and what was asked, else why it is none of ours."""
+
+    source: str
+    talk: Talk | None
+    asked: dict[str, Any]  # Any: JSON
+    error: str = ""
+
+
+class Callers:
+    """Everybody who calls, each heard beside the others: nobody holds up who has the token."""
+
+    def __init__(self, waiting: socket.socket, token: Token, cipher: Cipher) -> None:
+        """Begin to take calls at a listening socket; `close` ends that."""
+        self._waiting = waiting
+        self._token = token
+        self._cipher = cipher
+        self._calls: queue.SimpleQueue[Call] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._unproved: list[str] = []
+        self._is_over = False
+        waiting.settimeout(_LOOK_S)
+        self._thread = threading.Thread(target=self._accept, daemon=True)
+        self._thread.start()
+
+    def next_call(self, wait_s: float) -> Call | None:
+        """Return the next call that is decided, or None if there is none in time."""
+        with contextlib.suppress(queue.Empty):
+            return self._calls.get(timeout=max(0.0, wait_s))
+        return None
+
+    def close(self) -> None:
+        """Take no more calls."""
+        self._is_over = True
+        self._thread.join()
+
+    def _accept(self) -> None:
+        while not self._is_over:
+            try:
+                peer, address = self._waiting.accept()
+            except OSError:
+                continue
+            source = str(address[0])
+            with self._lock:
+                is_crowd = self._unproved.count(source) >= CALLERS_OF_ADDRESS_MAX
+                if is_crowd or len(self._unproved) >= CALLERS_MAX:
+                    peer.close()
+                    continue
+                self._unproved.append(source)
+            threading.Thread(target=self._hear, args=(peer, source), daemon=True).start()
+
+    def _hear(self, peer: socket.socket, source: str) -> None:
+        try:
+            talk = talk_to_joiner(peer, self._token, self._cipher)
+            self._calls.put(Call(source, talk, talk.hear()))
+        except InvitationError as error:
+            peer.close()
+            self._calls.put(Call(source, None, {}, str(error)))
+        finally:
+            with self._lock:
+                self._unproved.remove(source)
 
 
 def own_address(token: Token) -> str:
@@ -120,7 +206,7 @@ def listening(address: str, port: int) -> socket.socket:
     waiting.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         waiting.bind((address, port))
-        waiting.listen(4)
+        waiting.listen(CALLERS_MAX)
     except OSError:
         waiting.close()
         raise
@@ -133,9 +219,12 @@ def _shown(text: str) -> str:
     return "\n".join("".join(c if c.isprintable() else "?" for c in line) for line in lines)
 
 
-def _exactly(peer: socket.socket, size: int) -> bytes:
+def _exactly(peer: socket.socket, size: int, by_s: float | None = None) -> bytes:
+    """Return so many bytes; `by_s`: when all of them must have come (monotonic clock)."""
     data = b""
     while len(data) < size:
+        if by_s is not None:
+            peer.settimeout(max(0.001, by_s - time.monotonic()))
         try:
             more = peer.recv(size - len(data))
         except OSError as error:

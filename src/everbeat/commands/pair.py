@@ -24,10 +24,10 @@ from everbeat.adapters.cipher import AesSiv, CipherMissingError
 from everbeat.adapters.file_store import StoreError, install_file, read_files
 from everbeat.adapters.host_facts import RealHost
 from everbeat.adapters.invitation_socket import (
+    Callers,
     listening,
     own_address,
     talk_to_inviter,
-    talk_to_joiner,
 )
 from everbeat.commands.change import DOUBT_QUESTION, Manner, distribute_heard, nobody
 from everbeat.commands.distributing import bundle_of
@@ -77,8 +77,8 @@ if TYPE_CHECKING:
 
 JOIN_PORT: Final = 6941
 CLUSTER_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
-WRONG_CALLS_MAX: Final = 10
-"""So many callers without the secret end an invitation: somebody is trying."""
+WRONG_CALLS_TOLD: Final = 10
+"""So many calls without the token are told. They change nothing: nobody guesses its 128 bits."""
 
 STARTED_S: Final = 40.0
 SYSTEMD_S: Final = 90.0
@@ -201,27 +201,24 @@ def _wait_for_joiner(
     out: TextIO,
 ) -> None:
     wrong = 0
-    while (left_s := token.expires_s - time.time()) > 0:
-        waiting.settimeout(left_s)
-        try:
-            peer, source = waiting.accept()
-        except TimeoutError:
-            break
-        with closing(peer):
-            try:
-                talk = talk_to_joiner(peer, token, cipher)
-                asked = talk.hear()
-            except InvitationError as error:
+    with closing(Callers(waiting, token, cipher)) as callers:
+        while (left_s := token.expires_s - time.time()) > 0:
+            call = callers.next_call(left_s)
+            if call is None:
+                break
+            if call.talk is None:
                 wrong += 1
-                print(f"{source[0]} has called without the token: {error}", file=out, flush=True)
-                if wrong >= WRONG_CALLS_MAX:
-                    raise PairError("too many wrong calls; say it again") from error
+                if wrong <= WRONG_CALLS_TOLD:
+                    text = f"{call.source} has called without the token: {call.error}"
+                    print(text, file=out, flush=True)
                 continue
-            try:
-                admit(talk, asked)
-            except (PairError, InvitationError, IpcError) as error:
-                _say_error(talk, str(error))
-                raise PairError(f"the machine at {source[0]} has not joined: {error}") from error
+            with closing(call.talk):
+                try:
+                    admit(call.talk, call.asked)
+                except (PairError, InvitationError, IpcError) as error:
+                    _say_error(call.talk, str(error))
+                    text = f"the machine at {call.source} has not joined: {error}"
+                    raise PairError(text) from error
             return
     raise PairError("nobody has joined in time; say it again")
 
