@@ -21,7 +21,9 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final
 
 from everbeat.adapters.config_files import load_configuration, read_config_file
+from everbeat.adapters.configuration_store import parsed_with
 from everbeat.adapters.file_store import StoreError, install_file, read_files
+from everbeat.adapters.host_facts import RealHost
 from everbeat.adapters.invitation_socket import talk_to_inviter
 from everbeat.adapters.witness_probe import Knows, ask_witness
 from everbeat.commands.change import Manner, change_all
@@ -40,7 +42,7 @@ from everbeat.config.edits import with_line
 from everbeat.config.files import bytes_from_text, text_from_bytes
 from everbeat.config.quorum import witness_from_word
 from everbeat.ipc.codec import IpcError
-from everbeat.model.distribution import AUTHKEYS, HA_CF
+from everbeat.model.distribution import AUTHKEYS, HA_CF, Bundle, FileContent
 from everbeat.model.names import node_name_from_text
 from everbeat.node.witness_presence import presence_ask
 from everbeat.wire.invitation import InvitationError, token_from_text
@@ -77,6 +79,8 @@ def add_witness(places: Places, word: str, options: PairOptions, manner: Manner)
     if config.witness is not None and config.witness != place:
         raise PairError(f"ha.cf names the witness {config.witness.host}: delete that line first")
 
+    _refuse_what_is_no_third(places, word)
+
     def hand_over(talk: Talk, asked: dict[str, Any]) -> None:  # Any: JSON
         if "witness" not in asked:
             raise PairError("this token is for a witness: write there everbeat witness join TOKEN")
@@ -93,12 +97,24 @@ def add_witness(places: Places, word: str, options: PairOptions, manner: Manner)
     if config.witness is not None:
         print(f"the witness {place.host} answers", file=manner.out)
         return 0
-    text = text_from_bytes(read_files(places.etc)[HA_CF] or b"")
-    bundle = bundle_of(places, {HA_CF: bytes_from_text(with_line(text, f"witness {word}"))})
+    bundle = bundle_of(places, {HA_CF: _with_witness(places, word)})
     try:
         return change_all(places, bundle, manner)
     except IpcError as error:
         raise PairError(str(error)) from error
+
+
+def _with_witness(places: Places, word: str) -> bytes:
+    text = text_from_bytes(read_files(places.etc)[HA_CF] or b"")
+    return bytes_from_text(with_line(text, f"witness {word}"))
+
+
+def _refuse_what_is_no_third(places: Places, word: str) -> None:
+    """Raise PairError, before anybody is invited, if the checker will refuse the line."""
+    bundle = Bundle((FileContent(HA_CF, _with_witness(places, word)),))
+    for report in parsed_with(places.etc, bundle, RealHost(places.etc)).reports:
+        if report.code == "witness-is-node":
+            raise PairError(report.summary.removeprefix("witness: "))
 
 
 def _see_that_it_answers(places: Places, place: WitnessPlace, config: HaConfig) -> None:

@@ -3,6 +3,7 @@
     ping HOST             a router; not a node, not a service address
     ucast IFACE HOST      the peer's fixed address; not a service address
     haresources ADDRESS   of no machine; not the fixed address of a node
+    witness HOST          a third machine; not a node, not a service address
 
 Enters: ha.cf as read, the groups. Leaves: reports. What is to decide (`quorum ping`) must be none
 of these: it would answer the side that holds it, or that it is.
@@ -49,6 +50,8 @@ def check_addresses(
     for line in draft.own_ucast:
         address = draft.host.resolve(words_of(line.text)[2]) or ""
         _check_peer(draft, line, address, services)
+    if draft.witness is not None:
+        _check_witness(draft, {**peers, **nodes}, services)
     return [
         report_of(
             "address-is-node",
@@ -80,6 +83,26 @@ def _check_ping(
     if summary and draft.parameters.get("quorum") == "ping":
         draft.report(
             "quorum-ping-unfit", line, f"{summary}, and is to decide", f"ping ROUTER, {ROUTER}"
+        )
+
+
+def _check_witness(draft: Draft, nodes: dict[str, str], services: set[str]) -> None:
+    assert draft.witness is not None
+    host = draft.witness.host
+    if node_name_from_text(host) in draft.nodes:
+        return  # reported with the quorum
+    addresses = {a for a in (draft.host.resolve(host), draft.host.resolve6(host)) if a}
+    whose = ""
+    if addresses & services:
+        whose = "is a service address, on the side of its group"
+    elif addresses & nodes.keys():
+        whose = f"is {nodes[min(addresses & nodes.keys())]}"
+    elif any(draft.is_own(address) for address in addresses):
+        whose = "is this machine itself"
+    if whose:
+        summary = f"witness: {host} {whose}; it cannot decide about itself"
+        draft.report(
+            "witness-is-node", draft.lines["witness"], summary, "witness HOST, a third machine"
         )
 
 
