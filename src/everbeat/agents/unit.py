@@ -6,6 +6,8 @@ A task that ended well has done its work: Type=oneshot without RemainAfterExit, 
 without its own restart that exited well within TASK_S of its start (a short script behind a unit
 without a Type line). It is neither dead nor stopped. A longer run that ends with 0 is a service
 that has stopped. Well is 0, or what the unit's SuccessExitStatus= adds, but no 128 + n of a signal.
+systemd unloads a unit that has ended well and that nothing refers to, and with
+it the times of its start and end: a oneshot that is inactive and has not failed is done.
 Source: systemd.service(5), org.freedesktop.systemd1(5).
 """
 
@@ -73,10 +75,12 @@ def condition_from_show(words: str) -> Condition:
 def _is_task(told: dict[str, str]) -> bool:
     began_us = _number(told, "ExecMainStartTimestampMonotonic")
     ended_us = _number(told, "ExecMainExitTimestampMonotonic")
-    if told.get("RemainAfterExit") == "yes" or not ended_us:
-        return False  # one that remains was stopped by somebody; the other has never run
+    if told.get("RemainAfterExit") == "yes":
+        return False  # it was stopped by somebody
     if told.get("Type") == "oneshot":
-        return True
+        return True  # with its end or without: systemd forgets it when it unloads the unit
+    if not ended_us:
+        return False
     is_well = told.get("ExecMainCode") == _EXITED and _number(told, "ExecMainStatus") < _SIGNALLED
     return is_well and _may_be_task(told) and ended_us - began_us <= TASK_S * 1_000_000
 

@@ -99,7 +99,8 @@ def test_a_unit_runs_moves_or_has_failed_as_systemd_says() -> None:
 def test_a_task_that_ended_well_is_done_and_nobody_can_tell_for_whom() -> None:
     assert unit(Type="oneshot") is Condition.DONE
     assert unit(Type="oneshot", RemainAfterExit="yes") is Condition.STOPPED
-    assert unit(Type="oneshot", ExecMainExitTimestampMonotonic="0") is Condition.STOPPED
+    unloaded = {"ExecMainStartTimestampMonotonic": "0", "ExecMainExitTimestampMonotonic": "0"}
+    assert unit(Type="oneshot", **unloaded) is Condition.DONE, "systemd has forgotten it"
     assert unit(Type="oneshot", ActiveState="failed", Result="exit-code") is Condition.DEAD
     assert is_held(SystemdAgent("x.service"), 0, "ActiveState=active\n")
     shown = "ActiveState=inactive\nType=oneshot\nExecMainExitTimestampMonotonic=7\n"
