@@ -5,7 +5,9 @@ They act on any word, are restarted by hand, talk for ever, lean on the group of
 
 from __future__ import annotations
 
+import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -27,7 +29,6 @@ from lab.slowness import machine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from lab import Node
 
@@ -241,6 +242,15 @@ def test_a_group_that_fails_moves_without_those_that_run(pair: Pair) -> None:
     wait_until(lambda: states_of(pair.beta)[2:] == ["started"], "beta takes the third", 30)
     assert states_of(pair.alpha)[:2] == ["started", "started"]
     assert "stop target" not in script_log(pair.alpha)
+
+
+def test_who_asks_for_paused_groups_hears_that_they_are_paused(pair: Pair) -> None:
+    everbeat(pair.alpha, "pause", ADDRESS)
+    program = Path(sys.executable).with_name("everbeat")
+    asked = pair.beta.sh(f"{program} takeover all 2>&1", is_checked=False)
+    assert f"alpha keeps its groups: {GROUP} is paused there" in asked
+    everbeat(pair.alpha, "resume", ADDRESS)
+    assert states_of(pair.alpha)[:2] == ["started", "started"]
 
 
 def test_a_dead_nodes_groups_are_taken_in_the_order_of_their_lines(pair: Pair) -> None:

@@ -7,6 +7,7 @@ does the tool, with exit code 1: the scripts of 3.0.6 cannot know.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from everbeat.adapters.api_client import ApiClient, ApiError
 from everbeat.commands.cluster_request import RequestError, ask
+from everbeat.commands.events import fetch_events
 from everbeat.commands.lines import printable
 from everbeat.commands.served import SURE_S, ends_now, is_quiet, sentence
 from everbeat.commands.status import fetch_status
@@ -142,14 +144,27 @@ def carry_out(move: Move, places: Places, out: TextIO, err: TextIO) -> int:
     if not move.is_waited_for:
         return 0
     is_everbeat = answer is not None
-    look = (lambda: see_everbeat(places, move, since_ms)) if is_everbeat else see_old
-    return wait_moved(move, look, out, err, _SETTLED_S if is_everbeat else _SETTLED_OLD_S)
+    if not is_everbeat:
+        return wait_moved(move, see_old, out, err, _SETTLED_OLD_S)
+
+    def look() -> Sight:
+        return see_everbeat(places, move, since_ms)
+
+    return wait_moved(move, look, out, err, refused=lambda: refusals_since(places, since_ms))
 
 
 def wait_moved(
-    move: Move, look: Look, out: TextIO, err: TextIO, settled_s: float = _SETTLED_S
+    move: Move,
+    look: Look,
+    out: TextIO,
+    err: TextIO,
+    settled_s: float = _SETTLED_S,
+    refused: Callable[[], Sequence[str]] = tuple,
 ) -> int:
-    """Look until the move has ended; tell how; return 0 if it did what was asked, else 1."""
+    """Look until the move has ended; tell how; return 0 if it did what was asked, else 1.
+
+    `refused`: asked when nothing came of it; what the other node has said.
+    """
     started = time.monotonic()
     unstable_at = started  # when we last saw something in motion
     missed_at = started  # when we last saw that it was not reached
@@ -174,7 +189,8 @@ def wait_moved(
             return 0
         elif sight.troubles or now - unstable_at >= settled_s:
             idle = "refused or cancelled" if sight.is_served else "not all of it is served"
-            why = "; ".join(sight.troubles) or f"{idle}; see everbeat events"
+            told = "; ".join(sight.troubles or refused())
+            why = told or f"{idle}; see everbeat events"
             text = f"{move.direction} [{move.word}] failed: {why}. {sight.text}"
             print(printable(text), file=err)  # what a service said is part of it
             return 1
@@ -188,6 +204,15 @@ def wait_moved(
 def see_everbeat(places: Places, move: Move, since_ms: int) -> Sight:
     """Look at everbeat on this machine. Raises IpcError."""
     return sight_of(fetch_status(places), move, since_ms)
+
+
+def refusals_since(places: Places, since_ms: int) -> tuple[str, ...]:
+    """Return why other nodes have refused a takeover since then, as far as this node knows."""
+    with contextlib.suppress(IpcError):
+        events = next(fetch_events(places, last=0, is_followed=False), ())
+        kept = [e for e in events if e.kind == "takeover-refused" and e.at_ms >= since_ms]
+        return tuple(dict.fromkeys(event.text for event in kept))
+    return ()
 
 
 def sight_of(reply: StatusReply, move: Move, since_ms: int) -> Sight:

@@ -82,7 +82,13 @@ if TYPE_CHECKING:
 LINGER_MS: Final = 1_000  # after `shutdone`, so that a lost one can still be asked for again
 TICK_MS: Final = 1_000
 
-_SPOKEN_TYPES: Final = STATES | {"ask_resources", "hb_takeover", "ip-request", "ip-request-resp"}
+_SPOKEN_TYPES: Final = STATES | {
+    "ask_resources",
+    "hb_takeover",
+    pause.REFUSED_TYPE,
+    "ip-request",
+    "ip-request-resp",
+}
 
 
 class HaresourcesManager:
@@ -425,6 +431,8 @@ class HaresourcesManager:
                 return standby.on_ask(desk, source, message, now_ms)
             case "hb_takeover":
                 return self._on_takeover_request(source, message, now_ms)
+            case pause.REFUSED_TYPE:
+                return pause.on_takeover_refused(desk, source, message, now_ms)
             case "shutdone":
                 peer.last_order = order_of(message)
                 effects = standby.on_partner_gone(desk, source, now_ms)
@@ -480,9 +488,8 @@ class HaresourcesManager:
         if not hold or standby.refusal(desk):
             return []
         wanted = desk.holdings.keys(hold, source) & desk.claims()
-        if reason := pause.refusal(desk, wanted, now_ms):
-            text = f"{source} asked for a takeover: {reason}"
-            return [*desk.timeline.note("takeover-refused", text, now_ms, node=source)]
+        if pause.refusal(desk, wanted, now_ms):
+            return pause.refuse_takeover(desk, source, wanted, now_ms)
         keys = desk.holdings.keys(hold, source) & desk.claims()
         cause = f"{source} asked for a takeover"
         return standby.give(

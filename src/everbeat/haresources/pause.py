@@ -14,16 +14,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from everbeat.haresources.desk import Stage
-from everbeat.haresources.peers import is_empty, shown
+from everbeat.haresources.peers import GROUPS_FIELD, PARTNER_FIELD, is_empty, shown
+from everbeat.model.membership import Broadcast
+from everbeat.model.message import message_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from everbeat.haresources.desk import Desk
     from everbeat.haresources.effects import ManagerEffect
-    from everbeat.model.names import GroupKey
+    from everbeat.model.message import Message
+    from everbeat.model.names import GroupKey, NodeName
 
 ALL: Final = "all"
+REFUSED_TYPE: Final = "takeover-refused"  # the message to who has asked, and the event on both
 PAUSE_MS_MAX: Final = 7 * 24 * 3_600_000
 
 
@@ -83,6 +87,30 @@ def refusal(desk: Desk, keys: Iterable[GroupKey], now_ms: int) -> str:
         return ""
     left_s = max(0, desk.pauses[paused[0]] - now_ms) // 1_000
     return f"{shown(paused)} is paused for {left_s} s more: everbeat resume {paused[0]}"
+
+
+def refuse_takeover(
+    desk: Desk, asker: NodeName, keys: frozenset[GroupKey], now_ms: int
+) -> list[ManagerEffect]:
+    """Keep groups for which another node has asked, because some of them are paused; tell it."""
+    text = f"{asker} asked for a takeover: {refusal(desk, keys, now_ms)}"
+    events = desk.timeline.note(REFUSED_TYPE, text, now_ms, node=asker)
+    if desk.peer(asker).dialect == 0:
+        return [*events]  # a Heartbeat would not know the word
+    paused = " ".join(sorted(keys & desk.pauses.keys()))
+    fields = {"t": REFUSED_TYPE, PARTNER_FIELD: asker, GROUPS_FIELD: paused}
+    return [*events, Broadcast(message_of(**fields))]
+
+
+def on_takeover_refused(
+    desk: Desk, source: NodeName, message: Message, now_ms: int
+) -> list[ManagerEffect]:
+    """Remember why another node keeps what we have asked for."""
+    keys = desk.holdings.claims_of(message, source)
+    if not keys or message.text(PARTNER_FIELD) != desk.own:
+        return []
+    text = f"{source} keeps its groups: {shown(keys)} is paused there (everbeat resume on {source})"
+    return [*desk.timeline.note(REFUSED_TYPE, text, now_ms, node=source)]
 
 
 def _ended(desk: Desk, keys: Iterable[GroupKey], text: str, now_ms: int) -> list[ManagerEffect]:

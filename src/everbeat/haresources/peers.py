@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from everbeat.model.names import LinkName, NodeName
 
 GROUPS_FIELD: Final = "groups"
+PARTNER_FIELD: Final = "to"  # whom it is for, where more than one other node could be meant
 JOINING_FIELD: Final = "eb_join"  # in `starting` and `resource`: takes nothing before it knows us
 RIGHT_FIELD: Final = "eb_right"
 """`0` in a `resource` message: the sender may not hold anything."""

@@ -16,7 +16,7 @@ from everbeat.haresources.handover import (
     Handover,
     HandoverStep,
 )
-from everbeat.haresources.peers import order_of, shown, successor
+from everbeat.haresources.peers import PARTNER_FIELD, order_of, shown, successor
 from everbeat.model.groups import AutoFailback
 from everbeat.model.holdings import Hold
 from everbeat.model.membership import Broadcast
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 FAILBACK_DELAY_MS: Final = 1_000
 FAILBACK_RETRY_MS: Final = 30_000
-PARTNER_FIELD: Final = "to"  # whom it is for, where more than one other node could be meant
 RELEASED_FIELD: Final = "released"  # in the giver's `done`, where PARTNER_FIELD is
 
 

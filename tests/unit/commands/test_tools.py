@@ -161,6 +161,16 @@ def test_a_move_is_done_when_the_groups_are_where_they_should_be() -> None:
     assert text.endswith("alpha holds all.\n")
 
 
+def test_a_takeover_that_was_refused_is_told_with_the_reason_of_the_other_node() -> None:
+    err = io.StringIO()
+    move = move_of(Direction.TAKEOVER, "all", is_waited_for=True, timeout_s=2)
+    reasons = ["beta keeps its groups: web is paused there"]
+    kept = Sight(Hold.LOCAL, is_stable=True, text="alpha holds local.")
+    code = wait_moved(move, lambda: kept, io.StringIO(), err, 0.1, lambda: reasons)
+    assert code == 1
+    assert err.getvalue() == f"takeover [all] failed: {reasons[0]}. alpha holds local.\n"
+
+
 def test_a_move_is_not_done_while_one_of_its_groups_is_somewhere_else() -> None:
     code, text = sights(Sight(Hold.ALL, is_stable=True, away=1, text="alpha holds 3 of these 4."))
     assert code == 1

@@ -194,6 +194,7 @@ def test_a_paused_group_is_not_handed_over_by_people_nor_given_back() -> None:
     assert effects == []
     node.beta_says(t="hb_takeover", rsc_hold="all")
     assert node.events[-1] == "takeover-refused"
+    assert node.said[-1] == "takeover-refused None"
     assert "ask_resources me" not in node.said
     guest = Alpha(owner=BETA)
     assert guest.pause("all") == ""
@@ -202,6 +203,15 @@ def test_a_paused_group_is_not_handed_over_by_people_nor_given_back() -> None:
     guest.take(guest.manager.on_resume("all", guest.now_ms)[2])
     guest.pass_time(1_001)
     assert "ask_resources me" in guest.said
+
+
+def test_who_asked_for_a_takeover_remembers_why_it_was_refused() -> None:
+    node = Alpha(owner=BETA)
+    texts = {event.text for event in node.manager.timeline.after(0)}
+    for groups, asker in (("web mail", "alpha"), ("web", "gamma"), ("no-such", "alpha")):
+        node.beta_says(t="takeover-refused", to=asker, groups=groups)
+    [told] = {event.text for event in node.manager.timeline.after(0)} - texts
+    assert told == "beta keeps its groups: mail, web is paused there (everbeat resume on beta)"
 
 
 def test_a_node_that_stops_takes_its_pauses_with_it() -> None:
