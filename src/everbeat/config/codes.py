@@ -180,6 +180,7 @@ WITNESS: Final = (
 )
 
 HARESOURCES: Final = (
+    Code("quotes-straight", _E, "A quote is a part of the word that it stands at."),
     Code("haresources-node-unknown", _E, "The line begins with a name that is no cluster node."),
     Code("group-empty", _W, "A node name alone; Heartbeat ignores the line."),
     Code("group-key-twice", _W, "Two groups begin with the same resource; look-ups find both."),

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from everbeat.model.reports import Report
     from everbeat.ports.host import HostLookup
 
+_STRAIGHT_QUOTES: Final = ('"', "'", "`")
+
 
 @dataclass(frozen=True, slots=True)
 class LogicalLine:
@@ -141,6 +143,10 @@ def _group(
     if not QUOTES.isdisjoint(text):
         text = without_quotes(text)
         reports.append(report_of("quotes-typographic", place, QUOTED, text))
+    if any(word[0] in _STRAIGHT_QUOTES for word in words_of(text)):
+        text = " ".join(word.strip("".join(_STRAIGHT_QUOTES)) for word in words_of(text)).strip()
+        summary = "a word begins with a quote; nothing here is quoted"
+        reports.append(report_of("quotes-straight", place, summary, text))
     owner_word, *words = words_of(text) or ("",)
     owner = node_name_from_text(owner_word)
     if nodes and owner not in nodes:
