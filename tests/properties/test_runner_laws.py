@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from everbeat.haresources.effects import GroupMoved
@@ -99,6 +99,7 @@ STEPS = st.lists(st.tuples(st.sampled_from(WHAT), st.integers(0, 9)), max_size=6
 
 
 @given(STEPS)
+@example([("release", 1), ("release", 0)])  # the one above waits for the one below to stop
 @settings(max_examples=200)
 def test_one_operation_for_each_group_and_script_and_all_is_told(
     steps: list[tuple[str, int]],

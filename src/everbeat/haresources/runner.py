@@ -85,6 +85,7 @@ class GroupRunner:
 
         A failed group has just been stopped whole. `is_hurried`: side by side.
         """
+        effects: list[RunnerEffect] = []
         for key in keys:
             run = self._runs[key]
             run.is_hurried = is_hurried
@@ -93,8 +94,8 @@ class GroupRunner:
             if run.restart is not None:
                 run.waits_until_ms = None  # nothing is restarted any more
             if run.state is GroupState.STOPPED and run.operation is None and not run.is_removed:
-                run.state, run.step, run.since_ms = GroupState.STARTED, None, now_ms
-        return self._pump(now_ms)
+                effects += self._enter(run, GroupState.STARTED, now_ms, why)  # it may be
+        return effects + self._pump(now_ms)
 
     def use(
         self, groups: Iterable[ResourceGroup], monitoring: Monitoring, now_ms: int
