@@ -331,7 +331,7 @@ def test_noise_on_the_client_socket_is_a_wire_error_or_waits(data: list[bytes]) 
         return
 
 
-@given(st.integers(0, 10**15 - 1))
+@given(st.integers(0, 10**15 - 2))  # the last one would have no next
 def test_a_generation_survives_its_file(generation: int) -> None:
     assert len(generation_text(generation)) == 16
     assert generation_from_bytes(generation_text(generation)) == generation
