@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 FAILBACK_DELAY_MS: Final = 1_000
 FAILBACK_RETRY_MS: Final = 30_000
-RELEASED_FIELD: Final = "released"  # in the giver's `done`, where PARTNER_FIELD is
+RELEASED_FIELD: Final = "released"  # in the giver's `done` to an everbeat
 
 
 def refusal(desk: Desk) -> str:
@@ -128,7 +128,9 @@ def on_ask(desk: Desk, source: NodeName, message: Message, now_ms: int) -> list[
 
 
 def _is_forgotten(desk: Desk, source: NodeName, message: Message) -> bool:
-    """Whether a giver has let go for us what we do not remember: we had thought it dead meanwhile.
+    """Whether a giver has let go for us what we do not remember.
+
+    We had thought it dead meanwhile, or that it keeps them: it repaired another group of its own.
 
     It gets its `done`, so that it does not wait; what nobody holds, its owner takes.
     """
@@ -179,7 +181,9 @@ def on_peer_report(desk: Desk, peer: Peer, now_ms: int) -> list[ManagerEffect]:
     current = desk.handover
     if current is None or current.peer != peer.node:
         return []
-    if current.step is HandoverStep.OFFERED and not peer.is_stable and not current.has_begun:
+    # An everbeat drops its claim first; what else moves there may be the repair of another group.
+    lets_go = not peer.is_stable and (peer.dialect == 0 or not current.keys <= peer.claims)
+    if current.step is HandoverStep.OFFERED and lets_go and not current.has_begun:
         current.has_begun, current.until_ms = True, now_ms + WORK_LIMIT_MS
     if not peer.is_settled:
         return []
@@ -283,8 +287,8 @@ def _ask(desk: Desk, info: str, *, is_released: bool = False) -> Broadcast:
         fields |= desk.named(current.keys)
         if current.peer is not None:
             fields[PARTNER_FIELD] = current.peer
-        if is_released:
-            fields[RELEASED_FIELD] = "1"
+    if is_released and current.peer is not None and desk.can_name_groups(desk.peer(current.peer)):
+        fields[RELEASED_FIELD] = "1"
     return Broadcast(message_of(**fields))
 
 
