@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 NOTICED_MS: Final = 2_000
 """From a death that the kernel tells of: stops and starts of a group, two scripts of 305 ms."""
 
-POLLED_MS: Final = 13_000
-"""The interval, a monitor, and the same."""
+POLLED_MS: Final = 19_000
+"""The interval, a monitor, the while that an unseen stop is left to people, and the same."""
 
 MOVED_MS: Final = 5_000
 """A hand-over on top: messages, stops here, starts there."""

@@ -160,8 +160,8 @@ class SimulatedExecutor:
                     self._after(DYING_MS, partial(self._ended, run, Ending(exit_code=143)))
                 case Examine(run):
                     self._after(EXAMINE_MS, partial(self._examined, run))
-                case LookForHands(watch):
-                    self._after(LOOK_MS, partial(self._look_for_hands, watch))
+                case LookForHands():
+                    self._after(LOOK_MS, partial(self._look_for_hands, effect))
                 case Observe(watch, agent):
                     self._observed[watch] = self._word_of(agent)
                 case Unobserve(watch):
@@ -211,10 +211,12 @@ class SimulatedExecutor:
     def _examined(self, run: int) -> None:
         self._perform(self._node.on_examined(run, (), self._machine.clock_ms()))
 
-    def _look_for_hands(self, watch: int) -> None:
-        now_ms = self._machine.clock_ms()
-        told = self._node.on_hands(watch, now_ms, are_at_work=False, is_orderly=False)
-        self._perform(told)
+    def _look_for_hands(self, order: LookForHands) -> None:
+        """Answer that nobody is at work, as a machine without people does."""
+        now_ms, is_orderly = self._machine.clock_ms(), order.is_orderly
+        self._perform(
+            self._node.on_hands(order.watch, now_ms, are_at_work=False, is_orderly=is_orderly)
+        )
 
     def _after(self, delay_ms: int, act: Callable[[], None]) -> None:
         self._machine.later(delay_ms, lambda: act() if self._is_alive else None)
