@@ -460,7 +460,8 @@ class HaresourcesManager:
         desk = self._desk
         claims = desk.holdings.claims_of(message, peer.node)
         order = order_of(message)
-        is_asking = message.text("info") == "returned" and desk.stage is Stage.JOINED
+        is_question = message.text("info") == "returned"
+        is_asking = is_question and desk.stage is Stage.JOINED
         answer = [desk.announcement(desk.claims())] if is_asking and not desk.is_legacy else []
         if claims is None or order < peer.last_order:
             return [*answer]  # overtaken by a newer one, which did not ask
@@ -468,7 +469,8 @@ class HaresourcesManager:
         if message.text("rtype") == "full":
             peer.claims, peer.said = claims, message
             peer.is_stable = message.text("isstable") == "1"
-            peer.has_reported = True
+            # Who joins waits for the answer to `starting`: this was said before that was heard.
+            peer.has_reported |= not (is_question and desk.stage is Stage.JOINING)
             peer.has_right = message.text(RIGHT_FIELD) != "0"
             peer.is_joining = message.text(JOINING_FIELD) is not None
         elif claims:
