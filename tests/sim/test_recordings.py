@@ -32,6 +32,8 @@ KEPT_SEEDS: tuple[tuple[Quorum, int], ...] = (
     (Quorum.WITNESS, 12),
     (Quorum.VOTES, 15),
     (Quorum.FENCING, 9),
+    # Echoes of a ping node, of a former boot, let one that was cut off from it take everything.
+    (Quorum.PING, 3676),
     # Questions of a former life kept a witness that was restarted from the living.
     (Quorum.WITNESS, 3),
 )

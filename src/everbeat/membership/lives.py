@@ -208,6 +208,19 @@ class Lives:
         fields = {LIFE_FIELD: self.life, STAMP_FIELD: f"{now_ms:x}"}
         return fields | {KNOWS_FIELD: " ".join(words)} if words else fields
 
+    def ping_fields(self, now_ms: int) -> dict[str, str]:
+        """Return what an echo request says, for `is_echo` to know its echo by."""
+        return {LIFE_FIELD: self.life, STAMP_FIELD: f"{now_ms:x}"}
+
+    def is_echo(self, message: Message, now_ms: int) -> bool:
+        """Say whether this is the echo of what this life of ours has asked not long ago.
+
+        One that was recorded would show a ping node to a node that is cut off from it.
+        """
+        stamp_ms = hex_from_text(message.text(STAMP_FIELD))
+        is_young = stamp_ms is not None and 0 <= now_ms - stamp_ms <= self._fresh_ms
+        return is_young and message.text(LIFE_FIELD) == self.life
+
     def answer_due_ms(self) -> int | None:
         """Return when to send a status for a newcomer's sake, or None."""
         return self._answers.due_ms()

@@ -153,7 +153,7 @@ class LinkNode:
             self._become(NodeStatus.UP, now_ms)
             self._send_status(now_ms)
             self._send_status(now_ms)
-        self._effects += self._sender.pings(self._quorum.ping_fields(now_ms))
+        self._effects += self._sender.pings(self._lives.ping_fields(now_ms))
         return self._leave(now_ms)
 
     def on_tick(self, now_ms: int) -> list[LinkEffect]:
@@ -161,7 +161,7 @@ class LinkNode:
         self._notice_starvation(now_ms)
         if self._heartbeat.is_due(now_ms):
             self._send_status(now_ms)
-            self._effects += self._sender.pings(self._quorum.ping_fields(now_ms))
+            self._effects += self._sender.pings(self._lives.ping_fields(now_ms))
         self._publish(self._roster.on_tick(now_ms))
         self._tell(self._quorum.on_tick(self._sender.generation, now_ms), now_ms)
         for peer in self._roster.table.peers():
@@ -425,6 +425,8 @@ class LinkNode:
         record = self._roster.table.get(host)
         if record is None or record.kind is not NodeKind.PING:
             return "unknown-node"
+        if not self._lives.is_echo(message, now_ms):
+            return "replay"
         self._publish(self._roster.links.on_packet(host, medium.link, now_ms))
         self._publish(self._roster.liveness.on_echo(host, now_ms))
         self._quorum.on_echo(medium.link, message, now_ms)

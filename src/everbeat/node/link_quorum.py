@@ -85,11 +85,6 @@ class LinkQuorum:
         """Return what a status message carries for quorum."""
         return fields_from_beat(self._core.beat(now_ms)) if self._core else {}
 
-    def ping_fields(self, now_ms: int) -> dict[str, str]:
-        """Return what an echo request carries for quorum."""
-        is_asked = self._core is not None and self._config.quorum is Quorum.PING
-        return {STAMP_FIELD: f"{now_ms:x}"} if is_asked else {}
-
     def leaving(self, message: Message, dead: list[NodeName], now_ms: int) -> list[LinkEffect]:
         """Keep a farewell back until its promise is on disk; nothing: send the message now."""
         if self._core is None or message.type != "shutdone" or not self._core.is_deciding:

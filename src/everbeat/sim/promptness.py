@@ -67,6 +67,7 @@ class DeadInTime:
                 has_faults_of_network,
                 witness is None or witness.core is not None,
                 *((m.life, m.link_life, m.link is not None, m.is_serving) for m in others),
+                *(m.disk.generation for m in others),  # one that has given up begins anew
             )
             if self._since.get(name, (None, 0))[0] != state:
                 self._since[name] = state, now_ms

@@ -62,13 +62,15 @@ def serial(device: str) -> Medium:
 class Bench:
     """A link node called alpha, and a voice for its peers."""
 
-    def __init__(self, config: HaConfig | None = None, identity: Identity | None = None) -> None:
+    def __init__(
+        self, config: HaConfig | None = None, identity: Identity | None = None, *, seed: int = 1
+    ) -> None:
         self.config = config or config_of("alpha")
         self.node = LinkNode(
             self.config,
             KEYS,
             identity or identity_of("alpha"),
-            Random(1),  # noqa: S311 - repeatable on purpose
+            Random(seed),  # noqa: S311 - repeatable on purpose
         )
         self.now_ms = BEGIN_MS
         self.effects: list[LinkEffect] = []
@@ -559,13 +561,25 @@ def test_a_ping_node_is_asked_each_keepalive_and_lives_by_its_echo() -> None:
     bench = Bench(config_of("alpha", media=(bcast("eth0"), PING)))
     pings = [e for e in bench.effects if isinstance(e, Transmit) and e.media == (1,)]
     assert len(pings) == 1
-    assert names(said(pings)[0]) == "t st info src ts"
+    assert names(said(pings)[0]) == "t st info src ts eb_life eb_stamp"
     assert said(bench.effects)[0].text("ttl") == "4"
     effects = bench.take(bench.node.on_datagram(1, pings[0].data, "10.0.0.9", bench.now_ms))
     assert [f.new for f in facts(effects, NodeStatusChanged)] == [NodeStatus.PING]
     assert bench.node.view().nodes[-1].kind is NodeKind.PING
     later = bench.sleep(500)
     assert [e for e in later if isinstance(e, Transmit) and e.media == (1,)]
+
+
+def test_an_echo_of_a_former_life_or_of_long_ago_is_a_recording() -> None:
+    former = Bench(config_of("alpha", media=(bcast("eth0"), PING)))
+    (ping,) = [e for e in former.effects if isinstance(e, Transmit) and e.media == (1,)]
+    bench = Bench(config_of("alpha", media=(bcast("eth0"), PING)), seed=2)
+    (own,) = [e for e in bench.effects if isinstance(e, Transmit) and e.media == (1,)]
+    bench.take(bench.node.on_datagram(1, ping.data, "10.0.0.9", bench.now_ms))
+    assert bench.status("10.0.0.9") is NodeStatus.INIT
+    bench.sleep(60_000)
+    bench.take(bench.node.on_datagram(1, own.data, "10.0.0.9", bench.now_ms))
+    assert bench.status("10.0.0.9") is not NodeStatus.PING
 
 
 def test_an_echo_on_a_normal_medium_proves_nothing() -> None:
