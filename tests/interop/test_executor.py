@@ -410,9 +410,11 @@ def test_a_script_that_leaves_a_service_behind_does_not_keep_us(lab: Lab) -> Non
 
 
 def test_only_the_end_of_much_output_is_kept_and_status_reads_all_of_it(lab: Lab) -> None:
-    lab.script("Chatty", "echo running; seq 1 4000; echo the end >&2\n")
-    lab.script("Reopens", "echo one; echo two >/dev/stderr; echo OK >/dev/stdout\n")
-    lab.script("Broken", "echo BROKEN running >&2\n")
+    lab.script("Chatty", "[ $1 = status ] && echo running; seq 1 4000; echo the end >&2\n")
+    lab.script(
+        "Reopens", "[ $1 = status ] && echo one; echo two >/dev/stderr; echo OK >/dev/stdout\n"
+    )
+    lab.script("Broken", "[ $1 = status ] && echo BROKEN running >&2\n")
     lab.start_executor()
     [chatty] = lab.run("Chatty", Action.STATUS)
     assert len(chatty.output) == 4_096
