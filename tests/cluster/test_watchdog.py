@@ -37,7 +37,7 @@ def test_a_machine_on_which_everything_stands_still_is_reset_before_deadtime() -
 
 
 def test_a_node_without_the_right_to_hold_whose_core_hangs_is_reset() -> None:
-    extra = f"watchdog {PLACE}\nping 10.77.0.100\nstoptime 2"
+    extra = f"watchdog {PLACE}\nping 10.77.0.100\nquorum ping\nstoptime 2"
     with (
         Pair(resources=RESOURCES, deadtime="6", initdead="8", extra=extra) as pair,
         WatchdogHardware(pair.alpha, 1) as alpha,

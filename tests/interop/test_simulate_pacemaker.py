@@ -40,7 +40,8 @@ TEXT = f"""\
 <status><node_state id="1" uname="n1" in_ccm="true" crmd="online" join="member" expected="member">
 <lrm id="1"><lrm_resources><lrm_resource id="a" {DUMMY}><lrm_rsc_op id="a_last_0"
  operation="start" operation_key="a_start_0" transition-key="1:1:0:x"
- transition-magic="0:0;1:1:0:x" call-id="3" rc-code="0" op-status="0" interval="0"/>
+ transition-magic="0:0;1:1:0:x" call-id="3" rc-code="0" op-status="0" interval="0"
+ on_node="n1"/>
 </lrm_resource></lrm_resources></lrm></node_state>
 <node_state id="2" uname="n2" in_ccm="true" crmd="online" join="member" expected="member"/>
 <tickets><ticket_state id="T" granted="true"/></tickets></status></cib>
