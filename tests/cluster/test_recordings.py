@@ -234,6 +234,9 @@ def test_recorded_questions_do_not_keep_a_restarted_witness_from_the_living(
         made.alpha.loss(0)
         made.beta.loss(0)
         made.lab.wait_formed()
+        wait_until(lambda: len(made.watch.holders()) == 1, "one of them serves", 40)
+        if made.watch.holders() == ["beta"]:  # whose side the witness took
+            everbeat(made.alpha, "takeover", "all")
         made.wait_serving(made.alpha)
         witness.kill()
         witness.start()
