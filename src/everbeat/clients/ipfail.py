@@ -2,7 +2,7 @@
 
     a ping node or a path falls or comes back, the other ipfail joins
          ── num_ping_nodes N ──►  fewer here: give up    as many: abort_giveup    more: you_are_dead
-    you_are_dead, or fewer here ──► PENDING ──GIVE_UP_BEATS heartbeats──► give up, again if refused
+    you_are_dead, or fewer here ──► PENDING ──GIVE_UP_BEATS heartbeats──► give up, again while held
          ▲                             └── as many, abort_giveup, the other one is not active
          └─ a pause, in which the other node may find that it has lost the same ping nodes
 
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 NAME: Final = "ipfail"
 GIVE_UP_BEATS: Final = 2
 RETRY_MS: Final = 1_000
+AGAIN_MS: Final = 5_000
+"""A hand-over that began may have been called off: the other ipfail asks for one at that moment."""
 RETELL_MS: Final = 3_000
 RETELLS_MAX: Final = 5
 COUNT_DIGITS_MAX: Final = 4
@@ -43,7 +45,11 @@ COUNT_DIGITS_MAX: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class GiveUp:
-    """Order: hand all groups to the other node; `Ipfail.on_refused` takes that it cannot be now."""
+    """Order: hand all groups to the other node.
+
+    `Ipfail.on_refused` takes that it cannot be now, `on_nothing_held` that it is done; else the
+    order comes again.
+    """
 
     why: str
 
@@ -91,6 +97,10 @@ class Ipfail:
         """Try again: resources are moving, or the other node is not ready."""
         self._due_ms = now_ms + RETRY_MS
 
+    def on_nothing_held(self) -> None:
+        """Be content: there is nothing to give up."""
+        self._due_ms = None
+
     def on_tick(self, view: MembershipView, now_ms: int) -> list[IpfailOrder]:
         """Give up, or tell the other node again that it should, when it is due."""
         orders: list[IpfailOrder] = []
@@ -102,6 +112,7 @@ class Ipfail:
         if self._due_ms is not None and now_ms >= self._due_ms:
             self._due_ms = None
             if self._to is not None and _is_active(view, self._to):
+                self._due_ms = now_ms + AGAIN_MS
                 orders.append(GiveUp(self._why))
         return orders
 

@@ -509,6 +509,7 @@ class CoreNode:
 
     def _ipfail_did(self, orders: Iterable[IpfailOrder], now_ms: int) -> list[CoreEffect]:
         """Carry out what the built-in ipfail wants."""
+        assert self._ipfail is not None
         effects: list[CoreEffect] = []
         for order in orders:
             if not isinstance(order, GiveUp):
@@ -516,8 +517,10 @@ class CoreNode:
             elif self._manager.is_holding:
                 reason, moved = self._manager.on_standby("all", now_ms, f"ipfail: {order.why}")
                 effects += moved
-                if reason and self._ipfail is not None:
+                if reason:
                     self._ipfail.on_refused(now_ms)
+            else:
+                self._ipfail.on_nothing_held()
         return effects
 
     def _hooks(self, fact: MembershipFact) -> list[CoreEffect]:

@@ -8,7 +8,15 @@ import pytest
 
 from api_daemon import ALPHA, BETA, PING, config_of, view_of
 from everbeat.clients.api import ClientApi
-from everbeat.clients.ipfail import RETELL_MS, RETELLS_MAX, RETRY_MS, GiveUp, Ipfail, IpfailOrder
+from everbeat.clients.ipfail import (
+    AGAIN_MS,
+    RETELL_MS,
+    RETELLS_MAX,
+    RETRY_MS,
+    GiveUp,
+    Ipfail,
+    IpfailOrder,
+)
 from everbeat.model.members import LinkStatus, MembershipView, NodeStatus
 from everbeat.model.membership import (
     Broadcast,
@@ -112,6 +120,15 @@ def test_who_reaches_fewer_gives_up_after_a_pause_and_again_if_it_cannot_be_now(
     assert ipfail.on_tick(BLIND, PAUSE_MS + 1) == []
     ipfail.on_refused(PAUSE_MS)
     assert len(ipfail.on_tick(BLIND, PAUSE_MS + RETRY_MS)) == 1
+
+
+def test_what_was_called_off_is_given_up_again_until_nothing_is_held() -> None:
+    ipfail = pending()
+    assert len(ipfail.on_tick(BLIND, PAUSE_MS)) == 1
+    assert ipfail.next_wakeup_ms() == PAUSE_MS + AGAIN_MS
+    assert len(ipfail.on_tick(BLIND, PAUSE_MS + AGAIN_MS)) == 1
+    ipfail.on_nothing_held()
+    assert ipfail.next_wakeup_ms() is None
 
 
 @pytest.mark.parametrize(
