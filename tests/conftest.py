@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, settings
 if "EVERBEAT_COMPILED" in os.environ:  # before the first import of everbeat, the next line
     sys.path.insert(0, os.environ["EVERBEAT_COMPILED"])
 from everbeat.adapters.namespaces import can_make_spaces
+from lab.laboratory import ends_of_logs, forget_logs
 from lab.slowness import machine
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     marker = item.get_closest_marker("real")
     if marker is not None:
         require_real(*marker.kwargs.get("programs", ()))
+        forget_logs()
         machine()  # measures from here on how busy this machine is
 
 
@@ -53,8 +55,10 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Fail a `real` test that skipped itself under CI=true, whatever way it did so."""
+    """Show the logs of nodes of a failed test; fail a `real` one that skipped itself in CI."""
     report = yield
+    if report.failed and (logs := ends_of_logs()):
+        report.sections.append((f"logs of the nodes ({call.when})", logs))
     is_real = item.get_closest_marker("real") is not None
     if os.environ.get("CI") == "true" and is_real and report.skipped:
         why = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr

@@ -20,6 +20,20 @@ if TYPE_CHECKING:
 NETWORKS = ("10.77.0", "10.78.0")
 NETWORKS6 = ("fd77:0", "fd78:0")
 
+LOG_CHARS = 6_000
+_logs: list[Callable[[], str]] = []
+"""Of every laboratory since `forget_logs`: what gives the ends of its nodes' logs."""
+
+
+def forget_logs() -> None:
+    """Begin anew: a test begins."""
+    _logs.clear()
+
+
+def ends_of_logs() -> str:
+    """Return the ends of the logs of all nodes since `forget_logs`, for a test that has failed."""
+    return "\n".join(ends() for ends in _logs)
+
 
 class Lab:
     """Two bridges (eth0 of every node is on the first, eth1 on the second) and a client."""
@@ -28,6 +42,8 @@ class Lab:
         self.has_second_link = has_second_link
         self.folder = Path(tempfile.mkdtemp(prefix="everbeat-lab-"))
         self.nodes: dict[str, Node] = {}
+        self._ends_of_logs = ""
+        _logs.append(lambda: self._ends_of_logs or self._read_logs())
         self.switch = Switch(bridges=2)
         self.client = Space(SpaceConfig(host="client"))
         self.switch.plug(
@@ -129,11 +145,18 @@ class Lab:
 
     def close(self) -> None:
         """Remove everything."""
+        self._ends_of_logs = self._read_logs()
         for node in self.nodes.values():
             node.crash()
         self.client.kill()
         self.switch.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _read_logs(self) -> str:
+        return "\n".join(
+            f"--- {node.name} ({node.product})\n{node.log()[-LOG_CHARS:]}"
+            for node in self.nodes.values()
+        )
 
     def __enter__(self) -> Self:
         return self

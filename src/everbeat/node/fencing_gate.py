@@ -8,8 +8,10 @@ While a node is withheld the manager believes that it lives and holds what it la
 that starts does not join before every silent node is confirmed, for it cannot know what they hold.
 
 Who asks: in a pair without votes both may be alive and ask at the same time, so the one that holds
-nothing, and the later one in ha.cf, wait a little. With votes the silent side has lost its right
-before: nodes ask in the order of ha.cf, the next one when the former does not manage.
+nothing, and the later one in ha.cf, wait a little; a little longer just after their start, when
+they announce a longer deadtime and the other node declares them dead later. With votes the silent
+side has lost its right before: nodes ask in the order of ha.cf, the next one when the former does
+not manage.
 
 In:  facts of link, answers of devices, requests of people, time.
 Out: GateEffect; Released facts go to the manager. Invariant: of a node for which a device or a
@@ -25,6 +27,7 @@ from everbeat.fencing.facts import FencingHeldUp, NodeFenced
 from everbeat.fencing.fencer import Fencer
 from everbeat.haresources.order import STATES, SpokenOrder
 from everbeat.haresources.peers import order_of
+from everbeat.membership.heartbeat import STARTUP_EXTRA_MS, STARTUP_MS
 from everbeat.model.cluster import Quorum
 from everbeat.model.fencing import FenceAction, RunFencing, SafeNode
 from everbeat.model.members import MembershipView, NodeKind, NodeStatus
@@ -118,7 +121,7 @@ class FencingGate:
         self._communication_up: CommunicationUp | None = None  # withheld as well
         self._is_let_in = False
         self._view = MembershipView(config.node)  # as last seen
-        self._is_started = False
+        self._started_ms: int | None = None
 
     # --- inputs ------------------------------------------------------------------------------
 
@@ -259,7 +262,7 @@ class FencingGate:
         self._forget(fact.node)  # it was heard after that
         self._withheld[fact.node] = _Withheld(fact, dict(self._heard))
         self._unable.clear()
-        delay_ms = self._delay_ms(fact.node, is_holding=is_holding)
+        delay_ms = self._delay_ms(fact.node, fact.last_heard_ms, is_holding=is_holding)
         opened = self._events.on_withheld(fact, delay_ms)
         why = f"silent for {max(fact.at_ms - fact.last_heard_ms, 0)} ms"
         if not fact.last_heard_ms:
@@ -268,13 +271,20 @@ class FencingGate:
         asked = self._fencer.on_request(fact.node, action, why, now_ms, delay_ms=delay_ms)
         return [*opened, *self._carried_out(asked, now_ms)]
 
-    def _delay_ms(self, node: NodeName, *, is_holding: bool) -> int:
-        """Return how long others have the right to go first."""
+    def _delay_ms(self, node: NodeName, last_heard_ms: int, *, is_holding: bool) -> int:
+        """Return how long others have the right to go first.
+
+        `last_heard_ms`: when the node was heard, and so when it heard us, or 0 if never.
+        """
         own, order = self._config.node, self._config.nodes
         if self._config.quorum in {Quorum.VOTES, Quorum.WITNESS, Quorum.PING}:
             return self._rank(node) * self._config.stonith_timeout_ms
         is_later = node in order and own in order and order.index(node) < order.index(own)
-        return HOLDER_FIRST_MS * (not is_holding) + EARLIER_FIRST_MS * is_later
+        delay_ms = HOLDER_FIRST_MS * (not is_holding) + EARLIER_FIRST_MS * is_later
+        has_announced_more = (
+            self._started_ms is not None and 0 < last_heard_ms <= self._started_ms + STARTUP_MS
+        )
+        return delay_ms + STARTUP_EXTRA_MS if delay_ms and has_announced_more else delay_ms
 
     def _rank(self, node: NodeName) -> int:
         """Return how many living nodes, able as far as known, come before us in ha.cf."""
@@ -300,9 +310,9 @@ class FencingGate:
         self._confirmed_ms.pop(node, None)
 
     def _start(self, now_ms: int) -> list[GateEffect]:
-        if self._is_started:
+        if self._started_ms is not None:
             return []
-        self._is_started = True
+        self._started_ms = now_ms
         return self._carried_out(self._fencer.on_start(now_ms), now_ms)
 
     # --- messages ----------------------------------------------------------------------------

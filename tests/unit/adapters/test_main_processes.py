@@ -20,9 +20,10 @@ SERVICE = "sleep 1000 & sleep 1000 & wait"
 
 
 def start_service() -> subprocess.Popen[bytes]:
-    """A session leader with two workers."""
+    """A session leader with two workers, all asleep."""
     service = subprocess.Popen(["sh", "-c", SERVICE], start_new_session=True)
-    while len(session_of(service.pid)) < 3:
+    asleep = [("sh", "S"), ("sleep", "S"), ("sleep", "S")]
+    while sorted((p.name, p.state) for p in processes() if p.session == service.pid) != asleep:
         os.sched_yield()
     return service
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import pytest
+
 from everbeat.haresources.timeline import Timeline
+from everbeat.membership.heartbeat import STARTUP_EXTRA_MS, STARTUP_MS
 from everbeat.model.cluster import HaConfig, Quorum
 from everbeat.model.fencing import (
     FenceAction,
@@ -133,6 +136,28 @@ def test_in_a_pair_without_votes_the_idle_and_the_later_node_wait() -> None:
         if delay_ms:
             assert asked(gate.on_tick(DEAD_MS + delay_ms - 1)) == []
             assert asked(gate.on_tick(DEAD_MS + delay_ms)) != []
+
+
+@pytest.mark.parametrize(
+    ("started_ms", "extra_ms"),
+    [(HEARD_MS - STARTUP_MS, STARTUP_EXTRA_MS), (HEARD_MS - STARTUP_MS - 1, 0)],
+)
+def test_who_announced_a_longer_deadtime_when_last_heard_waits_as_much_longer(
+    started_ms: int, extra_ms: int
+) -> None:
+    """The node that holds declares it dead only so much later, and is to be the first to ask."""
+    gate, view = gate_of(BETA)
+    gate.on_view(view, started_ms, is_holding=False)
+    dies(gate, view, ALPHA, is_holding=False)
+    due_ms = DEAD_MS + HOLDER_FIRST_MS + EARLIER_FIRST_MS + extra_ms
+    assert FenceAction.REBOOT not in [o.action for o in asked(gate.on_tick(due_ms - 1))]
+    assert FenceAction.REBOOT in [o.action for o in asked(gate.on_tick(due_ms))]
+
+
+def test_who_holds_and_is_named_first_never_waits() -> None:
+    gate, view = gate_of()
+    gate.on_view(view, HEARD_MS, is_holding=True)
+    assert FenceAction.REBOOT in [order.action for order in asked(dies(gate, view, BETA))]
 
 
 def test_with_votes_the_first_living_node_asks_and_its_word_suffices_for_the_others() -> None:
