@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lab import EVERBEAT, HEARTBEAT, wait_until
-from lab.slowness import machine
+from lab.slowness import machine, stretched
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +26,14 @@ OUTAGE_MS_MIN = 150
 """Shorter gaps are hiccups of a machine that runs several tests at once."""
 
 _log = logging.getLogger("interop")
+
+
+def timing(deadtime_s: float = 1, initdead_s: float = 2) -> dict[str, str]:
+    """Return deadtime and initdead for `Lab.configure`, longer where this machine is slow.
+
+    Heartbeat does not notice that it stood still itself: a busy machine would look like a death.
+    """
+    return {"deadtime": str(stretched(deadtime_s)), "initdead": str(stretched(initdead_s))}
 
 
 @dataclass(frozen=True, slots=True)

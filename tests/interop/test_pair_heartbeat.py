@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from everbeat.adapters.namespaces import NamespaceError
-from interop.mixed_pair import SIDES, TWO_GROUPS, VIP_A, WEB, Pair, held_by, pair_of
+from interop.mixed_pair import SIDES, TWO_GROUPS, VIP_A, WEB, Pair, held_by, pair_of, timing
 from lab import EVERBEAT, HEARTBEAT, Lab
 from lab.node import cl_status
 
@@ -39,14 +39,14 @@ def lab() -> Iterator[Lab]:
 )
 def test_both_see_each_other_active_with_every_kind_of_key(lab: Lab, keys: str) -> None:
     pair_of(lab, HEARTBEAT, EVERBEAT)
-    lab.configure(deadtime="1", authkeys=keys)
+    lab.configure(**timing(initdead_s=4), authkeys=keys)
     lab.start(timeout_s=20)
 
 
 @pytest.mark.parametrize("sides", SIDES)
 def test_started_together_each_takes_its_own_group(lab: Lab, sides: str) -> None:
     pair = pair_of(lab, *SIDES[sides])
-    lab.configure(deadtime="1", resources=TWO_GROUPS)
+    lab.configure(**timing(initdead_s=4), resources=TWO_GROUPS)
     began = time.monotonic()
     lab.start()
     assert held_by(lab) == ("", "")
@@ -65,7 +65,7 @@ def test_started_together_each_takes_its_own_group(lab: Lab, sides: str) -> None
 )
 def test_both_see_each_other_and_a_ping_node_over_every_medium(lab: Lab, media: str) -> None:
     pair = pair_of(lab, HEARTBEAT, EVERBEAT)
-    lab.configure(deadtime="1", media=media, extra="deadping 1")
+    lab.configure(**timing(initdead_s=4), media=media, extra="deadping 1")
     lab.start(timeout_s=20)
     if "ping" not in media:
         return
@@ -82,7 +82,7 @@ def test_both_see_each_other_and_a_ping_node_over_every_medium(lab: Lab, media: 
 def test_with_two_links_one_cut_moves_nothing() -> None:
     with Lab(has_second_link=True) as lab:
         pair = pair_of(lab, HEARTBEAT, EVERBEAT)
-        lab.configure(deadtime="1", initdead="2", resources=WEB, auto_failback="off")
+        lab.configure(**timing(), resources=WEB, auto_failback="off")
         pair.start_beta_first()
         pair.wait_held("none", "all")
         for link in (0, 1):
@@ -119,7 +119,7 @@ def after_forming(node: Node) -> str:
 )
 def test_large_messages_arrive_both_ways_compressed_or_not(lab: Lab, compression: str) -> None:
     pair = pair_of(lab, HEARTBEAT, EVERBEAT)
-    lab.configure(deadtime="1", extra=compression)
+    lab.configure(**timing(initdead_s=4), extra=compression)
     for node in pair.nodes:
         node.write("rc.d/large", COUNT_PARTS, 0o755)
     lab.start(timeout_s=20)
@@ -138,7 +138,7 @@ def recorded(node: Node) -> list[str]:
 def test_a_node_with_msgfmt_netstring_may_stay_in_transition_but_we_do_not(lab: Lab) -> None:
     """Its scripts' messages get lost inside 3.0.6, and it never learns that it is done."""
     pair = pair_of(lab, HEARTBEAT, EVERBEAT)
-    lab.configure(deadtime="1", initdead="2", resources=TWO_GROUPS)
+    lab.configure(**timing(), resources=TWO_GROUPS)
     pair.add_to_ha_cf(pair.real, "msgfmt netstring")
     pair.start_beta_first()
     pair.wait(lambda: held_by(lab) == ("alpha", "beta"), "each has its group")

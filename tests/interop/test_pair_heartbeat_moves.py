@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from interop.mixed_pair import SIDES, TWO_GROUPS, VIP_A, WEB, Pair, Witness, held_by, pair_of
+from interop.mixed_pair import (
+    SIDES,
+    TWO_GROUPS,
+    VIP_A,
+    WEB,
+    Pair,
+    Witness,
+    held_by,
+    pair_of,
+    timing,
+)
 from lab import Lab
 from lab.slowness import machine
 
@@ -40,7 +50,7 @@ def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
 
 
 def test_standby_and_takeover_of_every_kind_end_as_between_two_heartbeats(pair: Pair) -> None:
-    pair.lab.configure(deadtime="1", initdead="2", resources=TWO_GROUPS)
+    pair.lab.configure(**timing(), resources=TWO_GROUPS)
     pair.start_beta_first()
     pair.wait_held("local", "local")
     for name, command, hold, alpha, beta in MATRIX:
@@ -55,7 +65,7 @@ def test_standby_and_takeover_of_every_kind_end_as_between_two_heartbeats(pair: 
 def test_crash_failback_stop_and_late_return_of_the_owner(
     pair: Pair, request: pytest.FixtureRequest
 ) -> None:
-    pair.lab.configure(deadtime="1", initdead="2", resources=WEB)
+    pair.lab.configure(**timing(), resources=WEB)
     pair.start_beta_first()
     with pair.lab.probing(VIP_A) as probe:
         probe.wait_answer("alpha")  # beta, who came first, gave it back
@@ -79,7 +89,7 @@ def test_crash_failback_stop_and_late_return_of_the_owner(
 def test_without_failback_the_returned_owner_gets_nothing_until_the_holder_dies(
     pair: Pair,
 ) -> None:
-    pair.lab.configure(deadtime="1", initdead="2", resources=TWO_GROUPS, auto_failback="off")
+    pair.lab.configure(**timing(), resources=TWO_GROUPS, auto_failback="off")
     pair.start_beta_first()
     pair.wait_held("none", "all")
     pair.beta.crash()
@@ -91,7 +101,7 @@ def test_without_failback_the_returned_owner_gets_nothing_until_the_holder_dies(
 
 
 def test_in_legacy_mode_the_owner_asks_and_the_holder_gives(pair: Pair) -> None:
-    pair.lab.configure(deadtime="1", initdead="2", resources=TWO_GROUPS, auto_failback="legacy")
+    pair.lab.configure(**timing(), resources=TWO_GROUPS, auto_failback="legacy")
     pair.start_beta_first()
     pair.wait(lambda: held_by(pair.lab) == ("alpha", "beta"), "the owner got its group")
     pair.beta.crash()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from interop.mixed_pair import SIDES, VIP_A, WEB, Pair, Witness, pair_of
+from interop.mixed_pair import SIDES, VIP_A, WEB, Pair, Witness, pair_of, timing
 from lab import EVERBEAT, HEARTBEAT, Lab
 from lab.node import cl_status
 
@@ -30,7 +30,7 @@ def lab() -> Iterator[Lab]:
 @pytest.mark.parametrize("sides", SIDES)
 def test_after_a_split_has_healed_the_service_is_held_exactly_once(lab: Lab, sides: str) -> None:
     pair = pair_of(lab, *SIDES[sides])
-    lab.configure(deadtime="1", initdead="2", resources=WEB)
+    lab.configure(**timing(), resources=WEB)
     pair.start_beta_first()
     with lab.probing(VIP_A) as probe:
         probe.wait_answer("alpha")
@@ -53,7 +53,7 @@ def test_a_stalled_node_of_ours_comes_back_as_restarted_and_heartbeat_keeps_serv
     lab: Lab, sides: str
 ) -> None:
     pair = pair_of(lab, *SIDES[sides])
-    lab.configure(deadtime="1", initdead="2", resources=WEB, auto_failback="off")
+    lab.configure(**timing(), resources=WEB, auto_failback="off")
     pair.start_after(pair.ours)
     with lab.probing(VIP_A) as probe:
         probe.wait_answer(pair.ours.name)
@@ -79,7 +79,7 @@ def test_a_stalled_node_of_ours_comes_back_as_restarted_and_heartbeat_keeps_serv
 
 def test_a_pair_of_heartbeats_is_replaced_node_by_node_with_one_failover(lab: Lab) -> None:
     pair = pair_of(lab, HEARTBEAT, HEARTBEAT)
-    lab.configure(deadtime="1", initdead="2", resources=WEB, auto_failback="off")
+    lab.configure(**timing(), resources=WEB, auto_failback="off")
     pair.alpha.start()
     pair.wait(lambda: lab.holders(VIP_A) == ["alpha"], "alpha serves")
     pair.beta.start()
@@ -110,7 +110,7 @@ def replace(pair: Pair, node: Node) -> None:
 
 def test_changes_of_the_node_list_are_understood_both_ways(lab: Lab) -> None:
     pair = pair_of(lab, HEARTBEAT, EVERBEAT)
-    lab.configure(deadtime="1", initdead="2")
+    lab.configure(**timing())
     lab.start()
     everbeat = Path(sys.executable).with_name("everbeat")
     for tool in ("hb_addnode", "hb_delnode"):
