@@ -10,6 +10,7 @@ import stat
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+from everbeat.adapters.own_files import flush_folder
 from everbeat.model.distribution import FILE_NAMES, SECRET_NAMES
 
 if TYPE_CHECKING:
@@ -51,14 +52,6 @@ def install_file(path: Path, content: bytes) -> None:
             former.unlink(missing_ok=True)
             os.link(path, former)
         new.replace(path)
-        _flush_folder(path.parent)
+        flush_folder(path.parent)
     except OSError as error:
         raise StoreError(f"{path}: {error.strerror or error}") from error
-
-
-def _flush_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

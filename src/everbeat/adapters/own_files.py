@@ -5,6 +5,7 @@
     read_own       the bytes of NAME if it is ours alone
     own_folder     NAME if it is ours alone, else a new one in its place
     take_folder    makes a folder ours alone; what others have put there is set aside
+    flush_folder   the names in a folder are on disk
 
 Ours alone: no link, not writable by others, of the user we run as. A name that leads elsewhere is
 never followed, so nothing but our own files is ever written, cut short, or believed. What is not
@@ -51,7 +52,7 @@ def replace_own(path: Path, content: bytes, mode: int = 0o600, *, is_durable: bo
         set_aside(path)
         fresh.replace(path)
     if is_durable:
-        _flush_folder(path.parent)
+        flush_folder(path.parent)
 
 
 def open_own(path: Path, flags: int, mode: int = 0o600) -> int:
@@ -168,6 +169,15 @@ def set_aside(path: Path, folder: int | None = None) -> str:
     raise OSError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
 
 
+def flush_folder(folder: Path) -> None:
+    """Have the names in a folder on disk before this returns. Raise OSError."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def is_ours(found: os.stat_result) -> bool:
     """Whether this is a file that nobody else can have written, under no other name."""
     return stat.S_ISREG(found.st_mode) and found.st_nlink == 1 and _is_safe(found)
@@ -191,11 +201,3 @@ def _new_file(path: Path, flags: int, mode: int) -> int:
             except IsADirectoryError:
                 set_aside(path)
     raise FileExistsError(errno.EEXIST, "somebody puts it back again and again", str(path))
-
-
-def _flush_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
