@@ -7,19 +7,18 @@ from typing import TYPE_CHECKING
 
 import click
 
+from everbeat.commands.core_request import ask_core, fetch_status
 from everbeat.commands.fencing import (
-    ask_core,
     evidence,
     fencing_events,
     fencing_json,
-    fetch,
     render_fencing,
     wait_fenced,
     wait_tested,
 )
 from everbeat.commands.lines import show
 from everbeat.ipc.codec import IpcError
-from everbeat.ipc.messages import ConfirmFenced, RequestFence, TestFencing
+from everbeat.ipc.messages import Answer, ConfirmFenced, RequestFence, TestFencing
 from everbeat.model.fencing import FenceAction
 from everbeat.model.names import node_name_from_text
 
@@ -74,7 +73,7 @@ def node_command(
     try:
         if not yes and not _is_typed(name, f"{action} {name}: what runs there ends hard."):
             return 1
-        answer = ask_core(places, RequestFence(name, FenceAction(action)))
+        answer = ask_core(places, RequestFence(name, FenceAction(action)), Answer)
         if not answer.is_accepted:
             click.echo(f"not fenced: {answer.text}", err=True)
             return 1
@@ -92,7 +91,7 @@ def status_command(places: Places, *, is_json: bool) -> int:
     Exit status: 0; 2 if a node is UNCLEAN or a device does not work; 1 if everbeat does not run.
     """
     try:
-        reply = fetch(places)
+        reply = fetch_status(places)
     except IpcError as error:
         return _complain(error)
     if is_json:
@@ -137,10 +136,10 @@ def confirm_command(places: Places, *, node: str, yes: bool) -> int:
     """
     name = node_name_from_text(node)
     try:
-        show(evidence(fetch(places), name), sys.stdout)
+        show(evidence(fetch_status(places), name), sys.stdout)
         if not yes and not _is_typed(name, "Is it really off?"):
             return 1
-        answer = ask_core(places, ConfirmFenced(name))
+        answer = ask_core(places, ConfirmFenced(name), Answer)
     except IpcError as error:
         return _complain(error)
     if not answer.is_accepted:
@@ -161,8 +160,8 @@ def test_command(places: Places, *, node: str, timeout: float) -> int:
     """
     name = node_name_from_text(node)
     try:
-        before_ms = fetch(places).now_ms
-        answer = ask_core(places, TestFencing(name))
+        before_ms = fetch_status(places).now_ms
+        answer = ask_core(places, TestFencing(name), Answer)
         if not answer.is_accepted:
             click.echo(f"not tested: {answer.text}", err=True)
             return 1

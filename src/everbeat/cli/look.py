@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from everbeat.commands.core_request import fetch_status
 from everbeat.commands.lines import line, plain, show
-from everbeat.commands.status import fetch_status, problems, render_status, status_json
+from everbeat.commands.status import problems, render_status, status_json
 from everbeat.ipc.codec import IpcError
 
 if TYPE_CHECKING:

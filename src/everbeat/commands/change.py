@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from everbeat.adapters.file_store import StoreError, install_file, read_files
 from everbeat.commands import as_json
+from everbeat.commands.core_request import fetch_status
 from everbeat.commands.distributing import (
     bundle_of,
     distribute,
@@ -26,7 +27,6 @@ from everbeat.commands.distributing import (
 )
 from everbeat.commands.lines import Tone, line, show
 from everbeat.commands.served import GroupEnd, sentence, wait_ends
-from everbeat.commands.status import fetch_status
 from everbeat.config.any_host import AnyHost
 from everbeat.config.configuration import ConfigFile
 from everbeat.config.edits import changed_groups, taken_back

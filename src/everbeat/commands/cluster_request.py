@@ -9,7 +9,7 @@ import errno
 from typing import TYPE_CHECKING
 
 from everbeat.adapters.fifo import write_fifo
-from everbeat.ipc.client import CoreClient
+from everbeat.commands.core_request import ask_core
 from everbeat.ipc.codec import IpcError, NotRunning
 from everbeat.ipc.messages import Answer
 from everbeat.wire.string_form import encode_string
@@ -30,16 +30,12 @@ def ask(places: Places, request: CoreRequest, message: Message) -> Answer | None
     Raises RequestError.
     """
     try:
-        with CoreClient(places.run) as core:
-            reply = core.request(request)
+        return ask_core(places, request, Answer)
     except NotRunning:
         _write(places, message)
         return None
     except IpcError as error:
         raise RequestError(str(error)) from error
-    if not isinstance(reply, Answer):
-        raise RequestError(f"unexpected answer of everbeat: {type(reply).__name__}")
-    return reply
 
 
 def _write(places: Places, message: Message) -> None:

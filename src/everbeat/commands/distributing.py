@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from everbeat.adapters.file_store import read_files
+from everbeat.commands.core_request import ask_core
 from everbeat.commands.lines import Line, Span, Tone, line, printable, show
 from everbeat.commands.render_reports import render_reports
 from everbeat.distribution.placing import digest_of
-from everbeat.ipc.client import CoreClient
 from everbeat.ipc.messages import (
     Distribute,
     DistributeReply,
@@ -58,26 +58,17 @@ def own_files(places: Places) -> Bundle:
 
 def distribute(places: Places, bundle: Bundle, *, may_pass_over: bool) -> DistributeReply:
     """Have the files distributed and used. Raises IpcError."""
-    with CoreClient(places.run) as core:
-        reply = core.request(Distribute(bundle, may_pass_over), WAIT_S)
-    assert isinstance(reply, DistributeReply)
-    return reply
+    return ask_core(places, Distribute(bundle, may_pass_over), DistributeReply, WAIT_S)
 
 
 def haresources_in_use(places: Places) -> str:
     """Return the haresources this node runs with, whatever is on disk by now. Raises IpcError."""
-    with CoreClient(places.run) as core:
-        reply = core.request(GetInUse(), WAIT_S)
-    assert isinstance(reply, InUse)
-    return reply.haresources or ""
+    return ask_core(places, GetInUse(), InUse, WAIT_S).haresources or ""
 
 
 def reload(places: Places, *, is_insisted_on: bool) -> ReloadReply:
     """Have this node use its files as they are now. Raises IpcError."""
-    with CoreClient(places.run) as core:
-        reply = core.request(RequestReload(is_insisted_on), WAIT_S)
-    assert isinstance(reply, ReloadReply)
-    return reply
+    return ask_core(places, RequestReload(is_insisted_on), ReloadReply, WAIT_S)
 
 
 def tell(reply: DistributeReply, out: TextIO, err: TextIO) -> int:

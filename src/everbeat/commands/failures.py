@@ -7,11 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from everbeat.commands import as_json
+from everbeat.commands.core_request import ask_and_tell
 from everbeat.commands.lines import Line, Span, Tone, duration, line
-from everbeat.ipc.client import CoreClient
-from everbeat.ipc.codec import IpcError
-from everbeat.ipc.messages import Answer, RequestCleanup
+from everbeat.ipc.messages import RequestCleanup
 
 if TYPE_CHECKING:
     from typing import TextIO
@@ -63,17 +61,5 @@ def clean_up(
     places: Places, resource: str, node: str, out: TextIO, err: TextIO, *, is_json: bool
 ) -> int:
     """Have failures forgotten, tell the answer; return the exit code: 0 done, 1 not."""
-    try:
-        with CoreClient(places.run) as core:
-            answer = core.request(RequestCleanup(resource, node))
-    except IpcError as error:
-        print(f"everbeat cleanup: {error}", file=err)
-        return 1
-    assert isinstance(answer, Answer)
-    if is_json:
-        print(as_json.dumps(answer), file=out)
-    elif answer.is_accepted:
-        print(answer.text, file=out)
-    else:
-        print(f"everbeat cleanup: {answer.text}", file=err)
-    return 0 if answer.is_accepted else 1
+    request = RequestCleanup(resource, node)
+    return ask_and_tell(places, "cleanup", request, out, err, is_json=is_json)

@@ -11,10 +11,8 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from everbeat.commands import as_json
+from everbeat.commands.core_request import fetch_status
 from everbeat.commands.lines import Line, Span, Tone, duration, line, printable
-from everbeat.ipc.client import CoreClient
-from everbeat.ipc.codec import IpcError
-from everbeat.ipc.messages import Answer, GetStatus, StatusReply
 from everbeat.model.fencing import FencingState
 from everbeat.model.members import LinkStatus
 
@@ -22,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from everbeat.commands.places import Places
-    from everbeat.ipc.messages import CoreRequest
+    from everbeat.ipc.messages import StatusReply
     from everbeat.model.fencing import DeviceStatus, NodeFencing
     from everbeat.model.groups import ClusterEvent
     from everbeat.model.names import NodeName
@@ -125,30 +123,12 @@ def evidence(reply: StatusReply, node: NodeName) -> list[Line]:
     return [*lines, line(f"  {warning}", Tone.BAD)]
 
 
-def ask_core(places: Places, request: CoreRequest) -> Answer:
-    """Return everbeat's answer. Raises IpcError."""
-    with CoreClient(places.run) as core:
-        reply = core.request(request)
-    if not isinstance(reply, Answer):
-        raise IpcError(f"unexpected answer of everbeat: {type(reply).__name__}")
-    return reply
-
-
-def fetch(places: Places) -> StatusReply:
-    """Return the status. Raises IpcError."""
-    with CoreClient(places.run) as core:
-        reply = core.request(GetStatus())
-    if not isinstance(reply, StatusReply):
-        raise IpcError(f"unexpected answer of everbeat: {type(reply).__name__}")
-    return reply
-
-
 def wait_fenced(places: Places, node: NodeName, timeout_s: float) -> int:
     """Wait until a node is confirmed off; tell it; return 0, or 1 if it is not in time."""
     end = time.monotonic() + timeout_s
     text = ""
     while time.monotonic() < end:
-        reply = fetch(places)
+        reply = fetch_status(places)
         entry = reply.fencing.node(node)
         if entry is not None and entry.state is FencingState.CONFIRMED:
             said = printable(entry.detail)
@@ -170,7 +150,7 @@ def wait_tested(places: Places, node: NodeName, asked_ms: int, timeout_s: float)
     """Wait until every device of a node has answered; tell it; return 0 if all work."""
     end = time.monotonic() + timeout_s
     while True:
-        devices = _devices_of(fetch(places), node)
+        devices = _devices_of(fetch_status(places), node)
         late = [device for device in devices if device.asked_ms < asked_ms]
         if not late or time.monotonic() > end:
             break

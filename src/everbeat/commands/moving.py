@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from everbeat.adapters.api_client import ApiClient, ApiError
 from everbeat.commands.cluster_request import RequestError, ask
+from everbeat.commands.core_request import fetch_status
 from everbeat.commands.events import fetch_events
 from everbeat.commands.lines import printable
 from everbeat.commands.served import SURE_S, ends_now, is_quiet, sentence
-from everbeat.commands.status import fetch_status
 from everbeat.ipc.codec import IpcError
 from everbeat.ipc.messages import RequestStandby, RequestTakeover
 from everbeat.model.holdings import Hold, hold_from_word

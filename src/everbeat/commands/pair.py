@@ -30,6 +30,7 @@ from everbeat.adapters.invitation_socket import (
     talk_to_inviter,
 )
 from everbeat.commands.change import DOUBT_QUESTION, Manner, distribute_heard, nobody
+from everbeat.commands.core_request import fetch_status
 from everbeat.commands.distributing import bundle_of
 from everbeat.commands.keys import new_keys
 from everbeat.commands.places import ETC_DEFAULT, RUN_DEFAULT
@@ -39,9 +40,7 @@ from everbeat.config.edits import NewNode, key_text, with_node
 from everbeat.config.files import words_of
 from everbeat.config.first_files import FirstNode, first_ha_cf, first_haresources
 from everbeat.distribution.placing import localized, usual_interface
-from everbeat.ipc.client import CoreClient
 from everbeat.ipc.codec import IpcError
-from everbeat.ipc.messages import GetStatus, StatusReply
 from everbeat.model.distribution import (
     AUTHKEYS,
     FILE_NAMES,
@@ -71,6 +70,7 @@ if TYPE_CHECKING:
 
     from everbeat.adapters.invitation_socket import Talk
     from everbeat.commands.places import Places
+    from everbeat.ipc.messages import StatusReply
     from everbeat.model.reports import Report
     from everbeat.ports.host import Interface
     from everbeat.wire.invitation import Joiner
@@ -444,12 +444,9 @@ def has_unit(places: Places, unit: str) -> bool:
 
 def _status(places: Places) -> StatusReply:
     try:
-        with CoreClient(places.run) as core:
-            reply = core.request(GetStatus())
+        return fetch_status(places)
     except IpcError as error:
         raise PairError(str(error)) from error
-    assert isinstance(reply, StatusReply)
-    return reply
 
 
 def _wait_alone(places: Places) -> None:

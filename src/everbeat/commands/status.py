@@ -14,14 +14,11 @@ from everbeat.commands.lines import Line, Span, Tone, duration, line
 from everbeat.commands.lives import life_problems
 from everbeat.commands.quorum import quorum_problems, render_quorum
 from everbeat.commands.served import end_of, failures_text, knows_others
-from everbeat.ipc.client import CoreClient
-from everbeat.ipc.codec import IpcError
-from everbeat.ipc.messages import GetStatus, StatusReply
 from everbeat.model.groups import GroupState, GroupView
 from everbeat.model.members import LinkStatus, NodeKind, NodeStatus
 
 if TYPE_CHECKING:
-    from everbeat.commands.places import Places
+    from everbeat.ipc.messages import StatusReply
     from everbeat.model.members import NodeView
     from everbeat.model.names import NodeName
 
@@ -40,15 +37,6 @@ _STATE_TONES = {
     GroupState.FAILED: Tone.BAD,
     GroupState.STUCK: Tone.BAD,
 }
-
-
-def fetch_status(places: Places) -> StatusReply:
-    """Ask everbeat on this machine. Raises NotRunning and other IpcError."""
-    with CoreClient(places.run) as core:
-        reply = core.request(GetStatus())
-    if not isinstance(reply, StatusReply):
-        raise IpcError(f"unexpected answer of everbeat: {type(reply).__name__}")
-    return reply
 
 
 def status_json(reply: StatusReply) -> str:
