@@ -7,16 +7,11 @@ join    call ► files ► check them here ► install ► start ► wait until 
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import subprocess
-import sys
 import time
 from contextlib import closing
 from dataclasses import dataclass
 from ipaddress import ip_address
-from pathlib import Path
 from secrets import token_bytes
 from typing import TYPE_CHECKING, Any, Final
 
@@ -31,9 +26,16 @@ from everbeat.adapters.invitation_socket import (
 )
 from everbeat.commands.change import DOUBT_QUESTION, Manner, distribute_heard, nobody
 from everbeat.commands.core_request import fetch_status
+from everbeat.commands.daemon_start import (
+    Daemon,
+    StartError,
+    folder_words,
+    is_up_in_time,
+    start,
+)
 from everbeat.commands.distributing import bundle_of
 from everbeat.commands.keys import new_keys
-from everbeat.commands.places import ETC_DEFAULT, RUN_DEFAULT
+from everbeat.commands.places import RUN_DEFAULT
 from everbeat.commands.render_reports import render_reports
 from everbeat.config.doubts import doubts
 from everbeat.config.edits import NewNode, key_text, with_node
@@ -71,6 +73,7 @@ if TYPE_CHECKING:
     from everbeat.adapters.invitation_socket import Talk
     from everbeat.commands.places import Places
     from everbeat.ipc.messages import StatusReply
+    from everbeat.model.members import MembershipView
     from everbeat.model.reports import Report
     from everbeat.ports.host import Interface
     from everbeat.wire.invitation import Joiner
@@ -393,53 +396,21 @@ def _install(places: Places, files: dict[str, bytes], out: TextIO) -> None:
 
 
 def _start(places: Places, out: TextIO) -> None:
-    """Start the node: by systemd where it runs and knows us, else as a process of its own."""
-    if has_unit(places, "everbeat"):
-        done = subprocess.run(
-            ("systemctl", "enable", "--now", "everbeat"),
-            capture_output=True,
-            text=True,
-            timeout=SYSTEMD_S,
-            check=False,
-        )
-        if done.returncode:
-            raise PairError(f"systemctl enable --now everbeat: {done.stderr.strip()}")
-        print("started: systemctl enable --now everbeat", file=out, flush=True)
-        return
-    log = places.state / "everbeat.out"
-    places.state.mkdir(mode=0o755, parents=True, exist_ok=True)
-    where = ["--etc", str(places.etc), "--state", str(places.state), "--run", str(places.run)]
+    words = folder_words(places)
     if str(places.run) != RUN_DEFAULT:
-        where += ["--pidfile", str(places.run / "heartbeat.pid")]
-    with log.open("ab") as output:
-        subprocess.Popen(
-            (sys.executable, "-P", "-m", "everbeat.daemons.keeper", *where),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-            cwd="/",
-        )
-    print(f"started: everbeat run, in the background; what it prints is in {log}", file=out)
-    print(f"{_boot_text()}: start it at boot yourself", file=out, flush=True)
-
-
-def _boot_text() -> str:
-    """Say why systemd was not used."""
-    if not Path("/run/systemd/system").is_dir():
-        return "there is no systemd here"
-    return "systemd has no everbeat.service (packaging/systemd has it: see install.md)"
-
-
-def has_unit(places: Places, unit: str) -> bool:
-    """Whether systemd runs here and has this unit."""
-    if str(places.etc) != ETC_DEFAULT or not Path("/run/systemd/system").is_dir():
-        return False
-    program = shutil.which("systemctl")
-    if program is None or os.geteuid() != 0:
-        return False
-    found = subprocess.run((program, "cat", unit), capture_output=True, check=False, timeout=10)
-    return found.returncode == 0
+        words += ("--pidfile", str(places.run.absolute() / "heartbeat.pid"))
+    node = Daemon(
+        unit="everbeat",
+        systemd_s=SYSTEMD_S,
+        command="everbeat run",
+        module="everbeat.daemons.keeper",
+        words=words,
+        output="everbeat.out",
+    )
+    try:
+        start(places, node, out)
+    except StartError as error:
+        raise PairError(str(error)) from error
 
 
 def _status(places: Places) -> StatusReply:
@@ -450,28 +421,33 @@ def _status(places: Places) -> StatusReply:
 
 
 def _wait_alone(places: Places) -> None:
-    end_s = time.monotonic() + STARTED_S
-    while time.monotonic() < end_s:
-        try:
-            if _status(places).membership.is_communication_up:
-                return
-        except PairError:
-            pass  # it is starting
-        time.sleep(0.1)
-    raise PairError(f"everbeat has not started within {STARTED_S:.0f} s; its log says why")
+    def is_up() -> bool:
+        membership = _membership(places)
+        return membership is not None and membership.is_communication_up
+
+    if not is_up_in_time(is_up, STARTED_S):
+        raise PairError(f"everbeat has not started within {STARTED_S:.0f} s; its log says why")
 
 
 def _wait_seen(places: Places, out: TextIO) -> None:
     """Wait until another node is seen; the command has done its work either way."""
-    end_s = time.monotonic() + STARTED_S
-    while time.monotonic() < end_s:
-        try:
-            view = _status(places).membership
-            live = [node.node for node in view.peers() if node.status is NodeStatus.ACTIVE]
-            if live and view.is_communication_up:
-                print(f"{view.own} is in the cluster with {', '.join(live)}", file=out)
-                return
-        except PairError:
-            pass  # it is starting
-        time.sleep(0.1)
-    print("no other node is seen yet: everbeat status shows it later", file=out)
+
+    def is_seen() -> bool:
+        membership = _membership(places)
+        if membership is None or not membership.is_communication_up:
+            return False
+        live = [node.node for node in membership.peers() if node.status is NodeStatus.ACTIVE]
+        if live:
+            print(f"{membership.own} is in the cluster with {', '.join(live)}", file=out)
+        return bool(live)
+
+    if not is_up_in_time(is_seen, STARTED_S):
+        print("no other node is seen yet: everbeat status shows it later", file=out)
+
+
+def _membership(places: Places) -> MembershipView | None:
+    """Return what this node knows of the nodes; None while it is starting."""
+    try:
+        return fetch_status(places).membership
+    except IpcError:
+        return None

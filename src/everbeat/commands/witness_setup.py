@@ -14,8 +14,6 @@ import os
 import signal
 import socket
 import struct
-import subprocess
-import sys
 import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final
@@ -27,6 +25,13 @@ from everbeat.adapters.host_facts import RealHost
 from everbeat.adapters.invitation_socket import talk_to_inviter
 from everbeat.adapters.witness_probe import Knows, ask_witness
 from everbeat.commands.change import Manner, change_all
+from everbeat.commands.daemon_start import (
+    Daemon,
+    StartError,
+    folder_words,
+    is_up_in_time,
+    start,
+)
 from everbeat.commands.distributing import bundle_of
 from everbeat.commands.lines import printable
 from everbeat.commands.pair import (
@@ -34,9 +39,9 @@ from everbeat.commands.pair import (
     PairError,
     PairOptions,
     cipher_here,
-    has_unit,
     wait_for_caller,
 )
+from everbeat.commands.witness import WitnessNotRunning, fetch_witness_status
 from everbeat.config.authkeys import read_authkeys
 from everbeat.config.edits import with_line
 from everbeat.config.files import bytes_from_text, text_from_bytes
@@ -200,45 +205,28 @@ def _serve(places: Places, out: TextIO) -> None:
         os.kill(running, signal.SIGHUP)
         print("the witness that runs here reads its keys again", file=out, flush=True)
         return
-    if has_unit(places, UNIT):
-        done = subprocess.run(
-            ("systemctl", "enable", "--now", UNIT),
-            capture_output=True,
-            text=True,
-            timeout=SYSTEMD_S,
-            check=False,
-        )
-        if done.returncode:
-            raise PairError(f"systemctl enable --now {UNIT}: {done.stderr.strip()}")
-        print(f"started: systemctl enable --now {UNIT}", file=out, flush=True)
-        return
-    places.state.mkdir(parents=True, exist_ok=True)
-    log = places.state / "witness.out"
-    where = ["--etc", str(places.etc), "--state", str(places.state / "witness")]
-    with log.open("ab") as output:
-        subprocess.Popen(
-            (
-                sys.executable,
-                "-P",
-                "-m",
-                "everbeat.daemons.witness",
-                *where,
-                "--run",
-                str(places.run),
-            ),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-            cwd="/",
-        )
-    end_s = time.monotonic() + STARTED_S
-    while _running_pid(places.run / "witness.sock") is None:
-        if time.monotonic() >= end_s:
-            raise PairError(f"the witness has not started within {STARTED_S:.0f} s; see {log}")
-        time.sleep(0.1)
-    print(f"started: everbeat witness, in the background; what it prints is in {log}", file=out)
-    print(f"{UNIT}.service is not installed: start it at boot yourself", file=out, flush=True)
+    witness = Daemon(
+        unit=UNIT,
+        systemd_s=SYSTEMD_S,
+        command="everbeat witness",
+        module="everbeat.daemons.witness",
+        words=folder_words(places, places.state / "witness"),
+        output="witness.out",
+    )
+    try:
+        start(places, witness, out)
+    except StartError as error:
+        raise PairError(str(error)) from error
+    if not is_up_in_time(lambda: _answers(places), STARTED_S):
+        raise PairError(f"the witness has not started within {STARTED_S:.0f} s; its log says why")
+
+
+def _answers(places: Places) -> bool:
+    try:
+        fetch_witness_status(places.run)
+    except WitnessNotRunning:
+        return False
+    return True
 
 
 def _running_pid(path: Path) -> int | None:
