@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
-import struct
 import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final
@@ -23,6 +21,7 @@ from everbeat.adapters.configuration_store import parsed_with
 from everbeat.adapters.file_store import StoreError, install_file, read_files
 from everbeat.adapters.host_facts import RealHost
 from everbeat.adapters.invitation_socket import talk_to_inviter
+from everbeat.adapters.peer import signal_listener
 from everbeat.adapters.witness_probe import Knows, ask_witness
 from everbeat.commands.change import Manner, change_all
 from everbeat.commands.daemon_start import (
@@ -67,8 +66,6 @@ SYSTEMD_S: Final = 30.0
 STARTED_S: Final = 20.0
 ANSWERS_S: Final = 5.0
 """How long a witness that has just read its keys may take to answer with them."""
-
-_CREDENTIALS: Final = struct.Struct("3i")
 
 
 def add_witness(places: Places, word: str, options: PairOptions, manner: Manner) -> int:
@@ -156,7 +153,7 @@ def join_as_witness(places: Places, word: str, out: TextIO) -> None:
             try:
                 path = _install(places, str(told.get("cluster")), keys)
                 print(f"written: {path}", file=out)
-                _serve(places, out)
+                serve_here(places, out)
             except PairError as error:
                 talk.say({"error": str(error)})
                 raise
@@ -198,11 +195,14 @@ def _secrets(path: Path) -> set[bytes]:
     return {key.secret for key in keys.keys if key.secret} if keys is not None else set()
 
 
-def _serve(places: Places, out: TextIO) -> None:
-    """Have the witness that runs here read its keys again, or start one."""
-    running = _running_pid(places.run / "witness.sock")
-    if running is not None:
-        os.kill(running, signal.SIGHUP)
+def serve_here(places: Places, out: TextIO) -> None:
+    """Have the witness that runs here read its keys again, or start one. Raises PairError."""
+    path = places.run / "witness.sock"
+    try:
+        is_running = signal_listener(path, signal.SIGHUP)
+    except OSError as error:
+        raise PairError(f"{path}: {error.strerror or error}") from error
+    if is_running:
         print("the witness that runs here reads its keys again", file=out, flush=True)
         return
     witness = Daemon(
@@ -227,16 +227,3 @@ def _answers(places: Places) -> bool:
     except WitnessNotRunning:
         return False
     return True
-
-
-def _running_pid(path: Path) -> int | None:
-    """Return the process of the witness that answers at its status socket, or None."""
-    with socket.socket(socket.AF_UNIX) as asking:
-        try:
-            asking.connect(str(path))
-        except OSError:
-            return None
-        size = _CREDENTIALS.size
-        data = asking.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
-    pid: int = _CREDENTIALS.unpack(data)[0]
-    return pid or None
