@@ -45,7 +45,9 @@ HOST = HostFacts(
     users=frozenset({"root", "hacluster", "nobody"}),
     groups=frozenset({"root", "haclient"}),
     executables=frozenset({"/bin/true", "/usr/libexec/heartbeat/ipfail"}),
-    files=frozenset({"/etc/hostname", "/bin/true", "/usr/libexec/heartbeat/ipfail"}),
+    files=frozenset(
+        {"/etc/hostname", "/etc/ha.d/ipmi.conf", "/bin/true", "/usr/libexec/heartbeat/ipfail"}
+    ),
     directories=frozenset({"/", "/tmp", "/var/log"}),
     devices=frozenset({"/dev/null", "/dev/tty0", "/dev/tty1"}),
     scripts=frozenset(
@@ -63,6 +65,7 @@ HOST = HostFacts(
             (("action",), ("ip", "ipaddr"), ("username", "login"), ("plug", "port")),
         ),
     },
+    modes={"/etc/ha.d/ipmi.conf": 0o644},
     first_lines={
         "/etc/ha.d/resource.d/postfix": "#!/bin/true\n",
         "/etc/ha.d/resource.d/appctl": "#!/bin/true\r\n",
@@ -78,7 +81,7 @@ class Case:
     path: Path
     title: str
     files: dict[str, str | None]
-    mode: int
+    modes: dict[str, int]
     reports: str
     heartbeat: tuple[str, ...]  # verdict, then why we differ; empty: not comparable
 
@@ -87,17 +90,13 @@ class Case:
         return self.path.stem
 
     def config_files(self) -> ConfigFiles:
-        return ConfigFiles(
-            ConfigFile("ha.cf", self.files["ha.cf"]),
-            ConfigFile("authkeys", self.files["authkeys"], self.mode),
-            ConfigFile("haresources", self.files["haresources"]),
-        )
+        return ConfigFiles(*(ConfigFile(name, self.files[name], self.modes[name]) for name in GOOD))
 
 
 def read_case(path: Path) -> Case:
     title, *sections = text_from_bytes(path.read_bytes()).split("\n== ")
     files: dict[str, str | None] = dict(GOOD)
-    mode, reports, heartbeat = 0o600, "", ""
+    modes, reports, heartbeat = dict.fromkeys(GOOD, 0o600), "", ""
     for section in sections:
         head, _, body = section.partition("\n")
         name, _, option = head.partition(" ")
@@ -108,8 +107,8 @@ def read_case(path: Path) -> Case:
             heartbeat = body
         else:
             files[name] = None if body.strip() == MISSING else body
-            mode = int(option, 8) if option else mode
-    return Case(path, title, files, mode, reports, tuple(heartbeat.split("\n")[:-1]))
+            modes[name] = int(option, 8) if option else modes[name]
+    return Case(path, title, files, modes, reports, tuple(heartbeat.split("\n")[:-1]))
 
 
 def all_cases() -> list[Case]:
@@ -120,9 +119,9 @@ def write_case(case: Case) -> None:
     """Write a case in the canonical form; files equal to the good ones are left out."""
     parts = [case.title]
     for name, text in case.files.items():
-        is_moded = name == "authkeys" and case.mode != 0o600
+        is_moded = case.modes[name] != 0o600
         if text != GOOD[name] or is_moded:
-            option = f" {case.mode:o}" if is_moded else ""
+            option = f" {case.modes[name]:o}" if is_moded else ""
             parts.append(
                 f"{name}{option}\n{MISSING if text is None else text.removesuffix(chr(10))}"
             )

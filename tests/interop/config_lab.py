@@ -107,4 +107,4 @@ def _furnish(node: Path, case: Case) -> None:
         if text is not None:
             (node / "ha.d" / name).write_bytes(bytes_from_text(text))
     if case.files["authkeys"] is not None:
-        (node / "ha.d" / "authkeys").chmod(case.mode)
+        (node / "ha.d" / "authkeys").chmod(case.modes["authkeys"])

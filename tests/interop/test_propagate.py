@@ -126,3 +126,18 @@ def test_a_name_that_is_an_option_goes_to_no_command(pair: Lab, tmp_path: Path) 
     done = propagate(pair, tmp_path, "--", "-oProxyCommand=touch /run/owned")
     assert done.returncode == 1
     assert "not a host name" in done.stderr
+
+
+def test_what_is_private_here_or_holds_a_password_is_private_there(
+    pair: Lab, tmp_path: Path
+) -> None:
+    alpha, beta = pair.nodes["alpha"], pair.nodes["beta"]
+    ha_cf = alpha.folder / "ha.d" / "ha.cf"
+    line = "stonith_host beta fence_site password=secret pcmk_host_list=alpha\n"
+    ha_cf.write_text(ha_cf.read_text() + line)
+    ha_cf.chmod(0o644)
+    (alpha.folder / "ha.d" / "haresources").chmod(0o640)
+    done = propagate(pair, tmp_path)
+    assert done.returncode == 0, done
+    modes = {name: mode for name, (_, mode) in files_of(beta).items()}
+    assert modes == {"ha.cf": 0o600, "authkeys": 0o600, "haresources": 0o640}

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from everbeat.adapters.cipher import CipherMissingError, cipher_for
-from everbeat.adapters.config_files import read_configuration
-from everbeat.adapters.file_store import SECRET_MODE, USUAL_MODE, install_file, read_files
+from everbeat.adapters.config_files import read_config_file, read_configuration
+from everbeat.adapters.file_store import (
+    SECRET_MODE,
+    USUAL_MODE,
+    install_file,
+    mode_written,
+    read_files,
+)
 from everbeat.adapters.host_facts import RealHost
 from everbeat.config.configuration import ConfigFile, ConfigFiles, Parsed, config_from_files
 from everbeat.config.doubts import doubts, news
@@ -64,8 +70,8 @@ def check_bundle(
 
 def parsed_with(etc: Path, bundle: Bundle, host: HostLookup) -> Parsed:
     """Return what the files of `etc` would say with those of the bundle."""
-    contents = {**read_files(etc), **{file.name: file.content for file in bundle.files}}
-    shown = {name: _config_file(etc, name, contents[name]) for name in FILE_NAMES}
+    brought = {file.name: file.content for file in bundle.files}
+    shown = {name: _shown(etc / name, brought.get(name)) for name in FILE_NAMES}
     return config_from_files(ConfigFiles(shown[HA_CF], shown[AUTHKEYS], shown[HARESOURCES]), host)
 
 
@@ -103,7 +109,13 @@ def install_bundle(etc: Path, bundle: Bundle) -> tuple[str, ...]:
     return tuple(file.name for file in changed)
 
 
-def _config_file(etc: Path, name: str, content: bytes | None) -> ConfigFile:
-    text = None if content is None else text_from_bytes(content)
-    mode = SECRET_MODE if name in SECRET_NAMES else USUAL_MODE
-    return ConfigFile(str(etc / name), text, mode)
+def _shown(path: Path, brought: bytes | None) -> ConfigFile:
+    """Return a file as it would be here: with what is brought, else as it is."""
+    if brought is None:
+        here = read_config_file(path)
+        return replace(here, mode=SECRET_MODE) if path.name in SECRET_NAMES else here
+    try:
+        mode = mode_written(path, brought)
+    except OSError:
+        mode = USUAL_MODE
+    return ConfigFile(str(path), text_from_bytes(brought), mode)

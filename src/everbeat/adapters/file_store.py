@@ -1,6 +1,7 @@
 """The three files in --etc as bytes: read, and replaced whole and durably.
 
-A replaced file is kept as NAME.bak; there is no moment without NAME.
+A replaced file is kept as NAME.bak; there is no moment without NAME. What holds a secret
+is for root alone, also as NAME.bak.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from everbeat.adapters.own_files import flush_folder
-from everbeat.model.distribution import FILE_NAMES, SECRET_NAMES
+from everbeat.config.secrets import holds_secret
+from everbeat.model.distribution import FILE_NAMES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,13 +35,21 @@ def read_files(etc: Path) -> dict[str, bytes | None]:
     return found
 
 
+def mode_written(path: Path, content: bytes) -> int:
+    """Return the permission bits that `content` gets here. Raise OSError.
+
+    For root alone if a secret stands in it, whatever was there; else as the file that is there.
+    """
+    if holds_secret(path.name, content):
+        return SECRET_MODE
+    return stat.S_IMODE(path.stat().st_mode) if path.exists() else USUAL_MODE
+
+
 def install_file(path: Path, content: bytes) -> None:
     """Write one file: new beside it, flushed, renamed; the former one is NAME.bak."""
-    mode = SECRET_MODE if path.name in SECRET_NAMES else USUAL_MODE
     new, former = path.with_name(path.name + ".new"), path.with_name(path.name + ".bak")
     try:
-        if path.exists() and path.name not in SECRET_NAMES:
-            mode = stat.S_IMODE(path.stat().st_mode)
+        mode = mode_written(path, content)
         new.unlink(missing_ok=True)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         descriptor = os.open(new, flags, mode)
@@ -51,6 +61,8 @@ def install_file(path: Path, content: bytes) -> None:
         if path.exists():
             former.unlink(missing_ok=True)
             os.link(path, former)
+            if holds_secret(path.name, former.read_bytes()):
+                former.chmod(stat.S_IMODE(former.stat().st_mode) & SECRET_MODE)
         new.replace(path)
         flush_folder(path.parent)
     except OSError as error:

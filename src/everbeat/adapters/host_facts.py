@@ -112,6 +112,10 @@ class RealHost:
         """Look at the type."""
         return stat.S_ISREG(_mode(path))
 
+    def mode_of(self, path: str) -> int:
+        """Look at it."""
+        return stat.S_IMODE(_mode(path))
+
     def is_directory(self, path: str) -> bool:
         """Look at the type."""
         return stat.S_ISDIR(_mode(path))

@@ -4,24 +4,29 @@
                                    └─> compare sha256 there ─> rename file by file ─> done
                                         any fault: the fresh directory goes, nothing has changed
 
-ha.cf, authkeys (0600) and haresources go by ssh and scp. A rename replaces a file at once; three
-renames follow each other, after everything has been verified.
+ha.cf, authkeys and haresources go by ssh and scp; what holds a secret has mode 0600
+there. A rename replaces a file at once; three renames follow each other, after everything has been
+verified.
 """
 
 from __future__ import annotations
 
 import hashlib
 import shlex
+import stat
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from everbeat.adapters.file_store import SECRET_MODE, USUAL_MODE
+from everbeat.config.secrets import holds_secret
+from everbeat.model.distribution import FILE_NAMES
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
-FILES: Final = {"ha.cf": "644", "authkeys": "600", "haresources": "644"}
 PARALLEL_MAX: Final = 8  # nodes at the same time
 STEP_SECONDS: Final = 60
 FOLDER_PREFIX: Final = ".everbeat-"
@@ -67,7 +72,17 @@ def is_host(name: str) -> bool:
 
 def local_files(etc: Path) -> dict[str, Path]:
     """Return the files that exist here, by name."""
-    return {name: etc / name for name in FILES if (etc / name).is_file()}
+    return {name: etc / name for name in FILE_NAMES if (etc / name).is_file()}
+
+
+def mode_there(path: Path, content: bytes) -> int:
+    """Return the permission bits that a file gets on the nodes: never wider than it has here.
+
+    Raise OSError.
+    """
+    if holds_secret(path.name, content):
+        return SECRET_MODE
+    return stat.S_IMODE(path.stat().st_mode) & USUAL_MODE
 
 
 def propagate(
@@ -79,11 +94,13 @@ def propagate(
     is_dry_run: bool = False,
 ) -> list[NodeResult]:
     """Bring the files to all nodes; call `told` as each ends; return results in `nodes`' order."""
-    sums = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items()}
+    contents = {name: path.read_bytes() for name, path in files.items()}
+    sums = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+    modes = {name: mode_there(files[name], content) for name, content in contents.items()}
 
     def one(node: str) -> NodeResult:
         try:
-            result = _one_node(node, files, sums, transport, is_dry_run=is_dry_run)
+            result = _one_node(node, files, sums, modes, transport, is_dry_run=is_dry_run)
         except StepFailed as error:
             result = NodeResult(node, error=str(error))
         told(result)
@@ -97,6 +114,7 @@ def _one_node(
     node: str,
     files: dict[str, Path],
     sums: dict[str, str],
+    modes: dict[str, int],
     transport: Transport,
     *,
     is_dry_run: bool,
@@ -117,7 +135,7 @@ def _one_node(
     try:
         _upload(node, transport, [files[name] for name in changed], folder)
         _verify(_sums(node, transport, folder, changed), sums, changed)
-        _ssh(node, transport, _install_script(folder, changed, transport.etc))
+        _ssh(node, transport, _install_script(folder, changed, modes, transport.etc))
     except StepFailed:
         _clean_up(node, transport, folder)
         raise
@@ -130,15 +148,15 @@ def _verify(arrived: dict[str, str], sums: dict[str, str], names: Iterable[str])
         raise StepFailed(f"{', '.join(damaged)} did not arrive intact; nothing was changed")
 
 
-def _install_script(folder: str, names: Iterable[str], etc: str) -> str:
+def _install_script(folder: str, names: Iterable[str], modes: dict[str, int], etc: str) -> str:
     source = shlex.quote(folder)
-    modes = [f"chmod {FILES[name]} {source}/{name}" for name in names]
+    chmods = [f"chmod {modes[name]:o} {source}/{name}" for name in names]
     moves = [f"mv -f {source}/{name} {shlex.quote(etc)}/{name}" for name in names]
-    return " && ".join([*modes, *moves, f"rmdir {source}"])
+    return " && ".join([*chmods, *moves, f"rmdir {source}"])
 
 
 def _clean_up(node: str, transport: Transport, folder: str) -> None:
-    names = " ".join(f"{shlex.quote(folder)}/{name}" for name in FILES)
+    names = " ".join(f"{shlex.quote(folder)}/{name}" for name in FILE_NAMES)
     try:
         _ssh(node, transport, f"rm -f {names}; rmdir {shlex.quote(folder)}")
     except StepFailed:

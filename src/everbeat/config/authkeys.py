@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from everbeat.config.codes import report_of
 from everbeat.config.files import QUOTES, ConfigFile, Line, bytes_from_text, lines_of, words_of
+from everbeat.config.secrets import READABLE_BY_OTHERS
 from everbeat.config.suggestions import nearest
 from everbeat.config.values import leading_number, number_from_word
 from everbeat.model.keys import AUTH_KEYS_MAX, AuthKey, AuthKeys
@@ -23,7 +24,6 @@ from everbeat.model.reports import Place, Severity
 if TYPE_CHECKING:
     from everbeat.model.reports import Report
 
-READABLE_BY_OTHERS: Final = 0o044
 METHODS: Final = ("aes-siv", "sha256", "sha1", "md5", "crc")
 OWN_METHODS: Final = frozenset({"aes-siv", "sha256"})  # of everbeat's dialect, unknown to 3.0.6
 SECRET_SHORT: Final = 8

@@ -21,6 +21,7 @@ ALL_FILES: Final = (
     Code("not-text", _W, "A line holds control characters; a binary file was put here."),
     Code("dos-line-ends", _W, "The lines end as in DOS (CR LF): Heartbeat stumbles over the CR."),
     Code("quotes-typographic", _E, "Quotation marks of typography are a part of no word."),
+    Code("secret-readable", _W, "Group or others may read a file in which a secret stands."),
     Code("line-too-long", _E, "A line is longer than Heartbeat's buffer, which would cut it."),
 )
 

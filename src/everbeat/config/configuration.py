@@ -13,6 +13,7 @@ from everbeat.config.ha_cf import crm_from_word, read_ha_cf
 from everbeat.config.haresources import read_haresources
 from everbeat.config.host_facts import HostFacts
 from everbeat.config.monitoring import check_monitored
+from everbeat.config.secrets import check_secrets
 from everbeat.config.witness_keys import reports_of_signing
 from everbeat.model.cluster import Quorum
 from everbeat.model.names import node_name_from_text
@@ -56,6 +57,7 @@ def config_from_files(files: ConfigFiles, host: HostLookup) -> Parsed:
         summary = "with a cluster resource manager this file is ignored"
         place = Place(files.haresources.name)
         group_reports = (report_of("haresources-unused", place, summary, "crm off in ha.cf"),)
+    group_reports = (*group_reports, *check_secrets(files.haresources))
     if config is not None and keys is not None and config.quorum is Quorum.WITNESS:
         key_reports = (*key_reports, *reports_of_signing(keys, Place(files.authkeys.name)))
     if config is not None and keys is not None and config.quorum is not Quorum.NONE:
@@ -73,7 +75,7 @@ def config_from_files(files: ConfigFiles, host: HostLookup) -> Parsed:
     ]
     reports = (
         *dos_reports,
-        *_sorted(draft.reports),
+        *_sorted((*draft.reports, *check_secrets(files.ha_cf))),
         *_sorted(key_reports),
         *_sorted(group_reports),
     )
@@ -84,5 +86,5 @@ def _is_ruled_by_haresources(draft: Draft) -> bool:
     return crm_from_word(draft.parameters["pacemaker"]) == "off"
 
 
-def _sorted(reports: list[Report] | tuple[Report, ...]) -> list[Report]:
+def _sorted(reports: tuple[Report, ...]) -> list[Report]:
     return sorted(reports, key=lambda report: report.place.line)

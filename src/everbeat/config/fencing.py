@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from everbeat.config.directives import Directive, Statement
 from everbeat.config.options import a_time, one_of
+from everbeat.config.secrets import READABLE_BY_OTHERS, WITHOUT_PASSWORD
 from everbeat.config.suggestions import nearest
 from everbeat.config.values import time_ms_from_word
 from everbeat.model.cluster import StonithDevice
@@ -63,6 +64,9 @@ def apply_stonith(draft: Draft, statement: Statement) -> None:
         summary = f"stonith: there is no file {words[1]}"
         remedy = "a file with the parameters `stonith -t TYPE -n` lists"
         draft.report("stonith-file-missing", statement.line, summary, remedy)
+    elif words[0] not in WITHOUT_PASSWORD and draft.host.mode_of(words[1]) & READABLE_BY_OTHERS:
+        summary = f"stonith: others can read {words[1]} and the secret in it"
+        draft.report("secret-readable", statement.line, summary, f"chmod 600 {words[1]}")
     draft.stonith.append((statement.line, StonithDevice(ALL_HOSTS, words[0], words[1:2])))
     draft.devices.append(
         (statement.line, FenceDevice(name=_name(draft, words[0]), type=words[0], file=words[1]))

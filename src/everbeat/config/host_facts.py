@@ -28,6 +28,7 @@ class HostFacts:
     groups: frozenset[str] | None = None
     executables: frozenset[str] | None = None
     files: frozenset[str] | None = None
+    modes: Mapping[str, int] = field(default_factory=dict)
     directories: frozenset[str] | None = None
     devices: frozenset[str] | None = None
     scripts: frozenset[str] | None = None
@@ -77,6 +78,10 @@ class HostFacts:
     def is_file(self, path: str) -> bool:
         """Whether the file is given."""
         return self.files is None or path in self.files
+
+    def mode_of(self, path: str) -> int:
+        """Return the given bits; for its owner alone if none are."""
+        return self.modes.get(path, 0o600)
 
     def is_directory(self, path: str) -> bool:
         """Whether the directory is given."""

@@ -76,6 +76,10 @@ class HostLookup(Protocol):
         """Whether a regular file stands there."""
         ...
 
+    def mode_of(self, path: str) -> int:
+        """Return the permission bits of a file; 0 if it cannot be looked at."""
+        ...
+
     def is_directory(self, path: str) -> bool:
         """Whether a directory stands there."""
         ...

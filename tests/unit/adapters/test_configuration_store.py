@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from everbeat.adapters.config_files import read_configuration
-from everbeat.adapters.configuration_store import check_bundle, fitted_here, install_bundle
+from everbeat.adapters.configuration_store import (
+    check_bundle,
+    fitted_here,
+    install_bundle,
+    parsed_with,
+)
 from everbeat.adapters.file_store import StoreError, install_file, read_files
 from everbeat.config.any_host import AnyHost
 from everbeat.distribution.placing import digest_of
@@ -98,3 +103,45 @@ def test_an_interface_that_a_person_wrote_here_is_not_exchanged(tmp_path: Path) 
     (tmp_path / "ha.cf").write_bytes(HA_CF)
     there = fitted_here(tmp_path, Bundle((FileContent("ha.cf", text),)), AnyHost("a", ("eth0",)))
     assert b"ucast eth0 10.0.0.2" in there.files[0].content
+
+
+PASSWORD = b"stonith_host alpha fence_ipmilan ip=10.0.0.9 username=ha password=secret\n"
+
+
+def mode(path: Path) -> int:
+    return path.stat().st_mode & 0o777
+
+
+def test_a_file_that_brings_a_password_is_for_root_alone_and_so_is_what_it_replaces(
+    tmp_path: Path,
+) -> None:
+    path, former = tmp_path / "ha.cf", tmp_path / "ha.cf.bak"
+    install_bundle(tmp_path, Bundle((FileContent("ha.cf", HA_CF + PASSWORD),)))
+    assert mode(path) == 0o600, "nothing was here before"
+    path.chmod(0o644)
+    install_bundle(tmp_path, Bundle((FileContent("ha.cf", HA_CF + PASSWORD + b"# more\n"),)))
+    assert (mode(path), mode(former)) == (0o600, 0o600), "whatever was here before"
+    path.chmod(0o644)
+    install_bundle(tmp_path, Bundle((FileContent("ha.cf", HA_CF),)))
+    assert (mode(path), mode(former)) == (0o644, 0o600), "the password is in the former one alone"
+    keys = tmp_path / "authkeys"
+    keys.write_bytes(KEYS)
+    keys.chmod(0o644)
+    install_file(keys, KEYS + b"# more\n")
+    assert (mode(keys), mode(tmp_path / "authkeys.bak")) == (0o600, 0o600)
+
+
+def test_a_password_that_is_brought_is_no_news_and_one_that_lies_open_here_is_told(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "authkeys").write_bytes(KEYS)
+    (tmp_path / "ha.cf").write_bytes(HA_CF)
+    host = AnyHost("alpha", ("eth0",))
+    brought = Bundle((FileContent("ha.cf", HA_CF + PASSWORD),))
+    reports, _ = check_bundle(tmp_path, brought, host, is_ours=True)
+    assert "secret-readable" not in {report.code for report in reports}
+    (tmp_path / "ha.cf").write_bytes(HA_CF + PASSWORD)
+    (tmp_path / "ha.cf").chmod(0o644)
+    other = Bundle((FileContent("haresources", b"alpha 10.0.0.1\n"),))
+    told = [r for r in parsed_with(tmp_path, other, host).reports if r.code == "secret-readable"]
+    assert [(r.place.line, "secret" in r.place.text) for r in told] == [(4, False)]
