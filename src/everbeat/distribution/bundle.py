@@ -18,6 +18,7 @@ import json
 import zlib
 from typing import TYPE_CHECKING, Final
 
+from everbeat.config.secrets import holds_secret
 from everbeat.model.distribution import FILE_NAMES, Bundle, FileContent
 from everbeat.model.reports import Place, Report, Severity
 from everbeat.wire.derivation import derived
@@ -50,10 +51,10 @@ def sealed(bundle: Bundle, offer: str, keys: AuthKeys, cipher: Cipher | None) ->
     key = keys.key(keys.signing)
     if key is None or not key.secret:
         raise BundleError("authkeys has no secret (crc): files cannot be sent; everbeat keys new")
-    if cipher is None and bundle.has_secret:
+    if cipher is None and any(holds_secret(file.name, file.content) for file in bundle.files):
         raise BundleError(
-            "keys are only sent encrypted, and python3-cryptography is not installed here; "
-            "write: apt install python3-cryptography"
+            "keys and passwords are only sent encrypted, and python3-cryptography is not installed "
+            "here; write: apt install python3-cryptography"
         )
     text = zlib.compress(_json_of(bundle))
     if cipher is not None:

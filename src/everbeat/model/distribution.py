@@ -37,11 +37,6 @@ class Bundle:
     base: tuple[tuple[str, str], ...] = ()
     is_insisted_on: bool = False
 
-    @property
-    def has_secret(self) -> bool:
-        """Whether nobody else may read it."""
-        return any(file.name in SECRET_NAMES for file in self.files)
-
 
 class Fate(StrEnum):
     """What became of the files on one node."""
