@@ -25,7 +25,6 @@ FOLDER: Final = "operations"
 GONE_S: Final = 2.0
 LOOK_S: Final = 0.01
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
-_STARTED: Final = 19  # of the fields behind the name in /proc/PID/stat: proc(5), starttime
 
 
 class OperationRecord:
@@ -80,8 +79,5 @@ def _is_alive(pid: int) -> bool:
 
 def _started(pid: int) -> str:
     """Return when a process was started, in ticks since the boot; "" if there is none."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
-    return stat.rpartition(")")[2].split()[_STARTED]
+    found = process(pid)
+    return str(found.started_ticks) if found is not None else ""

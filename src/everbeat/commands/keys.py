@@ -63,13 +63,8 @@ def rotate(places: Places, method: str, manner: Manner) -> int:
     rotation begins with what is there. A witness is asked with an old key until it has the new
     one; so the third step waits for that (`finish`).
     """
-    from everbeat.adapters.config_files import read_config_file  # noqa: PLC0415 - help is faster without
-    from everbeat.config.authkeys import read_authkeys  # noqa: PLC0415 - same
-
-    keys, reports = read_authkeys(read_config_file(places.etc / AUTHKEYS))
+    keys = _keys_here(places, manner)
     if keys is None:
-        text = f"{reports[0].summary}; everbeat check says more"
-        print(f"everbeat keys rotate: {text}", file=manner.err)
         return 1
     number = free_number(keys)
     signing = keys.key(keys.signing)
@@ -93,6 +88,17 @@ def rotate(places: Places, method: str, manner: Manner) -> int:
 
 def finish(places: Places, manner: Manner) -> int:
     """Remove the keys that nobody signs with: the last step of a rotation; return the exit code."""
+    keys = _keys_here(places, manner)
+    if keys is None:
+        return 1
+    if len(keys.keys) == 1:
+        print("there is one key only: nothing is left to do", file=manner.out)
+        return 0
+    return _drop_old(places, keys, manner)
+
+
+def _keys_here(places: Places, manner: Manner) -> AuthKeys | None:
+    """Return this node's keys; None if they cannot be used, which is told."""
     from everbeat.adapters.config_files import read_config_file  # noqa: PLC0415 - help is faster without
     from everbeat.config.authkeys import read_authkeys  # noqa: PLC0415 - same
 
@@ -100,11 +106,7 @@ def finish(places: Places, manner: Manner) -> int:
     if keys is None:
         text = f"{reports[0].summary}; everbeat check says more"
         print(f"everbeat keys rotate: {text}", file=manner.err)
-        return 1
-    if len(keys.keys) == 1:
-        print("there is one key only: nothing is left to do", file=manner.out)
-        return 0
-    return _drop_old(places, keys, manner)
+    return keys
 
 
 def _drop_old(places: Places, keys: AuthKeys, manner: Manner) -> int:
