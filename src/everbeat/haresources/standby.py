@@ -204,13 +204,19 @@ def _finish_if_taken(desk: Desk, now_ms: int) -> list[ManagerEffect]:
 
 
 def on_partner_gone(desk: Desk, node: NodeName, now_ms: int) -> list[ManagerEffect]:
-    """Cancel: the node we were handing to or taking from died, stopped or started anew."""
+    """Cancel: the node we were handing to or taking from died, stopped or started anew.
+
+    With third nodes where there must not be two holders, what we do not claim any more is not ours
+    to take back: they know of its end too, and it falls to the one that `take_over` names.
+    """
     current = desk.handover
     if current is None or (current.peer not in {None, node}):
         return []
     if current.peer is None and any(desk.is_active(p.node) for p in desk.live_peers()):
         return []
-    return _cancel(desk, f"{node} is gone", now_ms)
+    is_ours_alone = desk.is_pair or not desk.is_exclusive
+    kept = None if is_ours_alone else current.keys & desk.claims()
+    return _cancel(desk, f"{node} is gone", now_ms, kept)
 
 
 def progress(desk: Desk, now_ms: int) -> list[ManagerEffect]:
@@ -303,7 +309,10 @@ def _finish(desk: Desk, phase: str, now_ms: int) -> list[ManagerEffect]:
     return [*desk.timeline.finish(current.event_id, phase, now_ms)]
 
 
-def _cancel(desk: Desk, reason: str, now_ms: int) -> list[ManagerEffect]:
+def _cancel(
+    desk: Desk, reason: str, now_ms: int, kept: frozenset[GroupKey] | None = None
+) -> list[ManagerEffect]:
+    """End it; `kept` of its groups, all by default, go on here if we were giving them."""
     current = desk.handover
     assert current is not None
     desk.handover = None
@@ -316,6 +325,6 @@ def _cancel(desk: Desk, reason: str, now_ms: int) -> list[ManagerEffect]:
         effects.append(desk.announcement(desk.claims()))  # who still agrees shall know
     if current.step in {HandoverStep.RELEASING, HandoverStep.WAITING}:
         # What we let go is ours again unless somebody took it meanwhile.
-        back = current.keys - desk.claimed_by_peers()
+        back = (current.keys if kept is None else kept) - desk.claimed_by_peers()
         effects += desk.runner.acquire(sorted(back), f"hand-over cancelled: {reason}", now_ms)
     return effects
