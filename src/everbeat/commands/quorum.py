@@ -32,9 +32,11 @@ def quorum_problems(reply: StatusReply) -> list[str]:
     found: list[str] = []
     if quorum.waits_for:
         nodes = " and ".join(quorum.waits_for)
+        if_off = "if it is off" if len(quorum.waits_for) == 1 else "for each of them that is off"
+        confirm = ", ".join(f"everbeat fence confirm {node}" for node in quorum.waits_for)
         found.append(
-            f"this node left in order and waits to hear {nodes} before it holds anything; "
-            f"if that is off for good: everbeat fence confirm {quorum.waits_for[0]}"
+            f"this node left in order while {nodes} went on, and waits to hear {nodes} before it "
+            f"holds anything, whoever else agrees: start everbeat there; {if_off}: {confirm}"
         )
     if not quorum.is_held and quorum.is_known and quorum.reason != "starting":
         found.append(f"this node may not hold resources: {quorum.reason}")
@@ -70,10 +72,22 @@ def render_quorum(reply: StatusReply) -> list[Line]:
     voters = [_voter(voter, reply) for voter in quorum.voters]
     if not quorum.is_deciding:
         return [*head, line(f"  {PING_IDLE}", Tone.CARE), *voters]
-    lines = [*head, (state, why), *voters]
+    lines = [*head, (state, why), *voters, *_what_to_begin(quorum, reply)]
     if quorum.kind == "ping":
         lines.append(line(f"  {BY_PING}", Tone.CARE))
     return lines
+
+
+def _what_to_begin(quorum: QuorumView, reply: StatusReply) -> list[Line]:
+    """Say what a node waits for that has held nothing yet; `waits_for` is a problem of its own."""
+    if quorum.is_held or quorum.reason != "starting" or quorum.waits_for:
+        return []
+    peers = {peer.node for peer in reply.membership.peers()}
+    silent = [
+        v.voter for v in quorum.voters if v.voter in peers and not (v.is_leasing or v.has_left)
+    ]
+    needed = f"or {quorum.majority} of {len(quorum.voters)} hold it for dead"
+    return [line(f"  waits until {node} agrees, {needed}", Tone.CARE) for node in silent]
 
 
 def _until(quorum: QuorumView, now_ms: int) -> str:

@@ -84,6 +84,12 @@ class FencingEvents:
             case DeviceChecked():
                 return self._checked(fact)
 
+    def on_waited_for(self, node: NodeName, at_ms: int) -> list[EventRecorded]:
+        """Note for whom this node waited, as it had promised when it left in order."""
+        return self._begin(
+            node, f"this node waited to hear {node} before it held anything", [], at_ms
+        )
+
     def _begin(
         self, node: NodeName, text: str, phases: list[Phase], at_ms: int
     ) -> list[EventRecorded]:

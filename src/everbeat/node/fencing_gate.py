@@ -71,6 +71,8 @@ NO_DEVICE: Final = "n_stnth"
 LEAVING_MS: Final = 30_000
 """How long after its `shutdone` a node may still be heard."""
 
+A_PERSON: Final = "a person"
+
 _SPOKEN_TYPES: Final = STATES | {"stonith", FENCE_ME}
 
 _LIVE: Final = frozenset({NodeStatus.UP, NodeStatus.ACTIVE})
@@ -203,8 +205,29 @@ class FencingGate:
 
     def on_confirm(self, node: NodeName, now_ms: int) -> tuple[str, list[GateEffect]]:
         """Take a person's word that a node is off; return why not (or "") and the effects."""
-        reason, effects = self._fencer.on_confirm(node, "a person", now_ms)
+        reason, effects = self._fencer.on_confirm(node, A_PERSON, now_ms)
+        if reason and self._is_waited_for(node):
+            return self._on_promise_ended(node, now_ms)
         return reason, self._carried_out(effects, now_ms)
+
+    def _is_waited_for(self, node: NodeName) -> bool:
+        """Whether this node left in order and promised to hold nothing before it hears that one."""
+        return self._view.quorum is not None and node in self._view.quorum.waits_for
+
+    def _on_promise_ended(self, node: NodeName, now_ms: int) -> tuple[str, list[GateEffect]]:
+        """Take a person's word for a node that the quorum waits for: it was never declared dead."""
+        known = self._view.node(node)
+        if known is not None and known.status in _LIVE:
+            return f"{node} is not off: it is heard", []
+        fenced = NodeFenced(
+            node=node,
+            action=FenceAction.OFF,
+            by=A_PERSON,
+            detail="a person says that it is off",
+            at_ms=now_ms,
+        )
+        opened = self._events.on_waited_for(node, now_ms)
+        return "", [*opened, *self._carried_out([fenced], now_ms)]
 
     def on_test(self, node: NodeName, now_ms: int) -> tuple[str, list[GateEffect]]:
         """Have the devices of a node asked without harm; return why not (or "") and effects."""

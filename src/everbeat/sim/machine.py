@@ -433,6 +433,15 @@ class Machine:
             self.world.note(self.name, f"takeover {word}: {reason or 'accepted'}")
             self._core_effects(effects)
 
+    def confirm_off(self, node: NodeName) -> str:
+        """Run `everbeat fence confirm` here; return why it is refused, or nothing."""
+        if self.core is None:
+            return "everbeat does not run"
+        reason, effects = self.core.on_fence_confirm(node, self.clock_ms())
+        self.world.note(self.name, f"confirm {node}: {reason or 'accepted'}")
+        self._core_effects(effects)
+        return reason
+
     def pause(self, duration_ms: int) -> None:
         """Stop all processes for a while, as a hypervisor may."""
         if self.world.now_ms < self.paused_until_ms:

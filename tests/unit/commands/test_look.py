@@ -236,8 +236,30 @@ def test_status_says_first_why_this_node_may_not_hold() -> None:
 def test_status_says_for_whom_a_node_waits_that_left_in_order() -> None:
     waits = QuorumView(kind="votes", reason="starting", waits_for=(BETA,))
     (first,) = problems(with_quorum(waits))
-    assert "waits to hear beta" in first
-    assert "everbeat fence confirm beta" in first
+    assert first == (
+        "this node left in order while beta went on, and waits to hear beta before it holds "
+        "anything, whoever else agrees: start everbeat there; if it is off: everbeat fence confirm "
+        "beta"
+    )
+    gamma = NodeName("gamma")
+    both = QuorumView(kind="votes", reason="starting", waits_for=(BETA, gamma))
+    (first,) = problems(with_quorum(both))
+    assert "for each of them that is off: everbeat fence confirm beta, " in first
+    assert first.endswith("everbeat fence confirm gamma")
+
+
+def test_status_says_what_a_node_waits_for_that_has_held_nothing_yet() -> None:
+    voters = (
+        VoterView(voter=ALPHA, is_leasing=True),
+        VoterView(voter=BETA),
+        VoterView(voter="witness"),
+    )
+    begins = QuorumView(kind="witness", reason="starting", majority=2, voters=voters)
+    text = plain(render_status(with_quorum(begins)))
+    assert "  waits until beta agrees, or 2 of 3 hold it for dead\n" in text
+    assert "until witness" not in text
+    for other in (replace(begins, is_held=True), replace(begins, waits_for=(BETA,))):
+        assert "waits until" not in plain(render_status(with_quorum(other)))
 
 
 @pytest.mark.parametrize("kind", list(Doubt))

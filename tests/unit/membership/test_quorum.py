@@ -388,3 +388,37 @@ def test_a_promise_that_could_not_be_written_binds_nobody() -> None:
     core.on_promise_broken()
     core.on_given_up(3_000)
     assert core.promised == ()
+
+
+def test_two_of_three_do_not_outvote_a_node_that_may_go_on_without_asking_the_third() -> None:
+    """Beta left, gamma went on. A vote of alpha counts at beta as long as the lease it came with.
+
+    Meanwhile gamma may have begun a new life with alpha's echo alone: to gamma beta has left. If
+    beta took alpha's word, beta and gamma would both take gamma's groups.
+    """
+    # Seen by gamma, which `core_of` calls alpha; beta is beta, and the third one votes.
+    gamma = held(core_of(Quorum.VOTES))
+    gamma.on_left(BETA, PEER)
+    gamma.on_tick(OWN, 1_000 + LEASE)
+    assert gamma.is_overdue(10**6), "a majority of the two that remain is both"
+    gamma.on_given_up(20_000)
+    echo = Beat(stamp_ms=20_010, dead_ms=10_000, echoes=(Echo(ALPHA, OWN + 1, 20_005),))
+    gamma.on_beat(GAMMA, PEER, OWN + 1, echo, 20_010)
+    assert [e for e in gamma.look(20_010) if isinstance(e, RightGained)], "and beta was not asked"
+
+    # Seen by beta that is back: the vote said just before, about gamma's former life.
+    def beta(promised: tuple[NodeName, ...]) -> QuorumCore:
+        core = core_of(Quorum.VOTES, promised=promised)
+        if core.may_vote(BETA):
+            core.on_silent(BETA)
+        hear(core, GAMMA, 20_000, echo_ms=20_000, votes=(Vote(BETA, PEER),))
+        return core
+
+    crashed, left = beta(()), beta((BETA,))
+    until_ms = 20_000 + LEASE - 1
+    assert crashed.is_dead(BETA, until_ms), "who never left is asked by gamma's new life"
+    assert not left.is_dead(BETA, 20_001)
+    assert not [e for e in left.look(20_001) if isinstance(e, RightGained)]
+    assert left.promised == (BETA,)
+    left.on_confirmed_off(BETA)
+    assert [e for e in left.look(20_002) if isinstance(e, RightGained)]

@@ -18,7 +18,7 @@ from everbeat.model.fencing import (
     RunFencing,
     SafeNode,
 )
-from everbeat.model.members import MembershipView, NodeKind, NodeStatus, NodeView
+from everbeat.model.members import MembershipView, NodeKind, NodeStatus, NodeView, QuorumView
 from everbeat.model.membership import (
     Broadcast,
     MessageReceived,
@@ -231,3 +231,34 @@ def test_the_log_says_it_in_the_words_of_heartbeat() -> None:
     assert lines == ["Resetting node beta with [power]", "node beta now reset."]
     unprotected = Broadcast(message_of(t="stonith", node="beta", result="n_stnth"))
     assert len(lines_of_effect(unprotected)) == 2
+
+
+@pytest.mark.parametrize("kind", [Quorum.VOTES, Quorum.WITNESS, Quorum.PING])
+def test_a_person_may_confirm_whom_a_node_that_left_in_order_waits_for(kind: Quorum) -> None:
+    gate, view = gate_of(quorum=kind)
+    silent = tuple(replace(n, status=NodeStatus.INIT) if n.node == BETA else n for n in view.nodes)
+    waits = replace(view, nodes=silent, quorum=QuorumView(kind=kind.value, waits_for=(BETA,)))
+    gate.on_view(waits, 1_000, is_holding=False)
+    reason, effects = gate.on_confirm(BETA, DEAD_MS)
+    assert reason == ""
+    assert ConfirmOff(BETA) in effects
+    assert not [e for e in effects if isinstance(e, RunFencing)], "its device is left alone"
+    dead = gate.on_membership(death(BETA), waits, DEAD_MS, is_holding=False)
+    assert Released(death(BETA)) in dead, "what was confirmed is not fenced"
+
+
+def test_a_node_that_is_waited_for_and_heard_is_not_confirmed_off() -> None:
+    gate, view = gate_of(quorum=Quorum.VOTES)
+    waits = replace(view, quorum=QuorumView(kind="votes", waits_for=(BETA,)))
+    gate.on_view(waits, 1_000, is_holding=False)
+    assert gate.on_confirm(BETA, 2_000) == ("beta is not off: it is heard", [])
+
+
+def test_nobody_is_confirmed_off_for_whom_nobody_waits() -> None:
+    gate, view = gate_of(nodes=(ALPHA, BETA, GAMMA), quorum=Quorum.VOTES)
+    silent = tuple(replace(n, status=NodeStatus.INIT) for n in view.nodes)
+    waits = replace(view, nodes=silent, quorum=QuorumView(kind="votes", waits_for=(BETA,)))
+    gate.on_view(waits, 1_000, is_holding=False)
+    reason, effects = gate.on_confirm(GAMMA, 2_000)
+    assert "nobody waits for gamma" in reason
+    assert effects == []
