@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from everbeat.model.failures import Failures, ResourceFailures
@@ -72,6 +72,21 @@ def test_no_text_from_the_wire_does_harm(text: str) -> None:
     message = message_of(t=FAILURES_TYPE, src="alpha", counts=text)
     _, heard = board.on_membership(MessageReceived(message, 0), 0)
     assert heard is not None
+
+
+@given(
+    st.lists(st.text("-0123456789", min_size=1, max_size=6), min_size=4, max_size=4),
+    st.integers(1, 5_000),
+)
+@example(["--5", "0", "1", "1"], 1)
+@example(["1", "0", "1", "1"], 5_000)  # more digits than Python makes a number of
+def test_no_number_from_the_wire_does_harm(numbers: list[str], times: int) -> None:
+    board = FailureBoard(BETA)
+    word = "/".join((numbers[0] * times, *numbers[1:], "group", "web"))
+    message = message_of(t=FAILURES_TYPE, src="alpha", counts=word)
+    _, heard = board.on_membership(MessageReceived(message, 0), 0)
+    assert heard is not None
+    assert len(heard.counts) <= 1
 
 
 def test_a_node_that_comes_is_told_and_one_that_goes_is_forgotten() -> None:

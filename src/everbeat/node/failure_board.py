@@ -13,6 +13,7 @@ passes it over.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, unquote
 
@@ -35,6 +36,7 @@ _COUNTS_FIELD: Final = "counts"
 _RESOURCE_FIELD: Final = "rsc"
 _NODE_FIELD: Final = "node"
 _PARTS: Final = 6
+_NUMBER: Final = re.compile(r"-?[0-9]{1,13}", re.ASCII)
 _NUMBER_MAX: Final = 2**40
 
 
@@ -129,7 +131,7 @@ def _word_of(count: ResourceFailures, now_ms: int) -> str:
 def _count_from_word(word: str, now_ms: int) -> ResourceFailures | None:
     """Read one count; None for what no everbeat node writes."""
     parts = word.split("/", _PARTS - 1)
-    if len(parts) != _PARTS or not all(part.lstrip("-").isdecimal() for part in parts[:4]):
+    if len(parts) != _PARTS or not all(_NUMBER.fullmatch(part) for part in parts[:4]):
         return None
     number, bar, age_ms, left_ms = (int(part) for part in parts[:4])
     if max(abs(number), abs(age_ms), abs(left_ms)) > _NUMBER_MAX:
