@@ -175,7 +175,7 @@ def _address(text: str, whole: str) -> Address:
 def _prefix(text: str, address: Address, whole: str) -> int:
     is_netmask = "." in text and address.version == 4
     neither = f"{text!r} is neither prefix length nor netmask"
-    if not is_netmask and not (text.isascii() and text.isdecimal() and int(text)):
+    if not is_netmask and not (text.isascii() and text.isdecimal() and text.strip("0")):
         raise AddressError(neither, AddressPart.PREFIX, argument=whole)
     try:
         network = ip_network(f"{address}/{text}", strict=False)

@@ -57,6 +57,8 @@ def test_the_argument_of_ipaddr_is_read_part_by_part(
         "10.0.0.1/255.0.255.0",
         "10.0.0.1/0.0.0.255",
         "10.0.0.1/x",
+        "10.0.0.1/0",
+        "10.0.0.1/000",
         "10.0.0.1/24/eth0:",
         "10.0.0.1/24/:0",
         "10.0.0.1/24/averyverylonginterface",
@@ -70,6 +72,15 @@ def test_the_argument_of_ipaddr_is_read_part_by_part(
 def test_an_argument_that_cannot_be_used_is_refused(text: str) -> None:
     with pytest.raises(AddressError):
         spec(text)
+
+
+@pytest.mark.parametrize("address", ["10.0.0.1", "2001:db8::5"])
+@pytest.mark.parametrize("digit", ["0", "6"])
+def test_a_prefix_of_more_digits_than_python_makes_a_number_of_is_refused(
+    address: str, digit: str
+) -> None:
+    with pytest.raises(AddressError):
+        spec(f"{address}/{digit * 5_000}24")
 
 
 def test_the_most_specific_route_gives_interface_prefix_and_broadcast() -> None:
