@@ -382,12 +382,14 @@ class HaresourcesManager:
         peer = desk.peer(node)
         peer.claims = frozenset()
         peer.has_reported = peer.has_left = False
-        if not desk.is_exclusive:  # else it has held nothing, or says so
-            desk.overlapped |= desk.claims()
         text = f"{node} returns after a partition: both sides were alive"
-        return [
+        effects: list[ManagerEffect] = [
             *desk.timeline.note("split-healed", text, now_ms, node=node, severity=Severity.ERROR)
         ]
+        if not desk.is_exclusive:  # else it has held nothing, or says so
+            desk.overlapped |= desk.claims()
+            effects += pause.end_held_twice(desk, desk.claims(), now_ms)
+        return effects
 
     def _on_own_silence(self, silent_ms: int, now_ms: int) -> list[ManagerEffect]:
         """We were silent for longer than the others wait: they have taken over by now."""

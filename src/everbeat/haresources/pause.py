@@ -5,8 +5,9 @@
 
 It binds the node that holds the group, and nothing that keeps data safe: the group is stopped when
 the right to hold it is lost, when another node holds it too and goes first, and with the node. A
-node that dies is taken over as ever; then the pause is over. A core process that replaces another
-takes a paused group for what it was, whatever of it runs.
+node that dies is taken over as ever. Then the pause is over, also where the group comes back, for
+its service runs nowhere else any more. A core process that replaces another takes a paused group
+for what it was, whatever of it runs.
 """
 
 from __future__ import annotations
@@ -43,6 +44,8 @@ def begin(
     held = keys & desk.claims()
     if not held:
         return _refusal(desk, target, keys), "", []
+    if reason := _obstacle(desk, held):
+        return reason, "", []
     desk.pauses |= dict.fromkeys(sorted(held), now_ms + for_ms)
     text = f"{shown(held)} paused for {for_ms // 1_000} s: hands off until then, or everbeat resume"
     return "", text, [*desk.timeline.note("paused", text, now_ms, node=desk.own)]
@@ -73,6 +76,15 @@ def settle(desk: Desk, now_ms: int) -> list[ManagerEffect]:
     if over:
         effects += _ended(desk, over, f"{shown(over)}: the pause is over", now_ms)
     return effects
+
+
+def end_held_twice(desk: Desk, keys: frozenset[GroupKey], now_ms: int) -> list[ManagerEffect]:
+    """End the pauses of groups that another node has taken: what it has changed is made good."""
+    ended = keys & desk.pauses.keys()
+    if not ended:
+        return []
+    text = f"{shown(ended)}: the pause is over, another node has held it too"
+    return _ended(desk, ended, text, now_ms)
 
 
 def next_wakeup_ms(desk: Desk) -> int | None:
@@ -133,6 +145,19 @@ def _named(desk: Desk, target: str) -> tuple[frozenset[GroupKey], str]:
     if keys:
         return frozenset(keys), ""
     return frozenset(), f"no group or resource is called {target}; there are: {', '.join(known)}"
+
+
+def _obstacle(desk: Desk, held: frozenset[GroupKey]) -> str:
+    """Return why groups that are held here do not stay as they are, or an empty string."""
+    current = desk.handover
+    if current is not None and current.is_giver and held & current.keys:
+        return (
+            f"{shown(held & current.keys)} is being handed over to {current.peer or 'another node'}"
+        )
+    twice = held & desk.overlaps
+    if twice:
+        return f"another node holds {shown(twice)} too: one of the two gives it up soon"
+    return ""
 
 
 def _refusal(desk: Desk, target: str, keys: frozenset[GroupKey]) -> str:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from everbeat.haresources import legacy
+from everbeat.haresources import legacy, pause
 from everbeat.haresources.desk import Stage
 from everbeat.haresources.group_run import ADDRESS_SCRIPTS
 from everbeat.haresources.peers import NOTHING, shown, successor
@@ -119,7 +119,7 @@ def _give_up_overlaps(desk: Desk, now_ms: int) -> list[ManagerEffect]:
     desk.contested |= both - losing
     desk.overlapped |= both - losing
     lost = _lasting(desk.overlap_since_ms, losing, OVERLAP_MS, now_ms)
-    effects: list[ManagerEffect] = []
+    effects: list[ManagerEffect] = pause.end_held_twice(desk, both - losing, now_ms)
     if is_new:  # the other side may not know yet
         text = f"held twice: {shown(both)}"
         effects += desk.timeline.note("overlap", text, now_ms, severity=Severity.ERROR)

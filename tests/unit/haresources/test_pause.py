@@ -16,6 +16,7 @@ from everbeat.model.membership import (
     CommunicationUp,
     MessageReceived,
     NodeDialectChanged,
+    NodeReturned,
     NodeStatusChanged,
     StatusReason,
 )
@@ -233,3 +234,32 @@ def test_a_process_that_replaces_another_leaves_alone_what_was_paused() -> None:
     states = {view.group.key: view.state for view in manager.view().groups}
     assert states[WEB] is GroupState.STARTED
     assert manager.pauses == ((WEB, 500),)
+
+
+def test_a_group_that_another_node_has_taken_meanwhile_is_paused_no_longer() -> None:
+    node = Alpha()
+    node.pause("all")
+    node.beta_says(t="resource", rsc_hold="foreign", groups="web", rtype="full", isstable="1")
+    assert node.manager.pauses == ((MAIL, FOR_MS),)
+    assert node.watched == {"web": 1, "mail": 0}
+    assert "resumed" in node.events
+    assert node.pause("web") == "another node holds web too: one of the two gives it up soon"
+    node.beta_says(t="resource", rsc_hold="none", rtype="full", isstable="1")
+    assert node.pause("web") == ""
+
+
+def test_after_a_split_that_may_have_doubled_them_nothing_is_paused() -> None:
+    node = Alpha()
+    node.pause()
+    node.take(node.manager.on_membership(NodeReturned(BETA, 0), 0))
+    assert node.manager.pauses == ()
+    assert node.watched == {"web": 1, "mail": 1}
+
+
+def test_what_is_being_handed_over_is_not_paused_any_more() -> None:
+    node = Alpha()
+    node.take(node.manager.on_standby("all", 0)[1])
+    assert node.pause("web") == "web is being handed over to another node"
+    node.beta_says(t="ask_resources", info="other", rsc_hold="all")
+    assert node.pause("web") == "alpha does not hold web"
+    assert node.manager.pauses == ()
