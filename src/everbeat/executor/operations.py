@@ -115,7 +115,8 @@ class Operations:
             self._session = session
             self._seen.clear()
             for queue in self._waiting.values():
-                dropped += [_unserved(entry, Outcome.LOST, now_ms) for entry in queue]
+                orders = (entry for entry in queue if not entry.is_again)
+                dropped += [_unserved(entry, Outcome.LOST, now_ms) for entry in orders]
             self._waiting.clear()
         return dropped + self.on_monitors_ended(now_ms)
 

@@ -257,3 +257,14 @@ def test_a_start_again_never_runs_beside_its_script_and_gives_way_to_an_order() 
     begun = [*(core.on_ended(first.run, Ending(exit_code=0), 5) or []), *core.on_monitors_ended(5)]
     commands = [effect.command for effect in begun if isinstance(effect, Launch)]
     assert commands == [("/r/RscB", "stop"), ("/r/RscA", "start")]
+
+
+def test_a_start_again_that_has_not_begun_ends_unanswered_with_the_manager_that_wanted_it() -> None:
+    core = operations()
+    core.on_run(order(1), 0)
+    assert core.on_start_again(again(), 0) == []
+    core.on_run(order(2, group="h"), 0)
+    core.on_run(order(3, group="h"), 0)
+    core.on_manager_gone()
+    lost = core.on_manager("core-2", 10)
+    assert [(done.id, done.outcome) for done in answers(lost)] == [(3, Outcome.LOST)]
