@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Final
 
 from everbeat.model.groups import GroupState
 from everbeat.model.operations import Action
+from everbeat.model.service_address import ADDRESS_NAMES
 
 if TYPE_CHECKING:
     from everbeat.model.groups import ResourceGroup, ResourceSpec
     from everbeat.model.operations import RunOperation
-
-ADDRESS_SCRIPTS: Final = frozenset({"IPaddr", "IPaddr2", "IPv6addr"})
 
 
 class Step(Enum):
@@ -86,7 +85,7 @@ class GroupRun:
     @property
     def is_of_addresses(self) -> bool:
         """Whether it leans on no other group."""
-        return all(resource.script in ADDRESS_SCRIPTS for resource in self.group.resources)
+        return all(resource.script in ADDRESS_NAMES for resource in self.group.resources)
 
     @property
     def is_there(self) -> bool:

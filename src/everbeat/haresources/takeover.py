@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Final
 
 from everbeat.haresources import legacy, pause
 from everbeat.haresources.desk import Stage
-from everbeat.haresources.group_run import ADDRESS_SCRIPTS
 from everbeat.haresources.peers import NOTHING, shown, successor
 from everbeat.model.groups import GroupState, Phase
 from everbeat.model.names import GroupKey
 from everbeat.model.operations import AnnounceAddresses, StartAgain
 from everbeat.model.reports import Severity
+from everbeat.model.service_address import ADDRESS_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -149,7 +149,7 @@ def _make_good_kept(desk: Desk, now_ms: int) -> list[ManagerEffect]:
         for key in sorted(keys)
         if desk.runner.state(key) is GroupState.STARTED
         for one in desk.runner.resources(frozenset({key}))
-        if one.script not in ADDRESS_SCRIPTS
+        if one.script not in ADDRESS_NAMES
     ]
     effects: list[ManagerEffect] = [AnnounceAddresses(kept), *again]
     if again:
