@@ -331,15 +331,18 @@ class LinkDaemon:
                     self._had_right = self._may_always_hold
                     self.losing.clear()
                     self._waiting.extend(effects)
-                    self._persist(partial(keep_generation, self._options.state, generation))
+                    write = partial(keep_generation, self._options.state, generation)
+                    self._persist(write, "new generation")
                     return
                 case PersistPingProof(hosts):
                     self._waiting.extend(effects)
-                    self._persist(partial(keep_ping_proof, self._options.state, hosts))
+                    write = partial(keep_ping_proof, self._options.state, hosts)
+                    self._persist(write, "proof that both nodes have reached the ping nodes")
                     return
                 case PersistPromise(nodes):
                     self._waiting.extend(effects)
-                    self._persist(partial(keep_promise, self._options.state, nodes), nodes)
+                    write = partial(keep_promise, self._options.state, nodes)
+                    self._persist(write, "promise of one that leaves", nodes)
                     return
                 case RightExtended(until_ms):
                     self._right.write(self._generation, until_ms)
@@ -365,24 +368,19 @@ class LinkDaemon:
                     self._publish(effect)
 
     def _persist(
-        self, write: Callable[[], None], promise: tuple[NodeName, ...] | None = None
+        self, write: Callable[[], None], what: str, promise: tuple[NodeName, ...] | None = None
     ) -> None:
         writing = asyncio.get_running_loop().run_in_executor(self._disk, write)
         self._persisting = writing
-        writing.add_done_callback(partial(self._on_persisted, promise))
+        writing.add_done_callback(partial(self._on_persisted, what, promise))
 
     def _on_persisted(
-        self, promise: tuple[NodeName, ...] | None, writing: asyncio.Future[None]
+        self, what: str, promise: tuple[NodeName, ...] | None, writing: asyncio.Future[None]
     ) -> None:
         if writing.cancelled():
             return
         error = writing.exception()
         if error is not None:  # to be silent would be worse than to be taken for a replay one day
-            what = (
-                "generation or proof of the ping nodes"
-                if promise is None
-                else "promise of one that leaves"
-            )
             _log.critical("the %s could not be kept: %s", what, error)
         self._persisting = None
         waiting, self._waiting = self._waiting, deque()
