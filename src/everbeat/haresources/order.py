@@ -35,6 +35,13 @@ class SpokenOrder:
         self._generation: dict[NodeName, int] = {}
         self._last: dict[tuple[NodeName, str], tuple[int, int]] = {}
 
+    def is_new_life(self, node: NodeName, generation: int) -> bool:
+        """Say whether it is news that a node is in this life.
+
+        Not where a new link process tells it, whose forerunner could not write down that it had.
+        """
+        return self._generation.get(node) != generation
+
     def on_restarted(self, node: NodeName, generation: int) -> None:
         """Take membership's word for the life a node is in now."""
         self._generation[node] = generation

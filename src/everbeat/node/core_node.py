@@ -232,6 +232,8 @@ class CoreNode:
     def on_membership(self, fact: MembershipFact, now_ms: int) -> list[CoreEffect]:
         """Take one fact of link; a message of an older life than its sender's last is none."""
         if isinstance(fact, NodeRestarted):
+            if not self._spoken.is_new_life(fact.node, fact.generation):
+                return []
             self._spoken.on_restarted(fact.node, fact.generation)
         if isinstance(fact, MessageReceived) and not self._spoken.is_present(fact.message):
             return []
