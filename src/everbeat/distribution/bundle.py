@@ -122,7 +122,7 @@ def unpacked_reports(field: str) -> tuple[Report, ...]:
             )
             for code, severity, summary, remedy, file, line, text in rows[:REPORTS_MAX]
         )
-    except (BundleError, ValueError, TypeError, OverflowError, RecursionError):
+    except (BundleError, ValueError, TypeError, KeyError, OverflowError, RecursionError):
         return ()
 
 

@@ -97,6 +97,7 @@ def test_no_json_of_a_holder_of_the_key_raises_anything_else(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
+        '{"a": 1}',  # from Python 3.12 on a slice is a key like any other
         "[" * 100_000,
         '[["code", 1, "", "", "", Infinity, ""]]',
         '[["code", 1e999, "", "", "", 1, ""]]',
