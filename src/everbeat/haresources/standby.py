@@ -246,8 +246,10 @@ def fail_back_due(desk: Desk, now_ms: int) -> list[ManagerEffect]:
         return []
     for peer in desk.live_peers():
         if peer.failback_at_ms is not None and now_ms >= peer.failback_at_ms:
-            peer.failback_at_ms = now_ms + FAILBACK_RETRY_MS
             keys = _returnable(desk, peer)
+            peer.failback_at_ms = now_ms + FAILBACK_RETRY_MS if keys else None
+            if not keys:
+                continue
             return give(desk, Hold.FOREIGN, "failback", now_ms, taker=peer.node, keys=keys)
     return []
 

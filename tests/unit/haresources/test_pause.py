@@ -263,3 +263,15 @@ def test_what_is_being_handed_over_is_not_paused_any_more() -> None:
     node.beta_says(t="ask_resources", info="other", rsc_hold="all")
     assert node.pause("web") == "alpha does not hold web"
     assert node.manager.pauses == ()
+
+
+@pytest.mark.parametrize("dialect", [0, 1])
+def test_a_failback_that_was_due_does_not_take_what_is_paused_meanwhile(dialect: int) -> None:
+    guest = Alpha(owner=BETA)
+    guest.take(guest.manager.on_membership(NodeDialectChanged(BETA, dialect), 0))
+    guest.beta_says(t="resource", rsc_hold="none", rtype="full", isstable="1")
+    guest.beta_says(t="resource", rsc_hold="none", rtype="full", isstable="0")
+    guest.pause("all")
+    guest.pass_time(2_000)
+    assert "ask_resources me" not in guest.said
+    assert guest.ran == []
