@@ -240,8 +240,11 @@ def progress(desk: Desk, now_ms: int) -> list[ManagerEffect]:
 
 def fail_back_due(desk: Desk, now_ms: int) -> list[ManagerEffect]:
     """Begin a failback when its time has come."""
-    if desk.mode is not AutoFailback.OFF:
-        _arm_failback(desk, now_ms)
+    if desk.mode is AutoFailback.OFF:
+        for peer in desk.peers.values():
+            peer.failback_at_ms = None  # it may have been on until now
+        return []
+    _arm_failback(desk, now_ms)
     if refusal(desk):
         return []
     for peer in desk.live_peers():

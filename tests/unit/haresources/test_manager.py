@@ -356,6 +356,19 @@ def test_a_returned_owner_gets_its_groups_back_after_a_second() -> None:
     }
 
 
+def test_a_failback_that_is_due_does_not_begin_once_it_is_turned_off() -> None:
+    node = _alone()
+    node.generation = 2
+    node.fact(NodeRestarted(ALPHA, 2, 0))
+    node.alpha_is(NodeStatus.ACTIVE, NodeStatus.DEAD)
+    node.alpha_says(t="starting")
+    node.alpha_holds("none")
+    off = HaConfig(node=BETA, nodes=(ALPHA, BETA), auto_failback=AutoFailback.OFF)
+    node.take(node.manager.on_configuration(off, GROUPS, node.now_ms)[1])
+    node.pass_time(60_000)
+    assert "ask_resources" not in node.types()
+
+
 def test_without_failback_a_returned_owner_waits() -> None:
     node = Node(AutoFailback.OFF)
     node.alpha_is(NodeStatus.DEAD)
