@@ -393,9 +393,12 @@ class Recurring:
             one.was_seen, one.is_doubted = True, False
             one.suspicion = None
             self._plan_next(one, now_ms)
-            if key in self._speaking or condition is Condition.DONE:
+            was_unheard, one.is_unheard_told = one.is_unheard_told, False
+            is_known = key in self._speaking or condition is Condition.DONE
+            if is_known and not was_unheard:
                 return []
-            self.on_held(one.group, one.watch.resource)
+            if condition is Condition.HELD:
+                self.on_held(one.group, one.watch.resource)
             return [MonitorHeard(one.group, one.watch.resource)]
         if condition is Condition.MOVING:
             one.suspicion = one.suspicion or Suspicion(now_ms)

@@ -418,3 +418,19 @@ def test_a_new_watch_waits_for_the_end_of_the_monitor_of_the_former_one() -> Non
     core.on_ended(former.run, KILLED, 20)
     assert core.next_wakeup_ms() == 10 + CAUSE_GAP_MS
     assert len(launches(core.on_tick(10 + CAUSE_GAP_MS))) == 1
+
+
+def test_a_script_that_was_away_for_a_while_is_told_to_be_watched_again() -> None:
+    scripts = Scripts()
+    core = Recurring(scripts, (), count(1))
+    core.on_manager("core-1", 0)
+    [launch] = launches(core.on_watch(watches("Rsc"), 0))
+    assert kinds(core.on_ended(launch.run, UP, 100)) == ["MonitorHeard"]
+    for now_ms in (1_000, 5_000):  # its package is being replaced
+        scripts.missing = {"Rsc"}
+        assert kinds(core.on_cause(1, "hint", now_ms)) == ["MonitorUnheard"]
+        scripts.missing = set()
+        [launch] = launches(core.on_cause(1, "hint", now_ms + 1_000))
+        assert kinds(core.on_ended(launch.run, UP, now_ms + 1_100)) == ["MonitorHeard"]
+        [launch] = launches(core.on_cause(1, "hint", now_ms + 2_000))
+        assert core.on_ended(launch.run, UP, now_ms + 2_100) == []
