@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from everbeat.adapters.process_table import processes
+from lab.slowness import is_over
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -65,9 +68,9 @@ class World:
         (self.run / f"{child}.mode").write_text(mode)
 
     def wait(self, condition: Callable[[], bool], what: str) -> None:
-        ends = time.monotonic() + 20
+        began = time.monotonic()
         while not condition():
-            assert time.monotonic() < ends, f"{what}\n{self.log()}\n{self.events()}"
+            assert not is_over(began, 20), f"{what}\n{self.log()}\n{self.events()}"
             time.sleep(0.01)
 
     def close(self) -> None:
@@ -90,6 +93,17 @@ def order(events: list[Event], what: str) -> list[str]:
     return [event.child for event in events if event.what == what]
 
 
+def standbys_of(keeper: subprocess.Popen[bytes]) -> list[int]:
+    """Return the keeper's children that wait for their turn."""
+    found = []
+    for child in processes():
+        if child.parent == keeper.pid:
+            with contextlib.suppress(OSError):  # it has ended meanwhile
+                words = Path(f"/proc/{child.pid}/cmdline").read_bytes().split(b"\0")
+                found += [child.pid] if b"--standby" in words else []
+    return found
+
+
 def test_children_start_in_order_and_stop_in_the_other_order(world: World) -> None:
     world.mode("core", "slow-stop")
     keeper = world.started()
@@ -105,12 +119,14 @@ def test_children_start_in_order_and_stop_in_the_other_order(world: World) -> No
 
 
 def test_a_killed_link_is_continued_by_the_standby(world: World) -> None:
-    world.started()
+    keeper = world.started()
     (first,) = world.starts("link")
-    time.sleep(0.5)  # the standby imports meanwhile
+    world.wait(lambda: len(standbys_of(keeper)) == 1, "a standby is there")
+    (standby,) = standbys_of(keeper)
     os.kill(first.pid, signal.SIGKILL)
     world.wait(lambda: len(world.starts("link")) == 2, "link runs again")
     assert world.starts("link")[1].word == "--continuing"
+    assert world.starts("link")[1].pid == standby
     assert len(world.starts("core")) == 1
 
 
