@@ -26,7 +26,7 @@ def test_three_nodes_on_a_ring_hear_each_other_and_bear_one_cut(real: str) -> No
             path = node.folder / "ha.d" / "ha.cf"
             path.write_text(path.read_text().replace("MEDIA", f"baud 115200\nserial {ends}"))
         lab.start()
-        cables[0].is_reading = False
+        cables[0].pause()
         with pytest.raises(TimeoutError):
             lab.nodes["alpha"].wait_status("beta", "dead", timeout_s=7)
         lab.wait_formed(1)

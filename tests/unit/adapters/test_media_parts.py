@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
-import time
 from typing import TYPE_CHECKING
 
 from hypothesis import given
@@ -18,6 +17,7 @@ from everbeat.adapters.notify import notify
 from everbeat.adapters.udp import is_own_address
 from everbeat.model.cluster import Medium, MediumKind
 from everbeat.model.names import LinkName
+from lab import wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,7 +46,7 @@ def test_a_burst_that_came_while_nobody_looked_is_read_completely() -> None:
     with Node([loopback(port)]) as node:
         send(port, 3000)
         for _ in range(3000):
-            assert node.received.get(timeout=5)[:2] == (0, b"hello")
+            assert node.wait_for(b"hello")[0] == 0
         assert node.media.statistics()[0].received_count == 3000
 
 
@@ -56,9 +56,7 @@ def test_a_datagram_that_is_too_large_is_dropped_and_counted() -> None:
     )
     with Node([other]) as node:
         node.transmit(bytes(70_000))
-        end_s = time.monotonic() + 10
-        while not node.media.statistics()[0].dropped_count and time.monotonic() < end_s:
-            time.sleep(0.01)
+        wait_until(lambda: node.media.statistics()[0].dropped_count > 0, "it is dropped", 10)
         assert node.media.statistics()[0].dropped_count == 1
         assert node.changes.empty()
 
@@ -69,7 +67,7 @@ def test_a_missing_interface_and_an_unresolvable_host_are_reported_with_their_ca
         Medium(kind=MediumKind.UCAST, link=LinkName("lo"), interface="lo", address="a..b.invalid"),
     ]
     with Node(media) as node:
-        errors = dict(node.changes.get(timeout=5) for _ in media)
+        errors = dict(node.wait_change(lambda _, error: bool(error)) for _ in media)
     assert errors[0] == "No such device"
     assert "a..b.invalid: cannot be resolved" in errors[1]
 

@@ -22,7 +22,8 @@ try:
     while True:
         written += os.write(1, b"x" * 65536)
         os.write(2, b"y")
-        open(f"{folder}/written", "w").write(str(written))
+        open(f"{folder}/written.new", "w").write(str(written))
+        os.rename(f"{folder}/written.new", f"{folder}/written")
 except OSError as error:
     open(f"{folder}/error", "w").write(repr(error))
 """
@@ -49,7 +50,7 @@ def script(folder: Path, *, is_waiting: bool = False) -> str:
 
 def written(folder: Path) -> int:
     try:
-        return int((folder / "written").read_text() or "0")
+        return int((folder / "written").read_text())
     except FileNotFoundError:
         return 0
 

@@ -7,9 +7,11 @@ import time
 from typing import TYPE_CHECKING
 
 from cluster.cable import Cable
-from cluster.media_lab import Node
+from cluster.media_lab import WAIT_S, Node
 from everbeat.model.cluster import Medium, MediumKind
 from everbeat.model.names import LinkName
+from lab import wait_until
+from lab.slowness import is_over
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,19 +61,28 @@ def test_a_line_that_is_behind_drops_whole_messages_and_goes_on() -> None:
         Node([serial(cable.ends[0])]) as first,
         Node([serial(cable.ends[1])]) as second,
     ):
-        cable.is_reading = False
-        time.sleep(0.1)
+        cable.pause()
         for number in range(300):
             first.transmit(text(f"{number:03d}" + "x" * 100))
-        time.sleep(0.3)
+        wait_until(lambda: _transmitted(first) == 300, "each is on its way or dropped", 5)
         dropped_count = first.media.statistics()[0].dropped_count
         assert dropped_count > 0
-        cable.is_reading = True
-        time.sleep(0.5)
+        cable.resume()
+        wait_until(lambda: _received(second) == 300 - dropped_count, "all others arrive", 5)
         first.transmit(text("last"))
         second.wait_for(text("last"))
-        assert second.media.statistics()[0].received_count == 301 - dropped_count
+        wait_until(lambda: _received(second) == 301 - dropped_count, "it is counted", 5)
+        assert first.media.statistics()[0].dropped_count == dropped_count
         assert first.changes.empty()
+
+
+def _transmitted(node: Node) -> int:
+    statistics = node.media.statistics()[0]
+    return statistics.sent_count + statistics.dropped_count
+
+
+def _received(node: Node) -> int:
+    return node.media.statistics()[0].received_count
 
 
 def test_a_line_that_hangs_up_is_reported_and_opened_again(tmp_path: Path) -> None:
@@ -84,8 +95,8 @@ def test_a_line_that_hangs_up_is_reported_and_opened_again(tmp_path: Path) -> No
             with Cable() as other, Node([serial(other.ends[1])]) as second:
                 device.unlink()
                 device.symlink_to(other.ends[0])
-                deadline = time.monotonic() + 8
-                while second.received.empty() and time.monotonic() < deadline:
+                began = time.monotonic()
+                while second.received.empty() and not is_over(began, WAIT_S):
                     first.transmit(text("back"))
                     time.sleep(0.1)
                 second.wait_for(text("back"))
@@ -94,6 +105,6 @@ def test_a_line_that_hangs_up_is_reported_and_opened_again(tmp_path: Path) -> No
 
 def test_a_file_that_is_no_tty_is_an_error_not_a_crash() -> None:
     with Node([serial("/dev/null"), serial("/nonexistent")]) as node:
-        errors = dict(node.changes.get(timeout=5) for _ in range(2))
+        errors = dict(node.wait_change(lambda _, error: bool(error)) for _ in range(2))
         assert "serial line" in errors[0]
         assert errors[1] == "No such file or directory"

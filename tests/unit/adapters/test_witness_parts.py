@@ -162,15 +162,13 @@ def test_a_key_that_the_witness_does_not_know_is_told_and_its_other_one_tried() 
             )
             client.open()
             looking = asyncio.ensure_future(client.keep_present())
-            await asyncio.sleep(0)
-            answer(witness)  # the newer key is not known: asked again with the former one
-            await asyncio.sleep(0.05)
-            answer(witness)
+            await asyncio.to_thread(answer, witness)  # the newer key is not known to it,
+            await asyncio.to_thread(answer, witness)  # so it is asked with the former one
             await asyncio.wait_for(heard.wait(), 5)
             assert troubles.empty()
             client.use_keys(AuthKeys(2, (newer,)))
             client.ask(ASK)
-            answer(witness)
+            await asyncio.to_thread(answer, witness)
             assert await asyncio.wait_for(troubles.get(), 5) == UNKNOWN_KEY
             looking.cancel()
             client.close()
