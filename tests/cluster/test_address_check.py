@@ -105,10 +105,20 @@ def test_where_all_is_well_nothing_is_told(pair: Pair) -> None:
     time.sleep(CHECK_AT_MS[1] / 1000)  # both questions were asked by then, had there been trouble
     answered = machine().allowed(20, began_ms)  # in which a quiet machine answers by far
     for node in (pair.alpha, pair.beta):
-        told = [e for e in events_of(node, began_ms) if e["kind"].startswith("address")]
-        kinds = [event["kind"] for event in told]
         if answered.ms < WAIT_MS:
-            assert not told, (told, answered)
+            assert not kinds_told(node, began_ms), answered
         else:  # an answer may come after we have looked for it: told, and taken back
-            assert kinds.count("address-unreached") == kinds.count("address-reached"), told
-            assert set(kinds) <= {"address-unreached", "address-reached"}, told
+            wait_until(lambda n=node: is_taken_back(n, began_ms), "what was told is over", 15)
+            told = kinds_told(node, began_ms)
+            assert set(told) <= {"address-unreached", "address-reached"}, told
+
+
+def kinds_told(node: Node, began_ms: float) -> list[str]:
+    """Return the kinds of events that tell of addresses."""
+    kinds = [str(event["kind"]) for event in events_of(node, began_ms)]
+    return [kind for kind in kinds if kind.startswith("address")]
+
+
+def is_taken_back(node: Node, began_ms: float) -> bool:
+    told = kinds_told(node, began_ms)
+    return told.count("address-unreached") == told.count("address-reached")

@@ -201,6 +201,11 @@ def test_of_three_nodes_a_crashed_one_is_fenced_once_and_then_taken_over_by_one(
             began_ms = now_ms()
             nodes[0].crash()
             wait_until(lambda: lab.holders(ADDRESS) == ["beta"], "its successor serves", 30)
+            wait_until(
+                lambda: any(e["is_finished"] for e in events_of(nodes[1], began_ms, "takeover")),
+                "the takeover is told to its end",
+                10,
+            )
             [takeover] = events_of(nodes[1], began_ms, "takeover")
             steps = phases_of(takeover)
             confirmed = next(i for i, name in enumerate(steps) if name.startswith("confirmed off"))

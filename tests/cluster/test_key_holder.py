@@ -87,7 +87,8 @@ def test_no_program_comes_with_ha_cf_without_a_word_on_the_node(pair: Pair) -> N
     assert "program-not-allowed" in done.stderr
     assert "distribute programs" in done.stderr
     assert in_etc(beta, "ha.cf") == before
-    assert f"files of another node are refused: '{EVIL}'" in beta.log()
+    refused = f"files of another node are refused: '{EVIL}'"
+    wait_until(lambda: refused in beta.log(), "it is in the log", 5)
 
     beta.write("ha.cf", wanted)  # its person's word
     assert "beta  installed" in everbeat(alpha, "reload", "--all")

@@ -6,7 +6,8 @@ import os
 import shutil
 import signal
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -30,7 +31,6 @@ from lab.slowness import stretched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 pytestmark = [
     pytest.mark.real,
@@ -102,12 +102,12 @@ def heard(core: Core) -> list[str]:
 def test_two_nodes_become_active_and_exchange_messages(pair: Pair) -> None:
     exchange(pair, "hello")
     assert set(pair.alpha.read_lease()) == set(b".")
-    assert "info: Link beta:eth0 up." in pair.alpha.log()
+    wait_for_line(pair.alpha, "info: Link beta:eth0 up.")
     assert (pair.alpha.folder / "run/link.sock").stat().st_mode & 0o777 == 0o600
     pair.beta.send_signal(signal.SIGTERM)
     assert pair.beta.wait_end() == 0
     pair.alpha_core.wait_status(BETA, "dead")
-    assert "WARN: node beta: is dead" in pair.alpha.log()
+    wait_for_line(pair.alpha, "WARN: node beta: is dead")
 
 
 def test_a_killed_link_process_goes_on_and_its_peer_sees_nothing(net: Net, tmp_path: Path) -> None:
@@ -209,12 +209,23 @@ def wait_for_line(node: LinkProcess, text: str) -> None:
     wait_until(lambda: text in node.log(), f"{text} in the log", 10)
 
 
+def sockets_of(node: LinkProcess) -> int:
+    """Return how many sockets a link process has open."""
+    assert node.process is not None
+    count = 0
+    for link in Path(f"/proc/{node.process.pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed since it was listed
+            count += str(link.readlink()).startswith("socket:")
+    return count
+
+
 def test_messages_without_a_core_wait_for_the_next_one(pair: Pair) -> None:
+    before = sockets_of(pair.beta)
     pair.beta_core.hang_up()
-    time.sleep(0.3)
+    wait_until(lambda: sockets_of(pair.beta) < before, "beta has noticed it", 10)
     for number in range(3):
         pair.alpha_core.order(Broadcast(message_of(t="cluster-test", info=f"missed {number}")))
-    time.sleep(0.5)
+    time.sleep(0.5)  # so that they arrive while there is none
     next_core = pair.stack.enter_context(pair.beta.core())
     next_core.wait(lambda: "missed 2" in heard(next_core))
     assert heard(next_core) == ["missed 0", "missed 1", "missed 2"]

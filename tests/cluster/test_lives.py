@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cluster.pair_lab import status_of
-from lab import Lab
+from lab import Lab, wait_until
 
 if TYPE_CHECKING:
     from lab import Node
@@ -39,13 +39,13 @@ mouth.sendto(data, (sys.argv[2], 694))
 
 def wait_problem(node: Node, *words: str) -> str:
     """Return the problem line that has all these words."""
-    end = time.monotonic() + WAIT_S
-    while time.monotonic() < end:
-        for line in status_of(node)["problems"]:
-            if all(word in line for word in words):
-                return str(line)
-        time.sleep(0.2)
-    raise AssertionError(f"{node.name} tells nothing of {words}: {status_of(node)['problems']}")
+
+    def found() -> list[str]:
+        problems = [str(line) for line in status_of(node)["problems"]]
+        return [line for line in problems if all(word in line for word in words)]
+
+    wait_until(lambda: bool(found()), f"{node.name} tells of {words}", WAIT_S, 0.2)
+    return found()[0]
 
 
 def generation_of(node: Node) -> int:

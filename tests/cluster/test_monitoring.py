@@ -15,6 +15,7 @@ from cluster.pair_lab import (
     events_of,
     logging_script,
     now_ms,
+    pid_of,
     script_log,
     status_of,
 )
@@ -49,12 +50,23 @@ def pair() -> Iterator[Pair]:
             node.write("resource.d/moody", logging_script("moody", HANGING), 0o755)
         pair.start()
         wait_until(lambda: bool(main_of(pair.alpha)), "nginx runs")
-        pair.alpha.sh("sleep 1")  # its main process is found and its status heard
+        wait_observed(pair.alpha)
+        pair.alpha.sh("sleep 1")  # its status is heard
         yield pair
 
 
 def main_of(node: Node) -> str:
     return node.sh("cat /run/nginx.pid", is_checked=False).strip()
+
+
+def wait_observed(node: Node) -> None:
+    """Wait until the executor holds nginx's main process by its pidfd: its end is then heard."""
+
+    def is_held() -> bool:
+        held = f"grep -qsx 'Pid:.{main_of(node)}' /proc/{pid_of(node, 'hb-executor')}/fdinfo/*"
+        return node.run("sh", "-c", f"{held} && echo it", is_checked=False).stdout == "it\n"
+
+    wait_until(is_held, "the end of nginx will be heard", 20)
 
 
 def recovery_of(node: Node, since_ms: float) -> dict[str, Any]:
@@ -135,7 +147,7 @@ def test_a_service_that_fails_too_often_moves_and_stays_where_it_works(pair: Pai
         pair.alpha.sh(f"kill -KILL {before}")
         if not is_last:
             wait_until(lambda old=before: main_of(pair.alpha) != old, "it runs again", 10)
-            pair.alpha.sh("sleep 1.5")  # its main process is found
+            wait_observed(pair.alpha)
     wait_until(lambda: pair.lab.holders(ADDRESS) == ["beta"], "beta has it", 20)
     wait_until(lambda: bool(main_of(pair.beta)), "and serves", 10)
     pair.wait_settled("none", "all")

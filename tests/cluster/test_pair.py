@@ -248,8 +248,8 @@ def test_a_stop_during_a_takeover_gives_up_what_was_begun() -> None:
 
 
 def test_a_node_that_is_alone_takes_all_after_initdead_until_the_owner_comes() -> None:
-    began = time.monotonic()
     with Pair(resources=f"beta {GROUP} webd") as pair:
+        began = time.monotonic()
         pair.alpha.start()
         pair.probe.wait_answer("alpha", 20)
         assert time.monotonic() - began >= 4

@@ -256,20 +256,31 @@ def test_a_neighbour_hears_of_an_address_at_once_and_no_more_after_its_stop(lab:
     with sniffing(lab.beta) as frames:
         lab.run("IPaddr::10.77.0.50/24", Action.START)
         lab.run("IPaddr2::fd77::50/64/eth0", Action.START)
-        time.sleep(0.7)
+        wait_until(lambda: len(arps_of(frames, vip)) >= 4, "four ARP packets", 5)
+        wait_until(lambda: len(adverts_of(frames, vip6)) >= 3, "three advertisements", 5)
         lab.run("IPaddr::10.77.0.50/24", Action.STOP)
         time.sleep(0.2)
-        before = len([f for f in frames if f[12:14] == b"\x08\x06" and f[28:32] == vip])
+        before = len(arps_of(frames, vip))
         time.sleep(1.5)
-    arps = [f for f in frames if f[12:14] == b"\x08\x06" and f[28:32] == vip]
+    arps = arps_of(frames, vip)
     operations = [struct.unpack("!H", frame[20:22])[0] for frame in arps]
     assert operations[:4] == [1, 2, 1, 2]
     assert all(frame[6:12] == mac and frame[22:28] == mac for frame in arps)
     assert all(frame[38:42] == vip for frame in arps)
     assert len(arps) == before
-    adverts = [f for f in frames if f[12:14] == b"\x86\xdd" and f[54] == 136 and f[62:78] == vip6]
-    assert len(adverts) >= 3
-    assert all(frame[80:86] == mac and frame[58] == 0x20 for frame in adverts)
+    assert all(frame[80:86] == mac and frame[58] == 0x20 for frame in adverts_of(frames, vip6))
+
+
+def arps_of(frames: list[bytes], vip: bytes) -> list[bytes]:
+    """Return the ARP packets that tell of an address."""
+    return [f for f in list(frames) if f[12:14] == b"\x08\x06" and f[28:32] == vip]
+
+
+def adverts_of(frames: list[bytes], vip6: bytes) -> list[bytes]:
+    """Return the neighbour advertisements of an address."""
+    return [
+        f for f in list(frames) if f[12:14] == b"\x86\xdd" and f[54] == 136 and f[62:78] == vip6
+    ]
 
 
 def test_a_neighbour_believes_the_announcement(lab: Lab) -> None:
@@ -281,9 +292,8 @@ def test_a_neighbour_believes_the_announcement(lab: Lab) -> None:
     lab.run("IPaddr::10.77.0.50/24", Action.START)
     lab.run("IPaddr2::fd77::50/64/eth0", Action.START)
     mac = _mac_of(lab.alpha)
-    shown = lab.beta.run("ip", "neigh").stdout
-    assert shown.count(mac) >= 2, shown
-    assert "02:00:00:00:00:99" not in shown
+    wait_until(lambda: lab.beta.run("ip", "neigh").stdout.count(mac) >= 2, "both are believed", 5)
+    assert "02:00:00:00:00:99" not in lab.beta.run("ip", "neigh").stdout
 
 
 def _mac_of(space: Space) -> str:
@@ -464,15 +474,20 @@ def test_nginx_survives_the_death_of_the_executor(lab: Lab) -> None:
 
 
 def test_a_restarted_manager_hears_what_it_missed_under_the_negative_id(lab: Lab) -> None:
-    lab.script("Slow", "sleep 0.7; echo slow\n")
+    lab.script("Slow", f"echo $$ >{lab.folder}/pid; sleep 0.7; echo slow\n")
     lab.start_executor()
 
     async def sessions() -> OperationDone:
         async with manager(lab.folder, "first") as channel:
             channel.send_nowait(lab.order("Slow", Action.START))
             channel.send_nowait(lab.order("Slow", Action.STOP))
-            await asyncio.sleep(0.2)
-        await asyncio.sleep(1)
+            await until(lambda: lines(lab.folder / "pid") == 1, "it has begun")
+        lives = (
+            "sh",
+            "-c",
+            f"kill -0 $(cat {lab.folder}/pid)",
+        )  # so does one that nobody waited for
+        await until(lambda: lab.alpha.run(*lives, is_checked=False).returncode != 0, "it has ended")
         async with manager(lab.folder, "second") as channel:
             done = await _answer(channel, -1)
             lost = await _answer(channel, -2)
