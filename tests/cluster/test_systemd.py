@@ -78,6 +78,13 @@ def test_a_unit_is_a_resource_and_everbeat_a_unit(machine: SystemdMachine) -> No
     assert machine.run("systemctl", "show", "-p", "Result", "--value", "everbeat") == "success\n"
 
 
+def watched_pids(machine: SystemdMachine) -> list[str]:
+    """Return the processes that the executor has a pidfd of: it hears of their ends."""
+    found = "grep -slx hb-executor /proc/[0-9]*/comm | cut -d/ -f3"
+    held = f"for p in $({found}); do grep -hs ^Pid: /proc/$p/fdinfo/*; done; true"
+    return machine.run("sh", "-c", held).split()
+
+
 def test_a_unit_whose_main_process_is_killed_runs_again_at_once(machine: SystemdMachine) -> None:
     def pid_of_page() -> str:
         return machine.run("systemctl", "show", "-p", "MainPID", "--value", "page").strip()
@@ -85,12 +92,13 @@ def test_a_unit_whose_main_process_is_killed_runs_again_at_once(machine: Systemd
     machine.run("sh", "-c", "echo monitor 60s >> /etc/ha.d/ha.cf")
     machine.run("systemctl", "start", "everbeat")
     machine.wait("the resources", lambda: is_active(machine, "page") and has_address(machine))
-    machine.run("sleep", "1")  # its main process is found
+    machine.wait("the end of the start", lambda: "announced" in machine.run(PROGRAM, "events"))
     before = pid_of_page()
+    machine.wait("its main process to be found", lambda: before in watched_pids(machine))
     machine.run("kill", "-9", before)
     machine.wait("another page", lambda: pid_of_page() not in {"0", before})
-    events = machine.run(PROGRAM, "events")
-    assert f"page has failed (process {before} ended); page is restarted" in events
+    told = f"page has failed (process {before} ended); page is restarted"
+    machine.wait("it to be told", lambda: told in machine.run(PROGRAM, "events"))
     machine.run("systemctl", "stop", "everbeat")
 
 

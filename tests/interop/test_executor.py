@@ -482,11 +482,8 @@ def test_a_restarted_manager_hears_what_it_missed_under_the_negative_id(lab: Lab
             channel.send_nowait(lab.order("Slow", Action.START))
             channel.send_nowait(lab.order("Slow", Action.STOP))
             await until(lambda: lines(lab.folder / "pid") == 1, "it has begun")
-        lives = (
-            "sh",
-            "-c",
-            f"kill -0 $(cat {lab.folder}/pid)",
-        )  # so does one that nobody waited for
+        # Fails once the executor has waited for it.
+        lives = ("sh", "-c", f"kill -0 $(cat {lab.folder}/pid)")
         await until(lambda: lab.alpha.run(*lives, is_checked=False).returncode != 0, "it has ended")
         async with manager(lab.folder, "second") as channel:
             done = await _answer(channel, -1)

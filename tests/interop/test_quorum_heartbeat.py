@@ -14,6 +14,8 @@ from lab.node import everbeat
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from lab import Node
+
 pytestmark = [pytest.mark.real, pytest.mark.usefixtures("with_heartbeat")]
 
 
@@ -28,8 +30,7 @@ def test_heartbeat_hears_our_stamped_status_and_to_hear_it_is_its_lease(pair: Pa
     pair.ours.sh("echo quorum ping >>/etc/ha.d/ha.cf")  # Heartbeat refuses the word
     pair.start_beta_first()
     pair.wait_held("local", "local")
-    quorum = json.loads(everbeat(pair.ours, "status", "--json"))["membership"]["quorum"]
-    assert [v["is_leasing"] for v in quorum["voters"]] == [True, True, True]
+    wait_until(lambda: leases_of(pair.ours) == [True, True, True], "all three agree", 10)
     assert "malformed" not in pair.real.log()
     pair.ours.cut()  # from its partner and from the ping node
     wait_until(lambda: not pair.ours.holds(VIP_B), "ours gives up", 10)
@@ -38,6 +39,12 @@ def test_heartbeat_hears_our_stamped_status_and_to_hear_it_is_its_lease(pair: Pa
     pair.wait_held("local", "local", 60)
     pair.real.crash()
     wait_until(lambda: pair.ours.holds(VIP_A), "ours takes over", 15)
+
+
+def leases_of(node: Node) -> list[bool]:
+    """Return which voters have given a node their lease, as its status shows it."""
+    quorum = json.loads(everbeat(node, "status", "--json"))["membership"]["quorum"]
+    return [bool(voter["is_leasing"]) for voter in quorum["voters"]]
 
 
 def test_in_legacy_mode_it_gives_our_group_back_where_ping_nodes_decide(pair: Pair) -> None:
