@@ -33,11 +33,13 @@ def test_what_is_written_of_an_address_is_what_is_read(
     label: str,
     broadcast: IPv4Address | None,
 ) -> None:
-    written = "" if prefix is None else str(prefix)
-    if prefix is not None and is_netmask:
-        written = str(IPv4Network((0, prefix)).netmask)
+    if prefix is None:  # nothing can follow what is left out
+        interface, broadcast = "", None
+        written = ""
+    else:
+        written = str(IPv4Network((0, prefix)).netmask) if is_netmask else str(prefix)
     third = f"{interface}:{label}" if interface and label else interface
-    parts = [str(address), written, *([third] if third else [])]
+    parts = [str(address), *(word for word in (written, third) if word)]
     parts += [str(broadcast)] if broadcast else []
     spec = address_from_arguments(("/".join(parts),))
     assert (spec.address, spec.prefix, spec.interface) == (address, prefix, interface)

@@ -16,13 +16,20 @@ from everbeat.commands.change import Manner, change_all
 from everbeat.commands.distributing import bundle_of
 from everbeat.config.edits import group_line, group_with, with_line, with_services, without_group
 from everbeat.config.files import bytes_from_text, text_from_bytes
+from everbeat.config.resources import address_arguments
 from everbeat.ipc.codec import IpcError
 from everbeat.model.distribution import HARESOURCES, Bundle
 from everbeat.model.names import node_name_from_text
-from everbeat.model.service_address import address_of, unfit, word_of
+from everbeat.model.service_address import (
+    address_of,
+    read_address,
+    unfit,
+    well_formed,
+    word_of,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import TextIO
 
     from everbeat.commands.places import Places
@@ -62,6 +69,7 @@ def plan_to_add(places: Places, options: VipOptions) -> Plan:
     parsed, text = _present(places)
     assert parsed.config is not None
     address = _address(options.address)
+    _refuse_malformed(options.services)
     group = group_with(parsed.groups, options.address)
     word = word_of(options.address)
     if group is not None:
@@ -91,6 +99,7 @@ def plan_to_add_services(places: Places, options: VipOptions) -> Plan:
     doubled = [service for service in options.services if service in present]
     if doubled:
         raise VipError(f"{doubled[0]} is in the group of {address_of(group.key)} already")
+    _refuse_malformed(options.services)
     left = with_services(text, group.key, options.services)
     if left is None:
         raise VipError(f"{group.key} is not the first word of its line: edit haresources")
@@ -182,17 +191,23 @@ def _present(places: Places) -> tuple[Parsed, str]:
 
 
 def _address(word: str) -> str:
-    text = address_of(word)
-    bare, percent, interface = text.partition("%")
-    try:
-        ip_address(bare)
-    except ValueError:
-        raise VipError(
-            f"'{text}' is no address; write one like 192.0.2.80 or 2001:db8::80"
-        ) from None
-    if percent:
-        raise VipError(f"the interface stands behind the prefix; write: {bare}/64/{interface}")
-    return text
+    """Return the address that a person has written. Raises VipError with every problem of it."""
+    if address_arguments(word) is None:
+        raise VipError(f"'{word}' is no address; write one like 192.0.2.80 or 2001:db8::80")
+    _refuse_malformed((word,))
+    return address_of(word)
+
+
+def _refuse_malformed(words: Sequence[str]) -> None:
+    """Raise VipError if one of these words of haresources is an address that cannot be served."""
+    for word in words:
+        arguments = address_arguments(word)
+        if arguments is None:
+            continue
+        _, problems = read_address(arguments)
+        if problems:
+            reasons = "; ".join(problem.problem for problem in problems)
+            raise VipError(f"'{word}' cannot be served: {reasons}; write: {well_formed(arguments)}")
 
 
 def _check_network(address: str, word: str) -> None:

@@ -216,6 +216,7 @@ ANOTHER_NODES_FILES: Final = (
         _E,
         "Another node would change a line here that names programs, users, files or devices.",
     ),
+    Code("address-not-allowed", _E, "Another node would bring an address that is malformed."),
 )
 
 SECTIONS: Final = (

@@ -21,18 +21,22 @@ from everbeat.model.service_address import (
     address_of,
     read_address,
     unfit,
+    well_formed,
     word_of,
 )
 
 if TYPE_CHECKING:
     from everbeat.model.reports import Place, Report
-    from everbeat.model.service_address import AddressSpec
+    from everbeat.model.service_address import AddressError
     from everbeat.ports.host import HostLookup
 
 LIKENESS_OF_SCRIPTS: Final = 0.75
 """Scripts have short names: less alike is mostly something else."""
 
 _DOT_DIGIT: Final = re.compile(r"\.[0-9]", re.ASCII)
+_DOTTED: Final = re.compile(r"[0-9]+(\.[0-9]*){2,}", re.ASCII)
+_MASK: Final = re.compile(r"[0-9]{1,3}|[0-9]+(\.[0-9]+){2,}", re.ASCII)
+_HEX_AND_COLONS: Final = frozenset("0123456789abcdefABCDEF:.")
 _CODES: Final = {
     AddressPart.ADDRESS: "address-malformed",
     AddressPart.PREFIX: "address-prefix",
@@ -58,13 +62,27 @@ def service_address(resource: ResourceSpec) -> str | None:
     return address_of("::".join(resource.arguments))
 
 
+def address_arguments(word: str) -> tuple[str, ...] | None:
+    """Return what a word that is meant as an address says of it; None: it is no address.
+
+    Also of one that is malformed: `/24`, `10.0.0/24`, or a bare IPv6 address.
+    """
+    resource = resource_from_word(word)
+    if resource.script in ADDRESS_NAMES:
+        return resource.arguments
+    return (word,) if _looks_like_ipv6(word) or _looks_like_ipv4(word) else None
+
+
 def check_resource(resource: ResourceSpec, place: Place, host: HostLookup) -> tuple[Report, ...]:
     """Report what will not work when this resource is started."""
     word = resource.text
-    if _looks_like_ipv6(word):
+    is_address = resource.script in ADDRESS_NAMES
+    bare = None if is_address else address_arguments(word)
+    if bare is not None and (problems := read_address(bare)[1]):
+        return _malformed("an address", bare, problems, place)
+    if bare is not None:
         summary = f"'{word}' is taken for a script; an IPv6 address needs one"
         return (report_of("address-ipv6-bare", place, summary, word_of(word)),)
-    is_address = resource.script in ADDRESS_NAMES
     if is_address and read_address(resource.arguments)[0] is not None:
         return _check_address(resource, place, host)  # IPv6 may have empty parts: ::1
     if not resource.script or "" in resource.arguments or ":" in resource.script:
@@ -105,21 +123,34 @@ def check_resource(resource: ResourceSpec, place: Place, host: HostLookup) -> tu
 
 
 def _looks_like_ipv6(word: str) -> bool:
-    address = word.split("/", maxsplit=1)[0]
-    return address.count(":") >= 2 and set(address) <= set("0123456789abcdefABCDEF:.")
+    address = word.partition("/")[0].partition("%")[0]
+    return address.count(":") >= 2 and set(address) <= _HEX_AND_COLONS
+
+
+def _looks_like_ipv4(word: str) -> bool:
+    """Whether a word has an address's form though it may lack parts: 10.0.0, /24, web/24/eth0."""
+    address, slash, rest = word.partition("/")
+    if _DOTTED.fullmatch(address):
+        return True
+    has_mask = bool(slash) and _MASK.fullmatch(rest.partition("/")[0]) is not None
+    is_path = bool(address) and not address.strip(".")
+    is_script = ":" in address and not set(address) <= _HEX_AND_COLONS
+    return has_mask and not is_path and not is_script
+
+
+def _malformed(
+    what: str, arguments: tuple[str, ...], problems: tuple[AddressError, ...], place: Place
+) -> tuple[Report, ...]:
+    remedy = word_of(well_formed(arguments))
+    return tuple(
+        report_of(_CODES[problem.part], place, f"{what}: {problem.problem}", remedy)
+        for problem in problems
+    )
 
 
 def _check_address(resource: ResourceSpec, place: Place, host: HostLookup) -> tuple[Report, ...]:
     spec, problems = read_address(resource.arguments)
-    reports = [
-        report_of(
-            _CODES[problem.part],
-            place,
-            f"{resource.script}: {problem.problem}",
-            _example(resource.script, spec),
-        )
-        for problem in problems
-    ]
+    reports = list(_malformed(resource.script, resource.arguments, problems, place))
     if spec is None:
         return tuple(reports)
     if reason := unfit(spec.address, spec.prefix):
@@ -144,9 +175,3 @@ def _check_address(resource: ResourceSpec, place: Place, host: HostLookup) -> tu
         remedy = f"{resource.script}::" + word_of("::".join(resource.arguments)).partition("::")[2]
         reports.append(report_of("address-short", place, summary, remedy))
     return tuple(reports)
-
-
-def _example(script: str, spec: AddressSpec | None) -> str:
-    if spec is None:
-        return f"{script}::192.0.2.10/24/eth0"
-    return word_of(f"{spec.address}/{24 if spec.address.version == 4 else 64}")

@@ -5,6 +5,7 @@
 
 Guarded are lines of ha.cf that name programs, users, files or devices, and resource words of
 haresources with a path among their parameters (a configuration to load, a file system to mount).
+An address that is malformed is refused as what it is: a site's own script would be given it.
 Whoever has the key, or an old backup of it, is then not root everywhere: it moves groups, and
 starts what is installed here, as it is installed here.
 """
@@ -12,7 +13,6 @@ starts what is installed here, as it is installed here.
 from __future__ import annotations
 
 from collections import Counter
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
 from everbeat.config.codes import report_of
@@ -26,8 +26,9 @@ from everbeat.config.files import (
     words_of,
 )
 from everbeat.config.haresources import logical_lines
+from everbeat.config.resources import address_arguments
 from everbeat.model.distribution import HA_CF, HARESOURCES
-from everbeat.model.service_address import ADDRESS_NAMES
+from everbeat.model.service_address import read_address, well_formed, word_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -42,8 +43,6 @@ GUARDED: Final = frozenset({
     "logfile", "debugfile", "coreroot", "watchdog", "serial", DIRECTIVE,
 })  # fmt: skip
 """Directives that name programs, users, files or devices; and the word that lets them change."""
-
-_ADDRESS_PREFIXES: Final = tuple(f"{script}::" for script in ADDRESS_NAMES)
 
 
 def program_reports(bundle: Bundle, present: Mapping[str, bytes | None]) -> tuple[Report, ...]:
@@ -80,6 +79,11 @@ def _differences(
         if known[text]:
             known[text] -= 1
             continue
+        arguments = address_arguments(text) if name == HARESOURCES else None
+        if arguments is not None:
+            summary = f"'{text}' cannot be served: {read_address(arguments)[1][0].problem}"
+            yield report_of("address-not-allowed", place, summary, word_of(well_formed(arguments)))
+            continue
         summary = f"'{text}' names what root is to use here; another node may not bring it"
         remedy = (
             f"this line in {name} of this node by hand, then distribute again; "
@@ -109,21 +113,14 @@ def _guarded_lines(name: str, content: bytes | None) -> Iterator[tuple[str, Plac
 def _guarded_words(name: str, content: bytes | None) -> Iterator[tuple[str, Place]]:
     for logical in logical_lines(_file(name, content), []):
         for word in words_of(logical.text)[1:]:
-            if "/" in word and not _is_address(word):
+            if "/" in word and not _is_served(word):
                 yield word, logical.line.place
 
 
-def _is_address(word: str) -> bool:
+def _is_served(word: str) -> bool:
     """Whether a resource word is an address, its prefix and interface, and nothing else."""
-    address = word
-    for prefix in _ADDRESS_PREFIXES:
-        address = address.removeprefix(prefix)
-    first, *others = address.split("/")
-    try:
-        ip_address(first)
-    except ValueError:
-        return False
-    return all(part and ".." not in part for part in others)
+    arguments = address_arguments(word)
+    return arguments is not None and not read_address(arguments)[1]
 
 
 def _file(name: str, content: bytes | None) -> ConfigFile:

@@ -2,9 +2,12 @@
 
     ip[/prefix-or-netmask[/interface[:label]][/broadcast]]
 
-A third part that starts with a digit is the broadcast address. IPv6 addresses are cut at `::` by
-the haresources grammar; joining the arguments again restores them. Heartbeat 3.0.6 does not join
-them, so an address for its nodes too is written out: fd00:0:0:0:0:0:0:50.
+A third part that starts with a digit is the broadcast address. No part is empty: Heartbeat 3.0.6
+takes `//` for one slash, and so what follows for another part than was meant.
+
+IPv6 addresses are cut at `::` by the haresources grammar; joining the arguments again restores
+them. Heartbeat 3.0.6 does not join them, so an address for its nodes too is written out:
+fd00:0:0:0:0:0:0:50.
 """
 
 from __future__ import annotations
@@ -20,6 +23,8 @@ from ipaddress import (
     ip_network,
 )
 from typing import Final, TypeAlias
+
+from everbeat.model.names import is_interface_name
 
 Address: TypeAlias = IPv4Address | IPv6Address
 Network: TypeAlias = IPv4Network | IPv6Network
@@ -40,6 +45,14 @@ class AddressPart(StrEnum):
     PREFIX = "prefix"
     INTERFACE = "interface"
     BROADCAST = "broadcast"
+
+
+_EMPTY: Final = "nothing stands behind a slash, where {} is expected"
+_PARTS_BEHIND: Final = (
+    (AddressPart.PREFIX, "the prefix length"),
+    (AddressPart.INTERFACE, "the interface"),
+    (AddressPart.BROADCAST, "the broadcast address"),
+)
 
 
 class AddressError(Exception):
@@ -83,7 +96,11 @@ def read_address(
         address = _address(parts[0], text)
     except AddressError as error:
         return None, (error,)
-    problems: list[AddressError] = []
+    problems = [
+        AddressError(_EMPTY.format(what), part, argument=text)
+        for (part, what), word in zip(_PARTS_BEHIND, parts[1:], strict=False)
+        if not word
+    ]
     prefix: int | None = None
     if len(parts) > 1 and parts[1]:
         try:
@@ -145,6 +162,26 @@ def word_of(text: str) -> str:
     return f"IPv6addr::{written_out(value)}{slash}{rest}"
 
 
+def well_formed(arguments: tuple[str, ...]) -> str:
+    """Return ADDRESS[/PREFIX[/INTERFACE]] as these arguments mean it, or else an example.
+
+    A prefix length that is missing or broken is that of most networks. `word_of` makes it a word.
+    """
+    text = "::".join(arguments)
+    head = text.partition("/")[0]
+    address, percent, interface = head.partition("%")
+    if percent:
+        return well_formed((f"{address}/64/{interface}",))
+    spec, _ = read_address(arguments)
+    if spec is None:
+        return "2001:db8::10/64/eth0" if head.count(":") > 1 else "192.0.2.10/24/eth0"
+    words = [str(spec.address)]
+    if any(text.split("/")[1:]):
+        words.append(str(spec.prefix or (24 if spec.address.version == 4 else 64)))
+    words += [str(word) for word in (spec.label or spec.interface, spec.broadcast) if word]
+    return "/".join(words)
+
+
 def unfit(address: Address, prefix: int | None = None) -> str:
     """Say why no service can be reached at an address; "" if one can."""
     if address.is_unspecified:
@@ -192,7 +229,8 @@ def _interface_and_label(text: str, whole: str) -> tuple[str, str]:
         raise AddressError(
             f"{text!r} is not interface:label", AddressPart.INTERFACE, argument=whole
         )
-    if len(text) > LABEL_BYTES_MAX or " " in text:
+    is_name = not text or is_interface_name(interface)
+    if not is_name or len(text) > LABEL_BYTES_MAX or not text.isprintable() or " " in text:
         raise AddressError(f"{text!r} is no interface name", AddressPart.INTERFACE, argument=whole)
     return interface, text if colon else ""
 

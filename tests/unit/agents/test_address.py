@@ -33,7 +33,6 @@ ROUTES = (
         ("10.0.0.1/24/10.0.0.255", 24, "", "", "10.0.0.255"),
         ("10.0.0.1/24/eth0/10.0.0.255", 24, "eth0", "", "10.0.0.255"),
         ("10.0.0.1/24/eth0:0/10.0.0.255", 24, "eth0", "eth0:0", "10.0.0.255"),
-        ("10.0.0.1//eth0", None, "eth0", "", None),
         ("2001:db8:0:0:0:0:0:5/64/eth0", 64, "eth0", "", None),
         ("2001:db8::5/64/eth0", 64, "eth0", "", None),
     ],
@@ -54,6 +53,17 @@ def test_the_argument_of_ipaddr_is_read_part_by_part(
         "host",
         "10.0.0",
         "10.0.0.1/33",
+        "10.0.0.1/",
+        "10.0.0.1//",
+        "10.0.0.1//eth0",
+        "10.0.0.1/24/",
+        "10.0.0.1/24//10.0.0.255",
+        "10.0.0.1/24/..",
+        "10.0.0.1/24/../../x",
+        "10.0.0.1/" + "9" * 5_000,
+        "2001:db8::5/",
+        "2001:db8::5//eth0",
+        "2001:db8::5/64/",
         "10.0.0.1/255.0.255.0",
         "10.0.0.1/0.0.0.255",
         "10.0.0.1/x",
@@ -93,13 +103,15 @@ def test_what_is_written_beats_the_route() -> None:
     placed = place_address(spec("10.1.2.3/24/eth1/10.1.2.254"), ROUTES)
     assert (placed.interface, placed.prefix) == ("eth1", 24)
     assert placed.broadcast == ip_address("10.1.2.254")
-    assert place_address(spec("10.1.2.3//eth0"), ROUTES).prefix == 8
+    on_eth0 = AddressSpec(address=ip_address("10.1.2.3"), interface="eth0")
+    assert place_address(on_eth0, ROUTES).prefix == 8
 
 
 def test_behind_the_default_route_an_address_stands_alone() -> None:
     placed = place_address(spec("192.0.2.9"), ROUTES)
     assert (placed.interface, placed.prefix, placed.broadcast) == ("wan0", 32, None)
-    elsewhere = place_address(spec("192.0.2.9//eth5"), ROUTES)
+    on_eth5 = AddressSpec(address=ip_address("192.0.2.9"), interface="eth5")
+    elsewhere = place_address(on_eth5, ROUTES)
     assert (elsewhere.interface, elsewhere.prefix) == ("eth5", 32)
 
 

@@ -49,5 +49,6 @@ def test_every_code_has_a_case() -> None:
     of_more_than_one_machine = {
         "witness-key-shared",  # tests/unit/config/test_witness_keys.py
         "program-not-allowed",  # tests/unit/distribution/test_programs.py
+        "address-not-allowed",  # there as well
     }
     assert set(CODES) - reached == of_more_than_one_machine

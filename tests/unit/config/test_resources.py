@@ -69,10 +69,52 @@ def codes(word: str, host: AnyHost = BARE) -> list[str]:
         ("10.0.0.0/31", []),
         ("10.0.0.255/23", []),
         ("10.0.0.255", []),
+        ("10.0.0.1/", ["address-prefix"]),
+        ("10.0.0.1//eth0", ["address-prefix"]),
+        ("10.0.0.1/24//10.0.0.255", ["address-interface"]),
+        ("10.0.0.1/24/eth0/", ["address-broadcast"]),
+        ("10.0.0.1/24/eth0/x/y", ["address-malformed", "address-broadcast"]),
+        ("10.0.0.1/24/..", ["address-interface"]),
+        ("/24", ["address-malformed"]),
+        ("/255.255.255.0/eth0", ["address-malformed"]),
+        ("10.0.0/24", ["address-malformed"]),
+        ("10.0.0", ["address-malformed"]),
+        ("web.example.com/24/eth0", ["address-malformed"]),
+        ("fd00:9::50/", ["address-prefix"]),
+        ("fd00:9::50//eth0", ["address-prefix"]),
+        ("fd00:9::50/129", ["address-prefix"]),
+        ("fd00:9::1::2/64", ["address-malformed"]),
+        ("fd00:9::50%eth0", ["address-malformed"]),
+        ("fd00:9/64", ["address-malformed"]),
+        ("../24", ["resource-name"]),
+        ("Filesystem/ext4", ["resource-name"]),
+        ("IPaddr:10.0.0.1/24", ["resource-malformed"]),
     ],
 )
 def test_what_is_reported_of_an_address(word: str, expected: list[str]) -> None:
     assert codes(word) == expected
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        ("10.0.0.1/", "10.0.0.1"),
+        ("10.0.0.1//eth0", "10.0.0.1/24/eth0"),
+        ("10.0.0.1/33/eth0:1", "10.0.0.1/24/eth0:1"),
+        ("10.0.0.1/24//10.0.0.255", "10.0.0.1/24/10.0.0.255"),
+        ("10.0.0.1/24/eth0/x/y", "10.0.0.1/24/eth0"),
+        ("IPaddr2::10.0.0.1//eth0", "10.0.0.1/24/eth0"),
+        ("/24", "192.0.2.10/24/eth0"),
+        ("fd00:9::50//eth0", "IPv6addr::fd00:9:0:0:0:0:0:50/64/eth0"),
+        ("IPv6addr::fd00:9::50/129/eth0", "IPv6addr::fd00:9:0:0:0:0:0:50/64/eth0"),
+        ("fd00:9::50%eth0", "IPv6addr::fd00:9:0:0:0:0:0:50/64/eth0"),
+        ("fd00:9::1::2", "IPv6addr::2001:db8:0:0:0:0:0:10/64/eth0"),
+    ],
+)
+def test_of_a_malformed_address_it_is_said_what_to_write_instead(word: str, meant: str) -> None:
+    reports = check_resource(resource_from_word(word), PLACE, BARE)
+    assert {report.remedy for report in reports} == {meant}
+    assert codes(meant) == []
 
 
 def test_a_script_of_heartbeat_serves_one_family_and_the_built_in_both() -> None:
@@ -94,7 +136,7 @@ def test_one_address_is_known_however_it_is_written() -> None:
 
 @given(
     st.ip_addresses(v=6).filter(lambda a: not unfit(a)),
-    st.sampled_from(("", "/64", "/64/eth0", "//eth0")),
+    st.sampled_from(("", "/64", "/64/eth0")),
 )
 def test_the_word_that_is_written_is_one_that_works(address: object, rest: str) -> None:
     word = word_of(f"{address}{rest}")

@@ -22,7 +22,7 @@ def refused(name: str, content: bytes, present: dict[str, bytes | None] | None =
     """Return the lines of whose content the reports are."""
     bundle = Bundle((FileContent(name, content),))
     reports = program_reports(bundle, PRESENT if present is None else present)
-    assert {report.code for report in reports} <= {"program-not-allowed"}
+    assert {report.code for report in reports} <= {"program-not-allowed", "address-not-allowed"}
     assert all(report.place.file == name for report in reports)
     return [f"{report.place.line} {report.place.text}" for report in reports]
 
@@ -102,6 +102,24 @@ def test_a_resource_word_with_a_path_does_not_come(word: str) -> None:
     assert refused("haresources", text) == ["1 beta 192.0.2.50 \\"]
     assert refused("haresources", text, {"ha.cf": HA_CF, "haresources": None}) != []
     assert refused("haresources", text, {"ha.cf": HA_CF, "haresources": text}) == []
+
+
+@pytest.mark.parametrize(
+    ("word", "why", "meant"),
+    [
+        ("10.0.0.1//eth0", "nothing stands behind a slash", "10.0.0.1/24/eth0"),
+        ("10.0.0.1/", "nothing stands behind a slash", "10.0.0.1"),
+        ("/24", "'' is not an address", "192.0.2.10/24/eth0"),
+        ("IPaddr::10.0.0.1/33", "'33' is neither prefix length nor netmask", "10.0.0.1/24"),
+        ("fd00::1//eth0", "nothing stands", "IPv6addr::fd00:0:0:0:0:0:0:1/64/eth0"),
+    ],
+)
+def test_a_malformed_address_is_called_so_and_no_program(word: str, why: str, meant: str) -> None:
+    bundle = Bundle((FileContent("haresources", f"beta {word}\n".encode()),))
+    (report,) = program_reports(bundle, PRESENT)
+    assert (report.code, report.remedy) == ("address-not-allowed", meant)
+    assert f"'{word}' cannot be served: " in report.summary
+    assert why in report.summary
 
 
 def test_what_leaves_haresources_is_only_stopped() -> None:
