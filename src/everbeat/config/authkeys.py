@@ -15,6 +15,12 @@ from typing import TYPE_CHECKING, Final
 
 from everbeat.config.codes import report_of
 from everbeat.config.files import QUOTES, ConfigFile, Line, bytes_from_text, lines_of, words_of
+from everbeat.config.plain_text import (
+    begins_foreign_comment,
+    comment_report,
+    plain_file,
+    unseen_in,
+)
 from everbeat.config.secrets import READABLE_BY_OTHERS
 from everbeat.config.suggestions import nearest
 from everbeat.config.values import leading_number, number_from_word
@@ -62,7 +68,9 @@ def read_authkeys(file: ConfigFile) -> tuple[AuthKeys | None, tuple[Report, ...]
         summary = f"{file.name} has mode {file.mode & 0o777:o}: others can read the keys"
         remedy = f"chmod 600 {file.name}"
         sheet.reports.append(report_of("authkeys-mode", Place(file.name), summary, remedy))
-    for line in lines_of(file):
+    plain, reports = plain_file(file)
+    sheet.reports += reports
+    for line in lines_of(plain):
         _read_line(sheet, line)
     _check_signing(sheet)
     if any(report.severity is Severity.ERROR for report in sheet.reports):
@@ -75,6 +83,12 @@ def _read_line(sheet: _Sheet, line: Line) -> None:
     words = words_of(line.text)
     if not words or words[0].startswith("#"):
         return
+    if begins_foreign_comment(line.text):
+        sheet.reports.append(comment_report(Place(line.file, line.number, "…"), line.text, "# …"))
+        return
+    if unseen := unseen_in(line.text):
+        summary = f"{unseen} is a part of the word it stands at, also of a secret"
+        sheet.report("key-unseen", line, summary, "a plain blank or nothing, on every node")
     if not QUOTES.isdisjoint(line.text):
         summary = "typographic quotes are a part of the word they stand at, also of a secret"
         sheet.report("key-quotes", line, summary, "the line without them, on every node")

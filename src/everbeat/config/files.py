@@ -21,6 +21,7 @@ QUOTES: Final = frozenset(map(chr, (*range(0x2018, 0x2020), 0xAB, 0xBB, 0x2033))
 QUOTED: Final = "typographic quotes stand in this line; nothing here is quoted"
 
 _BLANKS: Final = re.compile(r"[ \t\r\v\f]+")
+_LONE_CR: Final = re.compile(r"\r(?=[ \t\r\v\f]*[^ \t\r\v\f\n])")
 _DELIMITERS: Final = re.compile(r"[ \t\r\v\f,]+")
 
 
@@ -85,7 +86,18 @@ def lines_of(file: ConfigFile) -> list[Line]:
 
 def has_dos_line_ends(file: ConfigFile) -> bool:
     """Whether a line of the file ends with CR LF."""
-    return file.text is not None and ("\r\n" in file.text or file.text.endswith("\r"))
+    text = file.text or ""
+    return "\r\n" in text or (text.endswith("\r") and not has_lone_cr(text))
+
+
+def has_lone_cr(text: str) -> bool:
+    """Whether a CR stands between words, where no line ends: the line end of old Macs."""
+    return _LONE_CR.search(text) is not None
+
+
+def split_at_lone_cr(text: str, count_max: int = 0) -> list[str]:
+    """Split a text at such CRs, at `count_max` of them at most (0: all)."""
+    return _LONE_CR.split(text, count_max)
 
 
 def without_quotes(text: str) -> str:

@@ -35,6 +35,14 @@ from everbeat.config.media import MEDIA
 from everbeat.config.members import DEFAULT_APIAUTH, MEMBERS
 from everbeat.config.monitoring import MONITORING, monitoring_of
 from everbeat.config.options import CRM, OPTIONS
+from everbeat.config.plain_text import (
+    begins_foreign_comment,
+    comment_report,
+    plain_file,
+    unseen_in,
+    unseen_report,
+    without_unseen,
+)
 from everbeat.config.quorum import QUORUM, quorum_of
 from everbeat.config.suggestions import nearest
 from everbeat.config.timing import timing_of
@@ -68,7 +76,9 @@ def read_ha_cf(file: ConfigFile, host: HostLookup) -> tuple[Draft, HaConfig | No
         remedy = "node, bcast or ucast, auto_failback: see the manual for a sample"
         draft.report_file("file-missing", f"{file.name} does not exist or is unreadable", remedy)
         return draft, None
-    for line in lines_of(file):
+    plain, reports = plain_file(file)
+    draft.reports += reports
+    for line in lines_of(plain):
         _read_line(draft, line)
     timing = timing_of(draft)
     check_ha_cf(draft)
@@ -88,6 +98,14 @@ def _read_line(draft: Draft, line: Line) -> None:
         return
     if not CONTROL_CHARACTERS.isdisjoint(content):
         draft.report("not-text", line, "the line holds control characters", "plain text")
+    if unseen := unseen_in(content):
+        draft.reports.append(unseen_report(line.place, line.text, unseen=unseen))
+        content = without_comment(without_unseen(content))
+    if begins_foreign_comment(content):
+        draft.reports.append(comment_report(line.place, without_unseen(line.text)))
+        return
+    if not content:
+        return
     if not QUOTES.isdisjoint(content):
         content = without_quotes(content)
         draft.report("quotes-typographic", line, QUOTED, content)

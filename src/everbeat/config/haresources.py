@@ -9,7 +9,7 @@ backslash at the end of a line joins the next one. Source: measured behaviour of
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from everbeat.config.codes import report_of
@@ -21,6 +21,14 @@ from everbeat.config.files import (
     lines_of,
     without_quotes,
     words_of,
+)
+from everbeat.config.plain_text import (
+    begins_foreign_comment,
+    comment_report,
+    plain_file,
+    unseen_in,
+    unseen_report,
+    without_unseen,
 )
 from everbeat.config.resources import check_resource, resource_from_word, service_address
 from everbeat.config.suggestions import nearest
@@ -53,9 +61,9 @@ def read_haresources(
         summary = f"{file.name} does not exist or is unreadable"
         remedy = f"create it, the same on all nodes: {next(iter(nodes), 'NODE')} ADDRESS SERVICE"
         return (), (report_of("file-missing", Place(file.name), summary, remedy),)
-    reports: list[Report] = []
+    plain, reports = plain_file(file)
     groups: list[tuple[ResourceGroup, Line]] = []
-    for logical in logical_lines(file, reports):
+    for logical in logical_lines(plain, reports):
         group = _group(logical, nodes, reports)
         if group is not None:
             groups.append((group, logical.line))
@@ -77,7 +85,8 @@ def logical_lines(file: ConfigFile, reports: list[Report]) -> list[LogicalLine]:
     """
     joined: list[LogicalLine] = []
     pending: list[Line] = []
-    for line in lines_of(file):
+    for written in lines_of(file):
+        line = _plain_line(written, reports, is_continued=bool(pending))
         if not pending and line.text.lstrip().startswith("#"):
             continue
         pending.append(line)
@@ -91,6 +100,21 @@ def logical_lines(file: ConfigFile, reports: list[Report]) -> list[LogicalLine]:
         _report(reports, "continuation-open", pending[-1])
         joined.append(_joined(pending, reports))
     return [logical for logical in joined if logical.text]
+
+
+def _plain_line(line: Line, reports: list[Report], *, is_continued: bool) -> Line:
+    """Return a line with what was meant for blanks and comments, and report where it is not so."""
+    content, mark, comment = line.text.partition("#")
+    if unseen := unseen_in(content):
+        reports.append(unseen_report(line.place, line.text, unseen=unseen))
+        content = without_unseen(content)
+        line = replace(line, text=content + mark + comment if mark else content.rstrip())
+    if not begins_foreign_comment(line.text):
+        return line
+    remedy = _LINE_PROBLEMS["comment-after-continuation"][1] if is_continued else ""
+    reports.append(comment_report(line.place, line.text, remedy))
+    goes_on = is_continued and line.text.endswith("\\")
+    return replace(line, text="\\" if goes_on else "")
 
 
 def _joined(lines: list[Line], reports: list[Report]) -> LogicalLine:
