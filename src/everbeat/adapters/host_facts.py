@@ -15,10 +15,11 @@ import stat
 import struct
 import subprocess
 from functools import cache, lru_cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_address
 from pathlib import Path
 from typing import Final
 
+from everbeat.adapters.udp import is_own_address
 from everbeat.config.fence_metadata import parameters_from_metadata, parameters_from_names
 from everbeat.config.files import text_from_bytes
 from everbeat.config.interpreters import FIRST_LINE_BYTES_MAX
@@ -82,10 +83,16 @@ class RealHost:
         """Look the name up, if thorough."""
         return not self._is_thorough or bool(self.resolve(name) or self.resolve6(name))
 
-    def node_address(self, name: str) -> str | None:
+    def node_addresses(self, name: str) -> tuple[str, ...]:
         """Look the name up, if thorough; Debian's 127.0.1.1 for the own name is no answer."""
-        found = self.resolve(name) if self._is_thorough else None
-        return None if found is None or found.startswith("127.") else found
+        found = (self.resolve(name), self.resolve6(name)) if self._is_thorough else ()
+        return tuple(a for a in found if a and not ip_address(a).is_loopback)
+
+    def has_address(self, address: str) -> bool:
+        """Ask for all addresses of IPv6, and of IPv4 whether the kernel would route to itself."""
+        if any(address in interface.addresses for interface in self.interfaces()):
+            return True
+        return ":" not in address and is_own_address(address, socket.AF_INET)
 
     def has_user(self, name: str) -> bool:
         """Ask the user database."""

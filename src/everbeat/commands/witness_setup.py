@@ -67,6 +67,10 @@ STARTED_S: Final = 20.0
 ANSWERS_S: Final = 5.0
 """How long a witness that has just read its keys may take to answer with them."""
 
+_NO_THIRD_MACHINE: Final = frozenset({
+    "witness-malformed", "witness-is-node", "witness-unfit", "witness-unresolvable",
+})  # fmt: skip
+
 
 def add_witness(places: Places, word: str, options: PairOptions, manner: Manner) -> int:
     """Bring this cluster's keys to a witness and name it in ha.cf. Raises PairError."""
@@ -112,11 +116,18 @@ def _with_witness(places: Places, word: str) -> bytes:
 
 
 def _refuse_what_is_no_third(places: Places, word: str) -> None:
-    """Raise PairError, before anybody is invited, if the checker will refuse the line."""
+    """Raise PairError, before anybody is invited, if a report says that nobody can be asked there.
+
+    A name without an address is a warning in ha.cf, for a name server may be down at a start. Here
+    it would only be said after the token has been used.
+    """
     bundle = Bundle((FileContent(HA_CF, _with_witness(places, word)),))
-    for report in parsed_with(places.etc, bundle, RealHost(places.etc)).reports:
-        if report.code == "witness-is-node":
-            raise PairError(report.summary.removeprefix("witness: "))
+    host = RealHost(places.etc, is_thorough=True)
+    reports = parsed_with(places.etc, bundle, host).reports
+    found = [report for report in reports if report.code in _NO_THIRD_MACHINE]
+    if found:
+        report = max(found, key=lambda report: report.severity)
+        raise PairError(f"{report.summary.removeprefix('witness: ')}; write: {report.remedy}")
 
 
 def _see_that_it_answers(places: Places, place: WitnessPlace, config: HaConfig) -> None:

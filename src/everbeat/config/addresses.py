@@ -11,7 +11,8 @@ of these: it would answer the side that holds it, or that it is.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import TYPE_CHECKING, Final
 
 from everbeat.config.codes import report_of
 from everbeat.config.files import words_of
@@ -19,6 +20,7 @@ from everbeat.config.resources import service_address
 from everbeat.model.cluster import MediumKind
 from everbeat.model.names import node_name_from_text
 from everbeat.model.reports import Place, Report
+from everbeat.model.service_address import unfit
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from everbeat.model.cluster import Medium
     from everbeat.model.groups import ResourceGroup
 
+_ALL_MACHINES: Final = IPv4Address("255.255.255.255")
 _UCAST = frozenset({MediumKind.UCAST, MediumKind.UCAST6})
 ROUTER = "a router that both nodes need"
 
@@ -40,7 +43,7 @@ def check_addresses(
     Problems of ha.cf go into the draft; those of the file `haresources` are returned.
     """
     services = {a for group in groups for r in group.resources if (a := service_address(r))}
-    nodes = {a: node for node in draft.nodes if (a := draft.host.node_address(node))}
+    nodes = {a: node for node in draft.nodes for a in draft.host.node_addresses(node)}
     peers = {m.address: "a peer of a ucast line" for m in draft.media if m.kind in _UCAST}
     for line, medium in zip(draft.media_lines, draft.media, strict=True):
         if medium.kind.is_ping:
@@ -91,19 +94,42 @@ def _check_witness(draft: Draft, nodes: dict[str, str], services: set[str]) -> N
     host = draft.witness.host
     if node_name_from_text(host) in draft.nodes:
         return  # reported with the quorum
-    addresses = {a for a in (draft.host.resolve(host), draft.host.resolve6(host)) if a}
+    found = (draft.host.resolve(host), draft.host.resolve6(host))
+    addresses = {_without_zone(address) for address in found if address}
+    why = next((why for a in sorted(addresses) if (why := _unfit(a))), "")
+    if why:
+        summary = f"witness: no machine is reached at {host}: it {why}"
+        draft.report(
+            "witness-unfit", draft.lines["witness"], summary, "witness HOST, a third machine"
+        )
+        return
     whose = ""
     if addresses & services:
         whose = "is a service address, on the side of its group"
     elif addresses & nodes.keys():
         whose = f"is {nodes[min(addresses & nodes.keys())]}"
-    elif any(draft.is_own(address) for address in addresses):
+    elif any(ip_address(a).is_loopback or draft.is_own(a) for a in addresses):
         whose = "is this machine itself"
     if whose:
         summary = f"witness: {host} {whose}; it cannot decide about itself"
         draft.report(
             "witness-is-node", draft.lines["witness"], summary, "witness HOST, a third machine"
         )
+
+
+def _without_zone(text: str) -> str:
+    """Return an address as interfaces have it: without %eth0, and ::ffff:192.0.2.9 as IPv4."""
+    address = ip_address(text.partition("%")[0])
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return str(mapped or address)
+
+
+def _unfit(text: str) -> str:
+    """Say why no single machine can be asked at an address; "" if one can."""
+    address = ip_address(text)
+    if isinstance(address, IPv4Address) and address == _ALL_MACHINES:
+        return "is the broadcast address of every network"
+    return "" if address.is_loopback else unfit(address)
 
 
 def _check_peer(draft: Draft, line: Line, address: str, services: set[str]) -> None:

@@ -45,9 +45,13 @@ class AnyHost:
         """Say yes."""
         return True
 
-    def node_address(self, name: str) -> str | None:  # noqa: ARG002 - HostLookup's signature
+    def node_addresses(self, name: str) -> tuple[str, ...]:  # noqa: ARG002 - as above
         """Know none."""
-        return None
+        return ()
+
+    def has_address(self, address: str) -> bool:  # noqa: ARG002 - HostLookup's signature
+        """Have none."""
+        return False
 
     def has_user(self, name: str) -> bool:  # noqa: ARG002 - HostLookup's signature
         """Say yes."""

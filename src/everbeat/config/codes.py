@@ -137,6 +137,7 @@ HA_CF: Final = (
     Code("quorum-ping-unused", _W, "Three and more nodes decide by votes, not by ping nodes."),
     Code("witness-malformed", _E, "A witness is HOST, HOST:PORT or [ADDRESS]:PORT."),
     Code("witness-is-node", _E, "The witness must be a third machine, not one of the nodes."),
+    Code("witness-unfit", _E, "No machine has the address of the witness."),
     Code("witness-unresolvable", _W, "The witness has no address now; it is looked up again."),
     Code("witness-unused", _W, "A witness is asked by clusters of two nodes alone."),
     Code("watchdog-missing", _W, "The watchdog device does not exist: nothing resets a hung node."),

@@ -68,9 +68,7 @@ class Draft:
 
     def is_own(self, address: str) -> bool:
         """Whether this machine has the address."""
-        return address.startswith("127.") or any(
-            address in interface.addresses for interface in self.host.interfaces()
-        )
+        return address.startswith("127.") or self.host.has_address(address)
 
     @property
     def has_errors(self) -> bool:

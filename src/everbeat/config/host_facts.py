@@ -59,9 +59,13 @@ class HostFacts:
         """Whether an address is given, or no node names at all are."""
         return self.known_nodes is None or name in self.known_nodes
 
-    def node_address(self, name: str) -> str | None:
-        """Return the entry of `hosts`."""
-        return self.hosts.get(name)
+    def node_addresses(self, name: str) -> tuple[str, ...]:
+        """Return the entries of `hosts` and `hosts6`."""
+        return tuple(a for a in (self.hosts.get(name), self.hosts6.get(name)) if a)
+
+    def has_address(self, address: str) -> bool:
+        """Whether one of the given interfaces has it."""
+        return any(address in interface.addresses for interface in self.interface_list)
 
     def has_user(self, name: str) -> bool:
         """Whether the user is given."""

@@ -56,8 +56,12 @@ class HostLookup(Protocol):
         """Whether a node's name has an address; true as well if nobody wants to wait for that."""
         ...
 
-    def node_address(self, name: str) -> str | None:
-        """Return the IPv4 address of a node's name; None as well if nobody wants to wait for it."""
+    def node_addresses(self, name: str) -> tuple[str, ...]:
+        """Return IPv4 and IPv6 of a node's name; none as well if nobody wants to wait for them."""
+        ...
+
+    def has_address(self, address: str) -> bool:
+        """Whether an address, IPv4 or IPv6, is this machine's."""
         ...
 
     def has_user(self, name: str) -> bool:
