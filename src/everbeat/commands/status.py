@@ -101,7 +101,7 @@ def render_status(reply: StatusReply) -> list[Line]:
     lines: list[Line] = [
         (
             Span(manager.own, Tone.TITLE),
-            Span(f"  {manager.state}, holds {manager.holds}", _manager_tone(reply)),
+            Span(f"  {manager.state}, holds {_held(manager.own, reply)}", _manager_tone(reply)),
             Span(f"  auto_failback {manager.auto_failback}  everbeat {reply.version}", Tone.FAINT),
         )
     ]
@@ -120,15 +120,33 @@ def _manager_tone(reply: StatusReply) -> Tone:
     return Tone.GOOD if reply.manager.state == "stable" else Tone.CARE
 
 
+def _held(node: NodeName, reply: StatusReply) -> str:
+    """Say which groups of those below a node has at this moment: all, its own, or how many.
+
+    Not cl_status' word, which is "all" as soon as one group of each kind is there. A group that
+    cannot be stopped is still held.
+    """
+    groups = reply.manager.groups
+    stuck_here = GroupState.STUCK if node == reply.manager.own else None
+    held = [view.holder == node or view.state is stuck_here for view in groups]
+    if not any(held):
+        return "none"
+    if held == [view.group.owner == node for view in groups]:
+        return "local"
+    if all(held):
+        return "all"
+    if held == [view.group.owner != node for view in groups]:
+        return "foreign"
+    return f"{sum(held)} of {len(groups)} groups"
+
+
 def _nodes(reply: StatusReply) -> list[Line]:
     width = max((len(node.node) for node in reply.membership.nodes), default=0)
-    words = {node: (word, stable) for node, word, stable in reply.manager.peer_holds}
-    return [_node(node, width, words, reply) for node in reply.membership.nodes]
+    settled = {node: is_stable for node, _, is_stable in reply.manager.peer_holds}
+    return [_node(node, width, settled, reply) for node in reply.membership.nodes]
 
 
-def _node(
-    node: NodeView, width: int, words: dict[NodeName, tuple[str, bool]], reply: StatusReply
-) -> Line:
+def _node(node: NodeView, width: int, settled: dict[NodeName, bool], reply: StatusReply) -> Line:
     spans = [Span(f"  {node.node:<{width}}  "), _status_word(node, reply)]
     spans.append(Span(f"  {_since(node, reply)}", Tone.FAINT))
     if node.node == reply.membership.own:
@@ -139,9 +157,9 @@ def _node(
     fencing = reply.fencing.node(node.node)
     if fencing is not None and fencing.is_open:
         spans.append(Span("  UNCLEAN", Tone.BAD))
-    if node.node in words and node.status is not NodeStatus.DEAD:
-        word, is_stable = words[node.node]
-        spans.append(Span(f"  holds {word}" + ("" if is_stable else ", not stable")))
+    if node.node in settled and node.status is not NodeStatus.DEAD:
+        word = _held(node.node, reply)
+        spans.append(Span(f"  holds {word}" + ("" if settled[node.node] else ", not stable")))
     return tuple(spans)
 
 

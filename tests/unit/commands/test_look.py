@@ -108,6 +108,50 @@ def test_a_healthy_pair_reads_top_down() -> None:
     assert problems(healthy()) == []
 
 
+@pytest.mark.parametrize(
+    ("holders", "word_of_alpha", "word_of_beta"),
+    [
+        # the owners are alpha, alpha, beta; where each group is
+        ("alpha alpha beta", "local", "local"),
+        ("alpha alpha alpha", "all", "none"),
+        ("alpha beta alpha", "2 of 3 groups", "1 of 3 groups"),
+        ("alpha beta beta", "1 of 3 groups", "2 of 3 groups"),
+        ("beta beta alpha", "foreign", "foreign"),
+        ("beta beta beta", "none", "all"),
+        ("alpha - beta", "1 of 3 groups", "local"),
+        ("- - -", "none", "none"),
+    ],
+)
+def test_what_a_node_holds_agrees_with_where_the_groups_are(
+    holders: str, word_of_alpha: str, word_of_beta: str
+) -> None:
+    owners = (ALPHA, ALPHA, BETA)
+    groups = tuple(
+        GroupView(
+            group=group(owner, ResourceSpec(f"g{number}", f"g{number}")),
+            state=GroupState.STARTED if holder == ALPHA else GroupState.STOPPED,
+            holder=None if holder == "-" else NodeName(holder),
+            since_ms=1_000,
+            why="",
+        )
+        for number, (owner, holder) in enumerate(zip(owners, holders.split(), strict=True))
+    )
+    reply = healthy(groups=groups)
+    told = structs.replace(  # cl_status' words: a class as soon as one group of it is there
+        reply, manager=replace(reply.manager, holds="all", peer_holds=((BETA, "all", True),))
+    )
+    text = plain(render_status(told))
+    assert f"alpha  stable, holds {word_of_alpha}  auto_failback" in text
+    assert f"for 9.5 s  eth0 up  holds {word_of_beta}\n" in text
+
+
+def test_what_cannot_be_stopped_is_still_held() -> None:
+    stuck = GroupView(
+        group=group(BETA, VIP), state=GroupState.STUCK, holder=None, since_ms=1, why="exit 1"
+    )
+    assert "alpha  stable, holds all" in plain(render_status(healthy(groups=(stuck,))))
+
+
 def test_what_needs_a_person_comes_first() -> None:
     dead = NodeView(BETA, NodeKind.NORMAL, NodeStatus.DEAD, last_heard_ms=2_000)
     failed = GroupView(
