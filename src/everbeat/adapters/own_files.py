@@ -76,14 +76,17 @@ def open_own(path: Path, flags: int, mode: int = 0o600) -> int:
     return _new_file(path, flags, mode)
 
 
-def read_own(path: Path) -> bytes:
-    """Return the content of a file that is ours alone. Raise OSError: EPERM if it is not."""
+def read_own(path: Path, bytes_max: int = -1) -> bytes:
+    """Return the content of a file that is ours alone, or its beginning (-1: all of it).
+
+    Raise OSError: EPERM if it is not ours alone.
+    """
     descriptor = os.open(path, os.O_RDONLY | _SAFE)
     with os.fdopen(descriptor, "rb") as file:
         found = os.fstat(descriptor)
         if not (stat.S_ISREG(found.st_mode) and _is_safe(found)):
             raise PermissionError(errno.EPERM, "it is not ours alone: chown, chmod go-w", str(path))
-        return file.read()
+        return file.read(bytes_max)
 
 
 def own_folder(path: Path, mode: int = 0o700) -> None:

@@ -479,7 +479,9 @@ async def run_link(
 def identity_from_disk(config: HaConfig, options: LinkOptions) -> Identity:
     """Return who we are: as before if we continue, else a new life. Raise DiskIdentityError."""
     uuid = node_uuid(options.state, config.node, config.uuidfrom)
-    promised, known = read_promise(options.state), read_lives(options.state)
+    promised, lives = read_promise(options.state), read_lives(options.state)
+    if lives.trouble:
+        _log.warning("%s: a node without a line is believed anew", lives.trouble)
     is_ping_proved = read_ping_proof(options.state) == config.ping_hosts
     # After a kill of everything the others must not take us for one with empty hands.
     is_killed = config.quorum is not Quorum.NONE and is_unfinished(options.run)
@@ -491,7 +493,7 @@ def identity_from_disk(config: HaConfig, options: LinkOptions) -> Identity:
             identity,
             promised=promised,
             is_ping_proved=is_ping_proved,
-            known=known,
+            known=lives.known,
             had_right=left.had_right,
             until_ms=read_right(options.run, left.generation),
             stop_by_ms=left.stop_by_ms,
@@ -503,7 +505,7 @@ def identity_from_disk(config: HaConfig, options: LinkOptions) -> Identity:
         generation=generation,
         promised=promised,
         is_ping_proved=is_ping_proved,
-        known=known,
+        known=lives.known,
     )
 
 
