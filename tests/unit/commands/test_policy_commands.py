@@ -190,6 +190,44 @@ def test_why_tells_the_place_and_the_constraint_behind_it(cib: Path) -> None:
     assert "colocation web-with-db" in out
 
 
+FAILURE = """\
+<lrm id="1"><lrm_resources><lrm_resource id="db" type="T" class="ocf" provider="p">
+<lrm_rsc_op id="db_last_failure_0" operation_key="db_monitor_10000" operation="monitor"
+ transition-key="1:1:0:0" transition-magic="{status}:{rc};1:1:0:0" call-id="5" rc-code="{rc}"
+ op-status="{status}" exit-reason="{reason}" interval="10000" last-rc-change="1699999990"/>
+<lrm_rsc_op id="db_last_0" operation_key="db_start_0" operation="start"
+ transition-key="1:1:0:0" transition-magic="0:0;1:1:0:0" call-id="4" rc-code="0"
+ op-status="0" interval="0" last-rc-change="1699999980"/>
+</lrm_resource></lrm_resources></lrm>
+"""
+
+
+@pytest.mark.parametrize(
+    ("rc", "status", "reason", "sentence"),
+    [
+        (7, 0, "", "monitor ended with 7 (not running)"),
+        (7, 0, "no PID file", "monitor ended with 7 (not running); reason given: no PID file"),
+        (1, 0, "", "monitor ended with 1 (error)"),
+        (5, 0, "no binary", "monitor ended with 5 (not installed); reason given: no binary"),
+        (9, 0, "", "monitor ended with 9 (promoted (failed))"),
+        (189, 0, "", "monitor ended with 189"),
+        (1, 2, "", "monitor timed out"),
+        (1, 2, "20 s were not enough", "monitor timed out; reason given: 20 s were not enough"),
+    ],
+)
+def test_why_tells_a_failure_by_its_code_in_words_and_the_reason_given(
+    cib: Path, rc: int, status: int, reason: str, sentence: str
+) -> None:
+    history = FAILURE.format(rc=rc, status=status, reason=reason)
+    n1, n2 = 'expected="member"/>\n<node_state id="2"', 'expected="member">{}</node_state>\n'
+    cib.write_text(TEXT.replace(n1, n2.format(history) + '<node_state id="2"'))
+    code, out, _ = asked("db", cib)
+    assert code == 0
+    lines = out.splitlines()
+    at = lines.index("    stop db on n1")
+    assert lines[at + 1] == f"        because db failed: {sentence} [db_last_failure_0]"
+
+
 def test_why_tells_what_keeps_a_resource_stopped(cib: Path) -> None:
     _, out, _ = asked("old", cib)
     assert "target-role" in out

@@ -32,6 +32,7 @@ _HISTORY_TEXTS: Final = {
     "stop failed": "it could not be stopped there",
     "stays stopped after failure": "it failed, and its operation says on-fail=stop",
 }
+_TIMED_OUT: Final = "2"  # op-status of what took too long
 _UNDONE: Final = "trial placement undone"
 
 
@@ -343,16 +344,19 @@ def failure_reason(document: Document, resource: Resource, node: Node | None, te
         failure = document.entry(resource, node)
     if failure is None:
         return Reason(kind=Kind.HISTORY, subject=resource.xml_id, text=text)
-    return Reason(kind=Kind.HISTORY, subject=failure.id, text=f"{text} ({_ended(failure)})")
+    return Reason(kind=Kind.HISTORY, subject=failure.id, text=f"{text}: {_ended(failure)}")
 
 
 def _ended(entry: Element) -> str:
-    """Say how an operation of the history ended: its code, what that means, the agent's words."""
+    """Say how an operation of the history ended: its code, what that means, what else was noted."""
+    operation, noted = entry.text("operation"), entry.text("exit-reason")
+    why = f"; reason given: {noted}" if noted else ""
+    if entry.text("op-status") == _TIMED_OUT:  # whatever code stands beside it
+        return f"{operation} timed out{why}"
     code = entry.text("rc-code", "no code")
     meaning = EXIT_TEXTS.get(integer_prefix(code) or 0) if code.isdecimal() else None
     meant = f" ({meaning.lower()})" if meaning is not None else ""
-    why = f": {entry.text('exit-reason')}" if entry.text("exit-reason") else ""
-    return f"{entry.text('operation')} ended with {code}{meant}{why}"
+    return f"{operation} ended with {code}{meant}{why}"
 
 
 def _state(plan: Plan, document: Document, resource: Resource, kind: str) -> Reason:
