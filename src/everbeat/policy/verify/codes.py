@@ -40,6 +40,7 @@ FORM: Final = (
 
 SENSE: Final = (
     Code("reference-unknown", _W, "What an id names does not exist; it is ignored."),
+    Code("reference-not-followed", _W, "A set of attributes given by id-ref has no effect."),
     Code("fencing-no-device", _E, "Fencing is enabled without a device: nothing is started."),
     Code("fencing-disabled", _W, "Without fencing, data is not safe when a node is lost."),
     Code("quorum-ignored", _W, "Without quorum and fencing, both halves of a split run all."),

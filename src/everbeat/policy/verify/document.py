@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from everbeat.model.reports import Severity
-from everbeat.policy.verify.grammar import FORMS, FREE_IDS, REFERENCES, VALUES
+from everbeat.policy.verify.grammar import FORMS, FREE_IDS, NOT_FOLLOWED, REFERENCES, VALUES
 from everbeat.policy.verify.limits import check_limits
 from everbeat.policy.verify.places import walk
 from everbeat.policy.verify.words import hint
@@ -82,8 +82,8 @@ def _check_element(sheet: Sheet, element: Element, parent: Element) -> None:
             _check_element(sheet, child, element)
 
 
-def _check_ids(sheet: Sheet, configuration: Element) -> set[str]:
-    """Report ids that are malformed or not unique; return all ids."""
+def _check_ids(sheet: Sheet, configuration: Element) -> dict[str, Element]:
+    """Report ids that are malformed or not unique; return all ids, each with its first element."""
     first: dict[str, Element] = {}
     for element in walk(configuration):
         element_id = element.get("id")
@@ -97,19 +97,46 @@ def _check_ids(sheet: Sheet, configuration: Element) -> set[str]:
             text = f"the id {element_id} of <{element.tag}> is taken by <{other.tag}>"
             line = sheet.line_of(other)
             sheet.report("id-twice", f"{text} in line {line}", f"{element_id}-2", element)
-    return set(first)
+    return first
 
 
-def _check_references(sheet: Sheet, configuration: Element, known: set[str]) -> None:
+def _check_references(sheet: Sheet, configuration: Element, known: dict[str, Element]) -> None:
     for element in walk(configuration):
-        names = (*REFERENCES.get(element.tag, ()), "id-ref")
-        for attribute in names:
+        for attribute in REFERENCES.get(element.tag, ()):
             target = element.get(attribute)
-            if target is None or target in known:
-                continue
-            text = f"{attribute}={target!r} of <{element.tag}> refers to nothing"
-            remedy = hint(target, known)
-            sheet.report("reference-unknown", f"{text} and is ignored", remedy, element)
+            if target is not None and target not in known:
+                text = f"{attribute}={target!r} of <{element.tag}> refers to nothing"
+                remedy = hint(target, known)
+                sheet.report("reference-unknown", f"{text} and is ignored", remedy, element)
+        target = element.get("id-ref")
+        if target is not None:
+            _check_id_ref(sheet, element, target, known)
+
+
+def _check_id_ref(sheet: Sheet, element: Element, target: str, known: dict[str, Element]) -> None:
+    """Report an `id-ref` that names no other element of its kind, or is not followed."""
+    text = f"id-ref={target!r} of <{element.tag}> refers to"
+    found = known.get(target)
+    if found is not None and found.tag == element.tag and "id-ref" not in found.attributes:
+        if element.tag in NOT_FOLLOWED:
+            text = f"{text} a set, and has no effect: only Pacemaker 2 followed it"
+            remedy = f'<{element.tag} id="…"> with the nvpairs of {target}'
+            sheet.report("reference-not-followed", text, remedy, element)
+        return
+    what = "nothing"
+    if found is element:
+        what = "itself"
+    elif found is not None and found.tag == element.tag:
+        what = f"<{found.tag}> that is a reference itself"
+    elif found is not None:
+        what = f"<{found.tag}>"
+    alike = [
+        name
+        for name, one in known.items()
+        if one.tag == element.tag and "id-ref" not in one.attributes
+    ]
+    remedy = hint(target, alike) or f'<{element.tag} id="{target}">, or delete the reference'
+    sheet.report("reference-unknown", f"{text} {what} and is ignored", remedy, element)
 
 
 def _check_contents(sheet: Sheet, configuration: Element) -> None:

@@ -135,6 +135,10 @@ REFERENCES: Final = {
     "primitive": ("template",),
 }
 """Attributes that hold the id of another element; `id-ref` does in every element."""
+NOT_FOLLOWED: Final = frozenset((
+    "cluster_property_set", "meta_attributes", "instance_attributes", "utilization",
+))  # fmt: skip
+"""Sets of attributes whose `id-ref` has no effect (`unpack.attributes`)."""
 FREE_IDS: Final = frozenset(("node", "resource_ref", "obj_ref", "role", "acl_target"))
 """Elements whose `id` is no id of the document: a name, or a reference."""
 
