@@ -79,7 +79,7 @@ def check_resource(resource: ResourceSpec, place: Place, host: HostLookup) -> tu
     is_address = resource.script in ADDRESS_NAMES
     bare = None if is_address else address_arguments(word)
     if bare is not None and (problems := read_address(bare)[1]):
-        return _malformed("an address", bare, problems, place)
+        return _malformed(word, bare, problems, place)
     if bare is not None:
         summary = f"'{word}' is taken for a script; an IPv6 address needs one"
         return (report_of("address-ipv6-bare", place, summary, word_of(word)),)
@@ -139,18 +139,20 @@ def _looks_like_ipv4(word: str) -> bool:
 
 
 def _malformed(
-    what: str, arguments: tuple[str, ...], problems: tuple[AddressError, ...], place: Place
+    word: str, arguments: tuple[str, ...], problems: tuple[AddressError, ...], place: Place
 ) -> tuple[Report, ...]:
     remedy = word_of(well_formed(arguments))
-    return tuple(
-        report_of(_CODES[problem.part], place, f"{what}: {problem.problem}", remedy)
-        for problem in problems
-    )
+    reports: list[Report] = []
+    for one in problems:
+        is_named = one.problem.startswith(f"'{word}'")  # the address is all of the word
+        summary = one.problem if is_named else f"'{word}': {one.problem}"
+        reports.append(report_of(_CODES[one.part], place, summary, remedy))
+    return tuple(reports)
 
 
 def _check_address(resource: ResourceSpec, place: Place, host: HostLookup) -> tuple[Report, ...]:
     spec, problems = read_address(resource.arguments)
-    reports = list(_malformed(resource.script, resource.arguments, problems, place))
+    reports = list(_malformed(resource.text, resource.arguments, problems, place))
     if spec is None:
         return tuple(reports)
     if reason := unfit(spec.address, spec.prefix):

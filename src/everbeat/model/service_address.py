@@ -200,6 +200,8 @@ def unfit(address: Address, prefix: int | None = None) -> str:
 
 
 def _address(text: str, whole: str) -> Address:
+    if not text:
+        raise AddressError("the address is missing", argument=whole)
     if "%" in text:
         problem = f"{text!r} names an interface, which stands behind the prefix: ADDRESS/64/eth0"
         raise AddressError(problem, argument=whole)

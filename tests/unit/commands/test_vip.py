@@ -46,7 +46,7 @@ def refusal(places: Places, address: str, *services: str) -> str:
     [
         ("10.0.0.1//eth0", "where the prefix length is expected", "10.0.0.1/24/eth0"),
         ("10.0.0.1/", "where the prefix length is expected", "10.0.0.1"),
-        ("/24", "'' is not an address", "192.0.2.10/24/eth0"),
+        ("/24", "the address is missing", "192.0.2.10/24/eth0"),
         ("10.0.0.1/33", "'33' is neither prefix length nor netmask", "10.0.0.1/24"),
         ("10.0.0.1/24/eth0/x/y", "more than 4 parts", "10.0.0.1/24/eth0"),
         ("fd00::1//eth0", "where the prefix length is expected", "fd00::1/64/eth0"),

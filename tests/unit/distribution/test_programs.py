@@ -109,7 +109,7 @@ def test_a_resource_word_with_a_path_does_not_come(word: str) -> None:
     [
         ("10.0.0.1//eth0", "nothing stands behind a slash", "10.0.0.1/24/eth0"),
         ("10.0.0.1/", "nothing stands behind a slash", "10.0.0.1"),
-        ("/24", "'' is not an address", "192.0.2.10/24/eth0"),
+        ("/24", "the address is missing", "192.0.2.10/24/eth0"),
         ("IPaddr::10.0.0.1/33", "'33' is neither prefix length nor netmask", "10.0.0.1/24"),
         ("fd00::1//eth0", "nothing stands", "IPv6addr::fd00:0:0:0:0:0:0:1/64/eth0"),
     ],
