@@ -11,7 +11,7 @@ of these: it would answer the side that holds it, or that it is.
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_address
 from typing import TYPE_CHECKING, Final
 
 from everbeat.config.codes import report_of
@@ -96,7 +96,8 @@ def _check_witness(draft: Draft, nodes: dict[str, str], services: set[str]) -> N
         return  # reported with the quorum
     found = (draft.host.resolve(host), draft.host.resolve6(host))
     addresses = {_without_zone(address) for address in found if address}
-    why = next((why for a in sorted(addresses) if (why := _unfit(a))), "")
+    networks = [IPv4Network(one.network) for one in draft.host.interfaces() if one.network]
+    why = next((why for a in sorted(addresses) if (why := _unfit(a, networks))), "")
     if why:
         summary = f"witness: no machine is reached at {host}: it {why}"
         draft.report(
@@ -124,12 +125,17 @@ def _without_zone(text: str) -> str:
     return str(mapped or address)
 
 
-def _unfit(text: str) -> str:
-    """Say why no single machine can be asked at an address; "" if one can."""
+def _unfit(text: str, networks: Collection[IPv4Network]) -> str:
+    """Say why no single machine can be asked at an address; "" if one can. `networks`: our own."""
     address = ip_address(text)
+    if address.is_loopback:
+        return ""  # this machine, which is told otherwise
     if isinstance(address, IPv4Address) and address == _ALL_MACHINES:
         return "is the broadcast address of every network"
-    return "" if address.is_loopback else unfit(address)
+    if isinstance(address, IPv4Address) and address.is_reserved:
+        return "is of a block that no machine has"
+    own = next((network for network in networks if address in network), None)
+    return unfit(address, own.prefixlen if own else None)
 
 
 def _check_peer(draft: Draft, line: Line, address: str, services: set[str]) -> None:

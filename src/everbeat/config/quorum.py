@@ -56,6 +56,8 @@ def apply_witness(draft: Draft, statement: Statement) -> None:
 
 def witness_from_word(word: str) -> WitnessPlace | None:
     """Return the place a word names, or None."""
+    if not word.isprintable() or any(char in " #,/" for char in word):
+        return None
     host, port_word = word, str(WITNESS_PORT)
     if word.startswith("["):
         host, closed, rest = word[1:].partition("]")
@@ -65,7 +67,7 @@ def witness_from_word(word: str) -> WitnessPlace | None:
     elif word.count(":") == 1:
         host, _, port_word = word.partition(":")
     port = number_from_word(port_word)
-    if not host or "/" in host or port is None or not 0 < port <= PORT_MAX:
+    if not host or port is None or not 0 < port <= PORT_MAX:
         return None
     return WitnessPlace(host, port)
 
