@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from everbeat.agents.agent import AddressAgent, Agent, ScriptAgent, SystemdAgent
 from everbeat.model.names import is_script_name
-from everbeat.model.service_address import ADDRESS_NAMES, read_address, word_of
+from everbeat.model.service_address import ADDRESS_NAMES, faults_of, read_address, word_of
 from everbeat.model.units import unit_from_word
 
 if TYPE_CHECKING:
@@ -56,7 +56,6 @@ def _script_arguments(resource: ResourceSpec) -> tuple[str, ...]:
     """Give an IPv6 address that the grammar has cut at `::` back in one piece, written out."""
     if resource.script not in ADDRESS_NAMES or len(resource.arguments) == 1:
         return resource.arguments
-    _, whole = read_address(resource.arguments)
-    if whole:
+    if faults_of(read_address(resource.arguments)[1]):
         return resource.arguments
     return (word_of("::".join(resource.arguments)).removeprefix("IPv6addr::"),)

@@ -28,7 +28,7 @@ from everbeat.config.files import (
 from everbeat.config.haresources import logical_lines
 from everbeat.config.resources import address_arguments
 from everbeat.model.distribution import HA_CF, HARESOURCES
-from everbeat.model.service_address import read_address, well_formed, word_of
+from everbeat.model.service_address import faults_of, read_address, well_formed, word_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -81,7 +81,8 @@ def _differences(
             continue
         arguments = address_arguments(text) if name == HARESOURCES else None
         if arguments is not None:
-            summary = f"'{text}' cannot be served: {read_address(arguments)[1][0].problem}"
+            fault = faults_of(read_address(arguments)[1])[0]
+            summary = f"'{text}' cannot be served: {fault.problem}"
             yield report_of("address-not-allowed", place, summary, word_of(well_formed(arguments)))
             continue
         summary = f"'{text}' names what root is to use here; another node may not bring it"
@@ -120,7 +121,7 @@ def _guarded_words(name: str, content: bytes | None) -> Iterator[tuple[str, Plac
 def _is_served(word: str) -> bool:
     """Whether a resource word is an address, its prefix and interface, and nothing else."""
     arguments = address_arguments(word)
-    return arguments is not None and not read_address(arguments)[1]
+    return arguments is not None and not faults_of(read_address(arguments)[1])
 
 
 def _file(name: str, content: bytes | None) -> ConfigFile:

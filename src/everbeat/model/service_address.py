@@ -3,7 +3,8 @@
     ip[/prefix-or-netmask[/interface[:label]][/broadcast]]
 
 A third part that starts with a digit is the broadcast address. No part is empty: Heartbeat 3.0.6
-takes `//` for one slash, and so what follows for another part than was meant.
+takes `//` for one slash, and so what follows for another part than was meant. Slashes at the end
+it passes over: they are told, and served.
 
 IPv6 addresses are cut at `::` by the haresources grammar; joining the arguments again restores
 them. Heartbeat 3.0.6 does not join them, so an address for its nodes too is written out:
@@ -59,11 +60,17 @@ class AddressError(Exception):
     """An IPaddr argument cannot be used; the text says why, with the argument."""
 
     def __init__(
-        self, problem: str, part: AddressPart = AddressPart.ADDRESS, *, argument: str = ""
+        self,
+        problem: str,
+        part: AddressPart = AddressPart.ADDRESS,
+        *,
+        argument: str = "",
+        is_served: bool = False,
     ) -> None:
         super().__init__(f"{argument}: {problem}" if argument else problem)
         self.problem = problem
         self.part = part
+        self.is_served = is_served  # what was meant is clear all the same
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,12 +85,17 @@ class AddressSpec:
 
 
 def address_from_arguments(arguments: tuple[str, ...]) -> AddressSpec:
-    """Parse the arguments of a service address. Raise AddressError with the first problem."""
+    """Parse the arguments of a service address. Raise AddressError if it cannot be served."""
     spec, problems = read_address(arguments)
-    if problems:
-        raise problems[0]
+    if faults := faults_of(problems):
+        raise faults[0]
     assert spec is not None
     return spec
+
+
+def faults_of(problems: tuple[AddressError, ...]) -> tuple[AddressError, ...]:
+    """Return the problems with which an address cannot be served."""
+    return tuple(problem for problem in problems if not problem.is_served)
 
 
 def read_address(
@@ -97,8 +109,10 @@ def read_address(
     except AddressError as error:
         return None, (error,)
     problems = [
-        AddressError(_EMPTY.format(what), part, argument=text)
-        for (part, what), word in zip(_PARTS_BEHIND, parts[1:], strict=False)
+        AddressError(_EMPTY.format(what), part, argument=text, is_served=not any(parts[number:]))
+        for number, ((part, what), word) in enumerate(
+            zip(_PARTS_BEHIND, parts[1:], strict=False), 1
+        )
         if not word
     ]
     prefix: int | None = None

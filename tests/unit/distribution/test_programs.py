@@ -108,7 +108,6 @@ def test_a_resource_word_with_a_path_does_not_come(word: str) -> None:
     ("word", "why", "meant"),
     [
         ("10.0.0.1//eth0", "nothing stands behind a slash", "10.0.0.1/24/eth0"),
-        ("10.0.0.1/", "nothing stands behind a slash", "10.0.0.1"),
         ("/24", "the address is missing", "192.0.2.10/24/eth0"),
         ("IPaddr::10.0.0.1/33", "'33' is neither prefix length nor netmask", "10.0.0.1/24"),
         ("fd00::1//eth0", "nothing stands", "IPv6addr::fd00:0:0:0:0:0:0:1/64/eth0"),
@@ -120,6 +119,11 @@ def test_a_malformed_address_is_called_so_and_no_program(word: str, why: str, me
     assert (report.code, report.remedy) == ("address-not-allowed", meant)
     assert f"'{word}' cannot be served: " in report.summary
     assert why in report.summary
+
+
+def test_slashes_at_the_end_of_an_address_are_no_reason_to_refuse_it() -> None:
+    bundle = Bundle((FileContent("haresources", b"beta 10.0.0.1/ 10.0.0.2/24/\n"),))
+    assert program_reports(bundle, PRESENT) == ()
 
 
 def test_what_leaves_haresources_is_only_stopped() -> None:
