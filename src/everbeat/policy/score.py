@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
+
+from everbeat.cib.whole_numbers import integer_prefix
 
 INFINITY: Final = 1_000_000
 ABSENT: Final = -(1 << 60)
 """Stands in a score row where a node is not in a resource's table at all."""
 UNUSABLE_FOR_NOW: Final = -100 * INFINITY
 """Marks a node, while wishes of dependents are summed, that must not fall below zero."""
-_WHOLE: Final = re.compile(r"\s*([+-]?[0-9]{1,300})")
 
 
 def add_scores(a: int, b: int) -> int:
@@ -20,14 +20,6 @@ def add_scores(a: int, b: int) -> int:
     if a >= INFINITY or b >= INFINITY:
         return INFINITY
     return max(-INFINITY, min(INFINITY, a + b))
-
-
-def integer_prefix(text: str) -> int | None:
-    """Return the whole number at the beginning of the text, or None if there is none."""
-    if text.isascii() and text.isdigit() and len(text) < 19:  # nearly all of a history's numbers
-        return int(text)
-    match = _WHOLE.match(text)
-    return None if match is None else int(match.group(1))
 
 
 def score_from_text(text: str | None, default: int = 0) -> int:

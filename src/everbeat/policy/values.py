@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from everbeat.policy.score import integer_prefix
+from everbeat.cib.whole_numbers import integer_prefix
 
 _TRUE: Final = frozenset(("true", "on", "yes", "y", "1"))
 _FALSE: Final = frozenset(("false", "off", "no", "n", "0"))

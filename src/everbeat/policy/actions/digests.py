@@ -6,9 +6,9 @@ import hashlib
 from typing import TYPE_CHECKING, Final, final
 
 from everbeat.cib.tree import render_attribute
+from everbeat.cib.whole_numbers import integer_prefix
 from everbeat.policy.actions.operations import find_operation, operation_meta
 from everbeat.policy.plan.placing import current_node
-from everbeat.policy.score import integer_prefix
 from everbeat.policy.unpack.attributes import parameters_on, take_blocks
 from everbeat.policy.unpack.operation_order import interval_of
 from everbeat.policy.unpack.rules_seam import RuleFacts

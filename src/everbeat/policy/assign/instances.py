@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from everbeat.cib.whole_numbers import integer_prefix
 from everbeat.policy.assign.colocation import place_of
 from everbeat.policy.assign.lists import has_influence, this_with, with_this
 from everbeat.policy.assign.wishes import SumFlags, add_colocated, single
 from everbeat.policy.plan.hash_order import merge_sorted
 from everbeat.policy.plan.placing import current_node, unassign
 from everbeat.policy.plan.table import Cause, ScoreTable
-from everbeat.policy.score import ABSENT, INFINITY, integer_prefix
+from everbeat.policy.score import ABSENT, INFINITY
 
 if TYPE_CHECKING:
     from everbeat.policy.plan.node import Node

@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, final
 
 from everbeat.cib.tree import Element
+from everbeat.cib.whole_numbers import integer_prefix
 from everbeat.policy.actions.digests import digest_of_operation
 from everbeat.policy.emit.graph_xml import history_key
 from everbeat.policy.emit.status_text import printable_id
-from everbeat.policy.score import integer_prefix
 from everbeat.policy.simulation.inject import with_result
 
 if TYPE_CHECKING:

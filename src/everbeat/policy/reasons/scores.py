@@ -10,9 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from everbeat.cib.whole_numbers import integer_prefix
 from everbeat.policy.plan.words import EXIT_TEXTS, PROBE_EXCLUSIVE, PROMOTED
 from everbeat.policy.reasons.reason import Kind, Reason
-from everbeat.policy.score import ABSENT, INFINITY, integer_prefix, render_score
+from everbeat.policy.score import ABSENT, INFINITY, render_score
 from everbeat.policy.unpack.failcounts import fail_count
 from everbeat.policy.values import base_name
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, final
 
 from everbeat.cib.tree import Element
-from everbeat.policy.score import integer_prefix
+from everbeat.cib.whole_numbers import integer_prefix
 from everbeat.policy.simulation.injections import (
     Injection,
     NodeChange,

@@ -9,10 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, final
 
 from everbeat.cib.tree import Element
+from everbeat.cib.whole_numbers import integer_prefix
 from everbeat.policy.plan.resource import BundleParts, Replica, Resource
 from everbeat.policy.plan.table import Cause
 from everbeat.policy.plan.words import PROBE_EXCLUSIVE, PROBE_NEVER
-from everbeat.policy.score import INFINITY, integer_prefix
+from everbeat.policy.score import INFINITY
 from everbeat.policy.unpack.nodes import prepare_node
 from everbeat.policy.unpack.remote_nodes import connection_element, op_element, pairs_element
 from everbeat.policy.values import boolean_from_text

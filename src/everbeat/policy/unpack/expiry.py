@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from everbeat.cib.whole_numbers import integer_prefix
 from everbeat.policy.actions.create import new_action
 from everbeat.policy.plan.orders import record_ordering
 from everbeat.policy.plan.plan import DeferredCheck
 from everbeat.policy.plan.words import ORDERED
-from everbeat.policy.score import integer_prefix
 from everbeat.policy.unpack.failcounts import fail_count, raw_fail_count
 from everbeat.policy.unpack.operation_order import interval_of
 from everbeat.policy.values import operation_key, seconds_from_ms

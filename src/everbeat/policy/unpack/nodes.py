@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from everbeat.policy.score import integer_prefix, score_from_text
+from everbeat.cib.whole_numbers import integer_prefix
+from everbeat.policy.score import score_from_text
 from everbeat.policy.unpack.attributes import take_blocks
 from everbeat.policy.unpack.rules_seam import RuleFacts
 

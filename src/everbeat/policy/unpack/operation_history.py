@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, final
 
+from everbeat.cib.whole_numbers import integer_prefix
 from everbeat.policy.actions.create import task_action
 from everbeat.policy.actions.fence import can_fence
 from everbeat.policy.actions.operations import on_fail_of, operation_meta, role_after_failure
@@ -30,7 +31,7 @@ from everbeat.policy.plan.words import (
     STOPPED,
     UNPROMOTED,
 )
-from everbeat.policy.score import INFINITY, integer_prefix
+from everbeat.policy.score import INFINITY
 from everbeat.policy.unpack.expiry import judge_expiry
 from everbeat.policy.unpack.migration_history import (
     migrate_from_failed,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, final
 
+from everbeat.cib.whole_numbers import integer_prefix
 from everbeat.policy.plan.hash_order import merge_sorted
-from everbeat.policy.score import integer_prefix
 from everbeat.policy.values import interval_ms
 
 if TYPE_CHECKING:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, final
 
-from everbeat.policy.score import INFINITY, integer_prefix, score_from_text
+from everbeat.cib.whole_numbers import integer_prefix
+from everbeat.policy.score import INFINITY, score_from_text
 from everbeat.policy.values import boolean_from_text, duration_ms, interval_ms, seconds_from_ms
 
 if TYPE_CHECKING:

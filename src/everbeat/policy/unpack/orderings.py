@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from everbeat.cib.whole_numbers import integer_prefix
 from everbeat.policy.actions.create import new_action
 from everbeat.policy.plan.orders import order_tasks, record_ordering
 from everbeat.policy.plan.words import (
@@ -22,7 +23,7 @@ from everbeat.policy.plan.words import (
     THEN_IMPLIES_FIRST,
     UNRUNNABLE_FIRST_BLOCKS,
 )
-from everbeat.policy.score import integer_prefix, score_from_text
+from everbeat.policy.score import score_from_text
 from everbeat.policy.unpack.constraint_parts import (
     constrained_resource,
     is_known_set,

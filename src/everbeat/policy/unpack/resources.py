@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from everbeat.cib.tree import Element
+from everbeat.cib.whole_numbers import integer_prefix
 from everbeat.policy.plan import words
 from everbeat.policy.plan.placing import score_everywhere, score_on
 from everbeat.policy.plan.resource import Resource
@@ -25,7 +26,7 @@ from everbeat.policy.plan.words import (
     UNPROMOTED,
     role_from_text,
 )
-from everbeat.policy.score import INFINITY, integer_prefix, score_from_text
+from everbeat.policy.score import INFINITY, score_from_text
 from everbeat.policy.unpack.attributes import fill_meta, parameters_on, take_blocks
 from everbeat.policy.unpack.bundles import unpack_bundle
 from everbeat.policy.unpack.nodes import take_utilization

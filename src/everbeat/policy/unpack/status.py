@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from everbeat.cib.whole_numbers import integer_prefix
 from everbeat.policy.actions.create import task_action
 from everbeat.policy.actions.fence import fence_node
 from everbeat.policy.plan.constraint import Ticket
 from everbeat.policy.plan.words import STARTED, STOPPED
-from everbeat.policy.score import INFINITY, integer_prefix
+from everbeat.policy.score import INFINITY
 from everbeat.policy.unpack.attributes import take_blocks
 from everbeat.policy.unpack.history import unpack_node_history
 from everbeat.policy.unpack.nodes import identify_node, settle_site, take_utilization

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from everbeat.policy.score import integer_prefix
+from everbeat.cib.whole_numbers import integer_prefix
 from everbeat.policy.verify.places import walk
 
 if TYPE_CHECKING:
