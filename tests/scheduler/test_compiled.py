@@ -3,6 +3,7 @@
 import os
 
 from everbeat.cib import tree, upgrade
+from everbeat.cib.schema import document
 from everbeat.policy import schedule
 from everbeat.policy.actions import update
 from everbeat.rules import evaluate
@@ -10,7 +11,7 @@ from everbeat.rules import evaluate
 
 def test_the_modules_under_test_are_the_ones_asked_for() -> None:
     wanted = os.environ.get("EVERBEAT_COMPILED")
-    for module in (tree, upgrade, schedule, update, evaluate):
+    for module in (tree, upgrade, document, schedule, update, evaluate):
         assert module.__file__ is not None
         if wanted is None:
             assert module.__file__.endswith(".py")

@@ -49,8 +49,8 @@ def check_cib_file(
     out: TextIO | None = None,
 ) -> int:
     """Check a CIB, print what was found, return the exit status. `-` is standard input."""
+    from everbeat.cib.schema.places import Sheet  # noqa: PLC0415 - not for ha.cf
     from everbeat.commands.cib_file import CibFile, read_cib  # noqa: PLC0415 - not for ha.cf
-    from everbeat.policy.verify.places import Sheet  # noqa: PLC0415 - not for ha.cf
     from everbeat.policy.verify.sense import check_cib  # noqa: PLC0415 - not for ha.cf
 
     read = read_cib(source, stdin)

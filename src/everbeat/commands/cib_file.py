@@ -8,11 +8,11 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from everbeat.cib.schema.document import refusals
+from everbeat.cib.schema.places import Sheet
 from everbeat.cib.tree import Element, TreeError, tree_from_text
 from everbeat.cib.upgrade import Upgraded, upgrade_cib
 from everbeat.model.reports import Place, Report, Severity
-from everbeat.policy.verify.document import refusals
-from everbeat.policy.verify.places import Sheet
 
 if TYPE_CHECKING:
     from typing import BinaryIO

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from everbeat.cib.schema.codes import SECTIONS as CIB_SECTIONS
 from everbeat.model.reports import Severity
-from everbeat.policy.verify.codes import SECTIONS as CIB_SECTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,7 +88,7 @@ def render_codes_page() -> str:
     lines = [
         "# Reports of `everbeat check`",
         "",
-        "Generated from `everbeat.config.codes` and `everbeat.policy.verify.codes`; a test keeps",
+        "Generated from `everbeat.config.codes` and `everbeat.cib.schema.codes`; a test keeps",
         "it fresh. Codes are stable: scripts may compare them. An error keeps the node from",
         "starting, or a CIB from being used; a warning and an info do not.",
         "Exit status: 0 nothing or infos, 1 warnings, 6 errors.",

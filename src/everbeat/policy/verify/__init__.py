@@ -1,1 +1,1 @@
-"""Whether a CIB says what it can mean: its form, its references, and whether it makes sense."""
+"""Whether a CIB whose form is good makes sense, and what is surely not meant in it."""

@@ -9,16 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from everbeat.cib.schema.places import walk
+from everbeat.cib.schema.words import hint
 from everbeat.policy.score import INFINITY, score_from_text
 from everbeat.policy.verify.loops import find_loops
 from everbeat.policy.verify.options import is_score
-from everbeat.policy.verify.places import walk
-from everbeat.policy.verify.words import hint
 from everbeat.rules.reading import read_rule
 
 if TYPE_CHECKING:
+    from everbeat.cib.schema.places import Sheet
     from everbeat.cib.tree import Element
-    from everbeat.policy.verify.places import Sheet
 
 _RESOURCE_TAGS: Final = frozenset(("primitive", "group", "clone", "bundle"))
 _PROMOTED: Final = frozenset(("promoted", "master"))

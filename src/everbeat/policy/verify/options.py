@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from everbeat.cib.schema.places import walk
+from everbeat.cib.schema.words import near
 from everbeat.policy.values import boolean_from_text, duration_ms, interval_ms
-from everbeat.policy.verify.places import walk
-from everbeat.policy.verify.words import near
 
 if TYPE_CHECKING:
+    from everbeat.cib.schema.places import Sheet
     from everbeat.cib.tree import Element
-    from everbeat.policy.verify.places import Sheet
 
 _BOOLEAN: Final = "true or false"
 _TIME: Final = "a time such as 60s"

@@ -7,20 +7,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from everbeat.cib.schema.document import check_form
+from everbeat.cib.schema.limits import check_limits
+from everbeat.cib.schema.places import walk
+from everbeat.cib.schema.words import hint
 from everbeat.cib.upgrade import CURRENT_SCHEMA, Upgraded, name_from_schema
 from everbeat.model.reports import Severity
 from everbeat.policy.values import boolean_from_text
 from everbeat.policy.verify.constraints import check_constraints
-from everbeat.policy.verify.document import check_form
-from everbeat.policy.verify.limits import check_limits
 from everbeat.policy.verify.options import check_meta_attributes, check_operations, check_options
-from everbeat.policy.verify.places import walk
-from everbeat.policy.verify.words import hint
 
 if TYPE_CHECKING:
+    from everbeat.cib.schema.places import Sheet
     from everbeat.cib.tree import Element
     from everbeat.model.reports import Report
-    from everbeat.policy.verify.places import Sheet
 
 _FENCING_NAMES: Final = ("fencing-enabled", "stonith-enabled")
 

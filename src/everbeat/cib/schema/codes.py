@@ -1,7 +1,8 @@
 """Every problem a check of a CIB can name: code, severity, and a sentence for the manual.
 
 An error of form keeps a cluster from taking the document at all; an error of sense keeps resources
-from running. A warning is what is taken, and surely not meant.
+from running. A warning is what is taken, and surely not meant. Form and references are checked in
+this package; sense is judged in `policy.verify`.
 """
 
 from __future__ import annotations
@@ -38,9 +39,12 @@ FORM: Final = (
     Code("child-missing", _E, "A group, clone, bundle or constraint lacks what it is about."),
 )
 
-SENSE: Final = (
+REFERENCES: Final = (
     Code("reference-unknown", _W, "What an id names does not exist; it is ignored."),
     Code("reference-not-followed", _W, "A set of attributes given by id-ref has no effect."),
+)
+
+SENSE: Final = (
     Code("fencing-no-device", _E, "Fencing is enabled without a device: nothing is started."),
     Code("fencing-disabled", _W, "Without fencing, data is not safe when a node is lost."),
     Code("quorum-ignored", _W, "Without quorum and fencing, both halves of a split run all."),
@@ -69,5 +73,10 @@ SENSE: Final = (
     Code("topology-device-unknown", _W, "A fencing level names a device that does not exist."),
 )
 
-SECTIONS: Final = (("CIB: reading", READING), ("CIB: form", FORM), ("CIB: sense", SENSE))
+SECTIONS: Final = (
+    ("CIB: reading", READING),
+    ("CIB: form", FORM),
+    ("CIB: references", REFERENCES),
+    ("CIB: sense", SENSE),
+)
 CODES: Final = {code.name: code for _, codes in SECTIONS for code in codes}

@@ -138,7 +138,7 @@ REFERENCES: Final = {
 NOT_FOLLOWED: Final = frozenset((
     "cluster_property_set", "meta_attributes", "instance_attributes", "utilization",
 ))  # fmt: skip
-"""Sets of attributes whose `id-ref` has no effect (`unpack.attributes`)."""
+"""Sets of attributes whose `id-ref` has no effect: only Pacemaker 2 followed it."""
 FREE_IDS: Final = frozenset(("node", "resource_ref", "obj_ref", "role", "acl_target"))
 """Elements whose `id` is no id of the document: a name, or a reference."""
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from everbeat.cib.schema.places import walk
 from everbeat.cib.whole_numbers import integer_prefix
-from everbeat.policy.verify.places import walk
 
 if TYPE_CHECKING:
+    from everbeat.cib.schema.places import Sheet
     from everbeat.cib.tree import Element
-    from everbeat.policy.verify.places import Sheet
 
 INSTANCES_MAX: Final = 1_000
 DIGITS_MAX: Final = 1_000

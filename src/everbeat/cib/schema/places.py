@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, final
 from xml.parsers import expat
 
+from everbeat.cib.schema.codes import CODES
 from everbeat.model.reports import Place, Report
-from everbeat.policy.verify.codes import CODES
 
 if TYPE_CHECKING:
     from everbeat.cib.tree import Element

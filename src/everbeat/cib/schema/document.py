@@ -10,17 +10,17 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from everbeat.cib.schema.grammar import FORMS, FREE_IDS, NOT_FOLLOWED, REFERENCES, VALUES
+from everbeat.cib.schema.limits import check_limits
+from everbeat.cib.schema.places import walk
+from everbeat.cib.schema.words import hint
 from everbeat.model.reports import Severity
-from everbeat.policy.verify.grammar import FORMS, FREE_IDS, NOT_FOLLOWED, REFERENCES, VALUES
-from everbeat.policy.verify.limits import check_limits
-from everbeat.policy.verify.places import walk
-from everbeat.policy.verify.words import hint
 
 if TYPE_CHECKING:
+    from everbeat.cib.schema.places import Sheet
     from everbeat.cib.tree import Element
     from everbeat.cib.upgrade import Upgraded
     from everbeat.model.reports import Report
-    from everbeat.policy.verify.places import Sheet
 
 _ID: Final = re.compile(r"[^\W\d][\w.·-]*")
 
