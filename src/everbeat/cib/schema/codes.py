@@ -1,8 +1,8 @@
 """Every problem a check of a CIB can name: code, severity, and a sentence for the manual.
 
 An error of form keeps a cluster from taking the document at all; an error of sense keeps resources
-from running. A warning is what is taken, and surely not meant. Form and references are checked in
-this package; sense is judged in `policy.verify`.
+from running. A warning is what is taken, and surely not meant. Form, references and status are
+checked in this package; sense is judged in `policy.verify`.
 """
 
 from __future__ import annotations
@@ -44,6 +44,12 @@ REFERENCES: Final = (
     Code("reference-not-followed", _W, "A set of attributes given by id-ref has no effect."),
 )
 
+STATUS: Final = (
+    Code("status-unknown", _W, "The status holds what is passed over, and was meant otherwise."),
+    Code("status-missing", _W, "A part of the status lacks what it is understood by."),
+    Code("status-value", _W, "A value in the status cannot be read."),
+)
+
 SENSE: Final = (
     Code("fencing-no-device", _E, "Fencing is enabled without a device: nothing is started."),
     Code("fencing-disabled", _W, "Without fencing, data is not safe when a node is lost."),
@@ -77,6 +83,7 @@ SECTIONS: Final = (
     ("CIB: reading", READING),
     ("CIB: form", FORM),
     ("CIB: references", REFERENCES),
+    ("CIB: status", STATUS),
     ("CIB: sense", SENSE),
 )
 CODES: Final = {code.name: code for _, codes in SECTIONS for code in codes}

@@ -121,7 +121,7 @@ FORMS: Final = {
     "tag": Form("id", "", "obj_ref"),
     "obj_ref": Form("id"),
 }
-"""By element; what stands in no table is unknown. The status section is not checked here."""
+"""By element; what stands in no table is unknown. The status has a table of its own (`status`)."""
 
 REFERENCES: Final = {
     "rsc_location": ("rsc",),

@@ -25,6 +25,7 @@ class Sheet:
         self._written: Final = written
         self._lines: list[str] | None = None
         self._by_element: Final[dict[int, int]] = {}
+        self._by_name: Final[dict[tuple[str, str], int]] = {}
         self._by_id: Final[dict[str, int]] = {}
         self._by_tag: Final[dict[str, int]] = {}
 
@@ -40,6 +41,7 @@ class Sheet:
             number = next(numbers)
             self._by_element[id(element)] = number
             if element.id:
+                self._by_name.setdefault((element.tag, element.id), number)
                 self._by_id.setdefault(element.id, number)
             self._by_tag.setdefault(element.tag, number)
             stack.extend(reversed(element.children))
@@ -51,7 +53,7 @@ class Sheet:
         for element in elements:
             found = self._by_element.get(id(element))
             if found is None and element.id:
-                found = self._by_id.get(element.id)
+                found = self._by_name.get((element.tag, element.id), self._by_id.get(element.id))
             if found is not None:
                 return found
         return self._by_tag.get(elements[-1].tag, 0) if elements else 0

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from everbeat.cib.schema.document import check_form
 from everbeat.cib.schema.limits import check_limits
 from everbeat.cib.schema.places import walk
+from everbeat.cib.schema.status import check_status
 from everbeat.cib.schema.words import hint
 from everbeat.cib.upgrade import CURRENT_SCHEMA, Upgraded, name_from_schema
 from everbeat.model.reports import Severity
@@ -30,6 +31,7 @@ def check_cib(sheet: Sheet, written: Element, upgraded: Upgraded) -> list[Report
     check_upgrade(sheet, written, upgraded)
     check_form(sheet, upgraded.root)
     check_limits(sheet, upgraded.root)
+    check_status(sheet, upgraded.root)
     configuration = upgraded.root.first("configuration")
     is_readable = all(report.code != "number-too-large" for report in sheet.reports)
     if configuration is not None and is_readable:

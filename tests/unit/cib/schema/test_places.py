@@ -34,6 +34,14 @@ def test_an_element_that_was_made_later_stands_where_its_id_stood_or_what_lies_a
     assert sheet.line_of(Element("nvpair", {}, [])) == 0
 
 
+def test_of_two_elements_with_one_id_that_of_the_same_kind_is_meant() -> None:
+    text = b"""<cib><configuration><nodes><node id="1"/></nodes></configuration>
+<status><node_state id="1"/></status></cib>"""
+    sheet = Sheet("x.xml", text, tree_from_text(text))
+    assert sheet.line_of(Element("node_state", {"id": "1"}, [])) == 2
+    assert sheet.line_of(Element("node", {"id": "1"}, [])) == 1
+
+
 def test_of_a_long_line_the_beginning_is_shown() -> None:
     text = b'<cib a="%s"/>' % (b"x" * 1000)
     cib = tree_from_text(text)

@@ -6,8 +6,10 @@ import pytest
 
 from everbeat.cib.schema.codes import CODES, SENSE
 from everbeat.cib.schema.places import Sheet
+from everbeat.cib.schema.status import BOOLEANS
 from everbeat.commands.cib_file import CibFile, cib_from_text
 from everbeat.model.reports import Severity
+from everbeat.policy.values import boolean_from_text
 from everbeat.policy.verify.sense import check_cib
 
 DEVICE = '<primitive id="device" class="stonith" type="fence_x"/>'
@@ -142,3 +144,18 @@ def test_problems_of_sense_are_mostly_warnings() -> None:
 def test_every_problem_of_a_document_is_found_at_once() -> None:
     text = cib('<group id="g"/>' + A + A, '<rsc_order id="o1" first="a" then="zz"/>')
     assert {"child-missing", "id-twice", "reference-unknown"} <= codes(text).keys()
+
+
+def test_form_sense_and_status_are_told_in_the_order_of_the_lines() -> None:
+    status = '<status>\n<node_state id="1" join="maybe"/>\n</status>\n</cib>'
+    text = cib(A + '<group id="g"/>').replace("</cib>", status)
+    assert codes(text) == {
+        "fencing-no-device": 3,
+        "child-missing": 6,
+        "status-value": 13,
+    }
+
+
+def test_what_a_status_may_write_for_a_boolean_is_read_as_one() -> None:
+    assert all(boolean_from_text(word) is not None for word in BOOLEANS)
+    assert all(boolean_from_text(word.upper()) is not None for word in BOOLEANS)
