@@ -36,7 +36,6 @@ from everbeat.haresources.peers import (
     JOINING_FIELD,
     RIGHT_FIELD,
     Holdings,
-    order_of,
     with_empty_groups,
 )
 from everbeat.haresources.reconfiguration import Reconfiguration
@@ -425,7 +424,7 @@ class HaresourcesManager:
             return []
         match message.type:
             case "starting":
-                peer.last_order = order_of(message)
+                peer.last_order = message.order
                 return self._on_starting(peer, now_ms)
             case "resource":
                 return self._on_resource(peer, message, now_ms)
@@ -436,7 +435,7 @@ class HaresourcesManager:
             case pause.REFUSED_TYPE:
                 return pause.on_takeover_refused(desk, source, message, now_ms)
             case "shutdone":
-                peer.last_order = order_of(message)
+                peer.last_order = message.order
                 effects = standby.on_partner_gone(desk, source, now_ms)
                 return effects + takeover.on_shutdone(desk, peer, now_ms)
             case "ip-request":
@@ -461,7 +460,7 @@ class HaresourcesManager:
     def _on_resource(self, peer: Peer, message: Message, now_ms: int) -> list[ManagerEffect]:
         desk = self._desk
         claims = desk.holdings.claims_of(message, peer.node)
-        order = order_of(message)
+        order = message.order
         is_question = message.text("info") == "returned"
         is_asking = is_question and desk.stage is Stage.JOINED
         answer = [desk.announcement(desk.claims())] if is_asking and not desk.is_legacy else []

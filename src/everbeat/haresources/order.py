@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from everbeat.haresources.peers import order_of
 from everbeat.model.names import NodeName, node_name_from_text
 
 if TYPE_CHECKING:
@@ -49,7 +48,7 @@ class SpokenOrder:
 
     def is_present(self, message: Message) -> bool:
         """Say whether a message is of the newest life of its sender; note that life."""
-        node, generation = _source(message), order_of(message)[0]
+        node, generation = _source(message), message.order[0]
         if generation < self._generation.get(node, 0):
             return False
         self._generation[node] = generation
@@ -57,7 +56,7 @@ class SpokenOrder:
 
     def is_news(self, message: Message) -> bool:
         """Say whether a message is of the present, and newer than the last of its kind; note it."""
-        order = order_of(message)
+        order = message.order
         if order == UNORDERED:
             return True
         if not self.is_present(message):

@@ -114,18 +114,6 @@ def is_empty(key: GroupKey) -> bool:
     return key.startswith(EMPTY_MARK)
 
 
-def order_of(message: Message) -> tuple[int, int]:
-    """Return a message's place in its sender's history: generation and sequence number."""
-    return _number(message.text("hg")), _number(message.text("seq"))
-
-
-def _number(text: str | None) -> int:
-    try:
-        return int(text or "0", 16)
-    except ValueError:
-        return 0
-
-
 class Holdings:
     """Translates between group keys and the four words. Fixed for a set of groups."""
 

@@ -16,7 +16,7 @@ from everbeat.haresources.handover import (
     Handover,
     HandoverStep,
 )
-from everbeat.haresources.peers import PARTNER_FIELD, order_of, shown, successor
+from everbeat.haresources.peers import PARTNER_FIELD, shown, successor
 from everbeat.model.groups import AutoFailback
 from everbeat.model.holdings import Hold
 from everbeat.model.membership import Broadcast
@@ -108,7 +108,7 @@ def on_ask(desk: Desk, source: NodeName, message: Message, now_ms: int) -> list[
             fields = {"t": "ask_resources", "info": "done", PARTNER_FIELD: source}
             return [Broadcast(message_of(**fields, rsc_hold=message.text("rsc_hold") or "all"))]
         case "done" if current is not None and current.peer == source:
-            if order_of(message) < current.asked_order:
+            if message.order < current.asked_order:
                 return []  # of an earlier hand-over, sent again after a cut
             if current.step is HandoverStep.OFFERED:
                 current.step, current.until_ms = HandoverStep.TAKING, now_ms + WORK_LIMIT_MS
@@ -144,7 +144,7 @@ def _on_offer(desk: Desk, source: NodeName, message: Message, now_ms: int) -> li
     peer = desk.peer(source)
     if keys is None or desk.is_legacy or not peer.is_live:
         return []
-    if order_of(message) < peer.last_order:
+    if message.order < peer.last_order:
         return []  # sent again after a cut: the question is long settled
     yielded = _yield(desk, peer, now_ms)
     if not desk.is_stable:
@@ -157,8 +157,8 @@ def _on_offer(desk: Desk, source: NodeName, message: Message, now_ms: int) -> li
     desk.handover = Handover(
         HandoverStep.OFFERED, word, keys, source, f"{source} hands over", now_ms + OFFER_LIMIT_MS
     )
-    desk.handover.asked_order = order_of(message)
-    peer.last_order = order_of(message)  # reports from before the offer say nothing of it
+    desk.handover.asked_order = message.order
+    peer.last_order = message.order  # reports from before the offer say nothing of it
     return [*yielded, _ask(desk, "other")]
 
 

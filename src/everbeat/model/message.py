@@ -67,6 +67,14 @@ class Message:
         """Return the message type (field `t`), or an empty string."""
         return self.text("t") or ""
 
+    @property
+    def order(self) -> tuple[int, int]:
+        """Return its place in its sender's history: generation and sequence number.
+
+        0 stands for one that is missing or no number.
+        """
+        return _number(self.text("hg")), _number(self.text("seq"))
+
     def with_fields(self, *fields: Field) -> Message:
         """Return a message with these fields appended."""
         return Message((*self.fields, *fields))
@@ -92,6 +100,13 @@ class Message:
     def __repr__(self) -> str:
         """Show the fields as `name=value`."""
         return "Message(" + " ".join(f"{f.name}={f.value!r}" for f in self.fields) + ")"
+
+
+def _number(text: str | None) -> int:
+    try:
+        return int(text or "0", 16)
+    except ValueError:
+        return 0
 
 
 def message_of(**strings: str) -> Message:

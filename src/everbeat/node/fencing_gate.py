@@ -26,7 +26,6 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from everbeat.fencing.facts import FencingHeldUp, NodeFenced
 from everbeat.fencing.fencer import Fencer
 from everbeat.haresources.order import STATES, SpokenOrder
-from everbeat.haresources.peers import order_of
 from everbeat.membership.heartbeat import STARTUP_EXTRA_MS, STARTUP_MS
 from everbeat.model.cluster import Quorum
 from everbeat.model.fencing import FenceAction, RunFencing, SafeNode
@@ -346,7 +345,7 @@ class FencingGate:
             return []
         if message.type in _SPOKEN_TYPES and not self._spoken.is_news(message):
             return []
-        order = order_of(message)
+        order = message.order
         self._heard[source] = max(order, self._heard.get(source, (0, 0)))
         match message.type:
             case "shutdone":
