@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from everbeat.adapters.own_files import open_own, read_own, replace_own
-from everbeat.model.groups import ClusterEvent
+from everbeat.model.journal import ClusterEvent
 
 if TYPE_CHECKING:
     from pathlib import Path

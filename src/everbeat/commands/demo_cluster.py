@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import subprocess
     from pathlib import Path
 
-    from everbeat.model.groups import ClusterEvent
+    from everbeat.model.journal import ClusterEvent
 
 ADDRESS: Final = "10.77.0.50"
 NAMES: Final = (NodeName("alpha"), NodeName("beta"))

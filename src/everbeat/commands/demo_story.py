@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from everbeat.adapters.web_probe import Outage, Probe
     from everbeat.commands.demo_cluster import DemoCluster, DemoNode
-    from everbeat.model.groups import ClusterEvent
+    from everbeat.model.journal import ClusterEvent
 
     Show = Callable[[str], None]
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from everbeat.commands.places import Places
-    from everbeat.model.groups import ClusterEvent
+    from everbeat.model.journal import ClusterEvent
 
 LAST_DEFAULT: Final = 20
 _TONES: Final = {

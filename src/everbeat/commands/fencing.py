@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from everbeat.commands.places import Places
     from everbeat.ipc.messages import StatusReply
     from everbeat.model.fencing import DeviceStatus, NodeFencing
-    from everbeat.model.groups import ClusterEvent
+    from everbeat.model.journal import ClusterEvent
     from everbeat.model.names import NodeName
 
 EVENT_KINDS: Final = ("fenc", "fence-")

@@ -107,7 +107,7 @@ if TYPE_CHECKING:
     from everbeat.ipc.channel import Channel
     from everbeat.model.cluster import ApiAuthorization
     from everbeat.model.distribution import Bundle
-    from everbeat.model.groups import ClusterEvent
+    from everbeat.model.journal import ClusterEvent
     from everbeat.model.keys import AuthKeys
     from everbeat.model.membership import MembershipFact
     from everbeat.model.message import Message

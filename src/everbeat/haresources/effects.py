@@ -16,7 +16,8 @@ from everbeat.model.operations import (
 )
 
 if TYPE_CHECKING:
-    from everbeat.model.groups import ClusterEvent, GroupState
+    from everbeat.model.groups import GroupState
+    from everbeat.model.journal import ClusterEvent
     from everbeat.model.names import GroupKey
 
 

@@ -43,8 +43,9 @@ from everbeat.haresources.runner import GroupRunner
 from everbeat.haresources.timeline import Timeline
 from everbeat.haresources.view import manager_view
 from everbeat.model.cluster import Quorum
-from everbeat.model.groups import GroupState, Phase
+from everbeat.model.groups import GroupState
 from everbeat.model.holdings import Hold, hold_from_word
+from everbeat.model.journal import Phase
 from everbeat.model.members import LinkStatus, NodeStatus
 from everbeat.model.membership import (
     Broadcast,

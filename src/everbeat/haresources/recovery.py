@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Final
 from everbeat.haresources import standby
 from everbeat.haresources.desk import Stage
 from everbeat.haresources.peers import is_empty, successor
-from everbeat.model.groups import GroupState, Phase
+from everbeat.model.groups import GroupState
+from everbeat.model.journal import Phase
 from everbeat.model.operations import Outcome, Watch, WatchResources
 from everbeat.model.reports import Severity
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from everbeat.haresources import joining, standby, takeover
 from everbeat.haresources.desk import Stage
-from everbeat.model.groups import Phase
+from everbeat.model.journal import Phase
 from everbeat.model.members import LinkStatus
 from everbeat.model.membership import RaiseGeneration
 from everbeat.model.reports import Severity

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Final
 from everbeat.haresources import legacy, pause
 from everbeat.haresources.desk import Stage
 from everbeat.haresources.peers import NOTHING, shown, successor
-from everbeat.model.groups import GroupState, Phase
+from everbeat.model.groups import GroupState
+from everbeat.model.journal import Phase
 from everbeat.model.names import GroupKey
 from everbeat.model.operations import AnnounceAddresses, StartAgain
 from everbeat.model.reports import Severity

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from everbeat.haresources.effects import EventRecorded
-from everbeat.model.groups import ClusterEvent, Phase
+from everbeat.model.journal import ClusterEvent, Phase
 from everbeat.model.operations import Action
 from everbeat.model.reports import Severity
 

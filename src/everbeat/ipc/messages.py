@@ -13,7 +13,8 @@ from msgspec import Struct
 from everbeat.model.distribution import Bundle, NodeOutcome
 from everbeat.model.failures import NodeFailures
 from everbeat.model.fencing import FenceAction, FencingView
-from everbeat.model.groups import ClusterEvent, ManagerView
+from everbeat.model.groups import ManagerView
+from everbeat.model.journal import ClusterEvent
 from everbeat.model.members import MembershipView
 from everbeat.model.message import Message
 from everbeat.model.names import NodeName

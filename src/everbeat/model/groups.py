@@ -1,4 +1,4 @@
-"""Groups: how haresources writes them, how they are shown, and the events that are remembered."""
+"""Groups: how haresources writes them, and how they are shown."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from everbeat.model.names import GroupKey, NodeName
-from everbeat.model.reports import Severity
 from everbeat.model.service_address import ADDRESS_NAMES, address_of
 
 
@@ -65,30 +64,6 @@ class GroupView:
     running: tuple[str, ...] = ()  # resource words started here, left to right
     paused_until_ms: int | None = None  # hands off: by everbeat pause
     unwatched: tuple[str, ...] = ()  # whose death would not be seen, each with the reason
-
-
-@dataclass(frozen=True, slots=True)
-class Phase:
-    """One step of an event: what was reached when, e.g. `last-heard`, `started IPaddr::…`."""
-
-    name: str
-    at_ms: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClusterEvent:
-    """Something that happened, for `everbeat events`. A takeover carries its phases."""
-
-    id: int
-    kind: str  # kebab-case: node-dead, takeover, give-up, standby, failback, start-failed …
-    severity: Severity
-    node: NodeName
-    text: str
-    at_ms: int
-    wall_ms: int  # CLOCK_REALTIME at the same moment
-    phases: tuple[Phase, ...] = ()
-    is_finished: bool = True
-    details: tuple[str, ...] = ()  # lines for people: the flight record of what hung
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TypeAlias
 
-from everbeat.model.groups import Phase
+from everbeat.model.journal import Phase
 from everbeat.model.members import (
     LifeDoubt,
     LinkStatus,

@@ -18,7 +18,7 @@ from everbeat.node.fencing_gate import NO_DEVICE
 from everbeat.node.log_lines import LogLevel
 
 if TYPE_CHECKING:
-    from everbeat.model.groups import ClusterEvent
+    from everbeat.model.journal import ClusterEvent
     from everbeat.model.operations import OperationDone
     from everbeat.node.core_node import CoreEffect
     from everbeat.node.log_lines import LogLine

@@ -86,7 +86,8 @@ if TYPE_CHECKING:
     from everbeat.model.distribution import Bundle
     from everbeat.model.failures import NodeFailures
     from everbeat.model.fencing import FenceAction, FencingView, SafeNode
-    from everbeat.model.groups import ClusterEvent, ManagerView, ResourceGroup
+    from everbeat.model.groups import ManagerView, ResourceGroup
+    from everbeat.model.journal import ClusterEvent
     from everbeat.model.keys import AuthKeys
     from everbeat.model.membership import MembershipFact
     from everbeat.model.message import Message

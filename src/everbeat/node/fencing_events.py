@@ -19,7 +19,7 @@ from everbeat.fencing.facts import (
     NodeFenced,
 )
 from everbeat.model.fencing import FenceAction, FenceOutcome
-from everbeat.model.groups import Phase
+from everbeat.model.journal import Phase
 from everbeat.model.reports import Severity
 
 if TYPE_CHECKING:

@@ -27,7 +27,7 @@ from everbeat.adapters.run_lock import RunLock, write_pidfile
 from everbeat.adapters.safe_nodes_file import SafeNodesFile
 from everbeat.adapters.unfinished_life import begin_life, is_unfinished
 from everbeat.ipc.channel import bound_socket
-from everbeat.model.groups import ClusterEvent
+from everbeat.model.journal import ClusterEvent
 
 if TYPE_CHECKING:
     from collections.abc import Callable

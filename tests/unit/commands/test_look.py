@@ -17,14 +17,13 @@ from everbeat.ipc.messages import StatusReply
 from everbeat.model.failures import NodeFailures, ResourceFailures
 from everbeat.model.groups import (
     AutoFailback,
-    ClusterEvent,
     GroupState,
     GroupView,
     ManagerView,
-    Phase,
     ResourceGroup,
     ResourceSpec,
 )
+from everbeat.model.journal import ClusterEvent, Phase
 from everbeat.model.members import (
     Doubt,
     LifeDoubt,

@@ -35,7 +35,7 @@ from everbeat.model.operations import (
 )
 
 if TYPE_CHECKING:
-    from everbeat.model.groups import ClusterEvent
+    from everbeat.model.journal import ClusterEvent
 
 ALPHA, BETA = NodeName("alpha"), NodeName("beta")
 VIP = ResourceSpec("10.0.0.1", "IPaddr", ("10.0.0.1",))

@@ -34,7 +34,7 @@ from everbeat.model.operations import (
 )
 
 if TYPE_CHECKING:
-    from everbeat.model.groups import ClusterEvent
+    from everbeat.model.journal import ClusterEvent
 
 ALPHA, BETA = NodeName("alpha"), NodeName("beta")
 VIP = GroupKey("vip")
