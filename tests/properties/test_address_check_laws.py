@@ -5,8 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from everbeat.haresources.effects import EventRecorded
-from everbeat.haresources.timeline import Timeline
+from everbeat.journal.timeline import EventRecorded, Timeline
 from everbeat.model.groups import GroupState, GroupView, ManagerView, ResourceGroup, ResourceSpec
 from everbeat.model.members import MembershipView, NodeKind, NodeStatus, NodeView
 from everbeat.model.membership import Broadcast

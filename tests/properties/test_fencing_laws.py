@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from everbeat.fencing.facts import FencingCancelled, FencingRequested, NodeFenced
 from everbeat.fencing.fencer import Fencer
-from everbeat.haresources.timeline import Timeline
+from everbeat.journal.timeline import Timeline
 from everbeat.model.cluster import HaConfig, Quorum
 from everbeat.model.fencing import (
     FenceAction,

@@ -47,7 +47,7 @@ from everbeat.adapters.unfinished_life import begin_life, end_life, is_unfinishe
 from everbeat.clients.authorization import names_of_rules
 from everbeat.clients.orders import Disconnect, Reply
 from everbeat.config.configuration import config_from_files
-from everbeat.haresources.effects import EventRecorded, GroupMoved, ResourceActed, StopFinished
+from everbeat.haresources.effects import GroupMoved, ResourceActed, StopFinished
 from everbeat.ipc.channel import connect, listen
 from everbeat.ipc.codec import Codec, IpcError
 from everbeat.ipc.messages import (
@@ -74,6 +74,7 @@ from everbeat.ipc.messages import (
     TestFencing,
 )
 from everbeat.ipc.registries import EXECUTOR_TYPES, LINK_TYPES
+from everbeat.journal.timeline import EventRecorded
 from everbeat.model.distribution import AUTHKEYS, CheckFiles, Distributed, InstallFiles
 from everbeat.model.failures import Failures
 from everbeat.model.fencing import RunFencing

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from everbeat.haresources.handover import Handover
     from everbeat.haresources.peers import Holdings
     from everbeat.haresources.runner import GroupRunner
-    from everbeat.haresources.timeline import Timeline
+    from everbeat.journal.timeline import Timeline
     from everbeat.model.failures import ResourceFailures
     from everbeat.model.names import NodeName
     from everbeat.model.operations import MonitorFailed, Watch

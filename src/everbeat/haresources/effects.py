@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from everbeat.journal.timeline import EventRecorded
 from everbeat.model.membership import Broadcast, RaiseGeneration
 from everbeat.model.operations import (
     AnnounceAddresses,
@@ -17,7 +18,6 @@ from everbeat.model.operations import (
 
 if TYPE_CHECKING:
     from everbeat.model.groups import GroupState
-    from everbeat.model.journal import ClusterEvent
     from everbeat.model.names import GroupKey
 
 
@@ -37,13 +37,6 @@ class ResourceActed:
     """An operation ended; for logs and for the phases of an event."""
 
     done: OperationDone
-
-
-@dataclass(frozen=True, slots=True)
-class EventRecorded:
-    """An event was remembered; the same id again when an unfinished one has moved on."""
-
-    event: ClusterEvent
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,7 +93,7 @@ def settle(desk: Desk, now_ms: int) -> list[ManagerEffect]:
             f"{desk.own} acquires {shown(keys)}: {why}",
             now_ms,
             node=desk.own,
-            keys=keys,
+            subjects=keys,
         )
         effects += events
     else:

@@ -41,7 +41,7 @@ def acquire(desk: Desk, keys: frozenset[GroupKey], why: str, now_ms: int) -> lis
     if shown(keys) == NOTHING:
         return [*desk.runner.acquire(sorted(keys), why, now_ms)]
     text = f"{desk.own} acquires {shown(keys)}: {why}"
-    _, events = desk.timeline.begin("acquire", text, now_ms, node=desk.own, keys=keys)
+    _, events = desk.timeline.begin("acquire", text, now_ms, node=desk.own, subjects=keys)
     return [*events, *desk.runner.acquire(sorted(keys), why, now_ms)]
 
 

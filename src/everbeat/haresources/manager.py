@@ -40,8 +40,8 @@ from everbeat.haresources.peers import (
 )
 from everbeat.haresources.reconfiguration import Reconfiguration
 from everbeat.haresources.runner import GroupRunner
-from everbeat.haresources.timeline import Timeline
-from everbeat.haresources.view import manager_view
+from everbeat.haresources.view import manager_view, phase_of
+from everbeat.journal.timeline import Timeline
 from everbeat.model.cluster import Quorum
 from everbeat.model.groups import GroupState
 from everbeat.model.holdings import Hold, hold_from_word
@@ -260,7 +260,7 @@ class HaresourcesManager:
         desk.pauses.clear()
         keys = desk.holdings.all()
         desk.stop_event, events = desk.timeline.begin(
-            "stop", f"{desk.own} stops", now_ms, node=desk.own, keys=keys
+            "stop", f"{desk.own} stops", now_ms, node=desk.own, subjects=keys
         )
         effects: list[ManagerEffect] = [*events]
         if is_known and not desk.is_legacy:
@@ -408,7 +408,7 @@ class HaresourcesManager:
         why = f"this node was silent for {silent_ms} ms; the others have taken over"
         keys = desk.claims()
         _, events = desk.timeline.begin(
-            "give-up", why, now_ms, node=desk.own, keys=keys, severity=Severity.ERROR
+            "give-up", why, now_ms, node=desk.own, subjects=keys, severity=Severity.ERROR
         )
         released = desk.runner.release(sorted(keys), why, now_ms, is_hurried=True)
         return [RaiseGeneration(), *events, *released]
@@ -583,7 +583,8 @@ class HaresourcesManager:
             out.append(effect)
             match effect:
                 case ResourceActed(done):
-                    self._desk.timeline.on_operation(done)
+                    if (phase := phase_of(done)) is not None:
+                        self._desk.timeline.on_progress(done.group, phase)
                 case GroupMoved() if effect.new is GroupState.STUCK:
                     text = f"{effect.key}: {effect.why}; nobody else may take it"
                     out += self._desk.timeline.note(

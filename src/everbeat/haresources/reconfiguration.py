@@ -73,7 +73,7 @@ def apply(desk: Desk, wanted: Reconfiguration, now_ms: int) -> list[ManagerEffec
         words = [("new", added), ("gone", gone), ("changed", changed - added - gone)]
         text = "; ".join(f"{word}: {shown(k)}" for word, k in words if shown(k) != NOTHING)
         _, events = desk.timeline.begin(
-            "reload", f"haresources has changed; {text}", now_ms, node=desk.own, keys=changed
+            "reload", f"haresources has changed; {text}", now_ms, node=desk.own, subjects=changed
         )
         effects += events
     if desk.stage is Stage.JOINED:

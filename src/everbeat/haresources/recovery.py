@@ -62,7 +62,7 @@ def on_failed(desk: Desk, failed: MonitorFailed, now_ms: int) -> list[ManagerEff
         f"{why} ({failed.cause}); {key if taker else word} {act}",
         now_ms,
         node=desk.own,
-        keys=[key],
+        subjects=[key],
         phases=[
             Phase(f"noticed: {failed.cause}", failed.noticed_ms),
             Phase("found not running" if not hangs else "hung again", failed.ended_ms),

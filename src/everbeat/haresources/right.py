@@ -116,7 +116,7 @@ def give_up(desk: Desk, reason: str, now_ms: int) -> list[ManagerEffect]:
         f"{desk.own} gives up everything: {why}",
         now_ms,
         node=desk.own,
-        keys=keys,
+        subjects=keys,
         severity=Severity.ERROR,
     )
     held = desk.runner.touched() | desk.claims()

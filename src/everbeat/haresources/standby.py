@@ -72,7 +72,7 @@ def give(
         f"{desk.own} hands over {word.word} resources: {cause}",
         now_ms,
         node=desk.own,
-        keys=keys,
+        subjects=keys,
     )
     desk.handover = Handover(
         HandoverStep.ASKING, word.word, keys, taker, cause, now_ms + REPLY_LIMIT_MS, event
@@ -115,7 +115,7 @@ def on_ask(desk: Desk, source: NodeName, message: Message, now_ms: int) -> list[
                 why = f"handed over by {source}"
                 text = f"{desk.own} takes {shown(current.keys)}: {why}"
                 current.event_id, events = desk.timeline.begin(
-                    "take", text, now_ms, node=source, keys=current.keys
+                    "take", text, now_ms, node=source, subjects=current.keys
                 )
                 others = (p.claims for p in desk.live_peers() if p.node != source)
                 free = current.keys.difference(*others)

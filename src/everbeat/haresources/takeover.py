@@ -73,7 +73,7 @@ def take_over(
         f"{desk.own} takes over {shown(keys)}: {why}",
         now_ms,
         node=peer.node,
-        keys=keys,
+        subjects=keys,
         phases=phases,
         severity=severity,
     )
@@ -130,7 +130,7 @@ def _give_up_overlaps(desk: Desk, now_ms: int) -> list[ManagerEffect]:
         effects += desk.runner.release(sorted(lost), why, now_ms)
     else:
         text = f"{desk.own} gives up {shown(lost)}: {why}"
-        _, events = desk.timeline.begin("give-up", text, now_ms, node=desk.own, keys=lost)
+        _, events = desk.timeline.begin("give-up", text, now_ms, node=desk.own, subjects=lost)
         effects += [*events, *desk.runner.release(sorted(lost), why, now_ms)]
     return effects
 

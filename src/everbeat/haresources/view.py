@@ -1,4 +1,4 @@
-"""The manager's state in the words of `everbeat status` and of cl_status rscstatus."""
+"""The manager's state and steps in the words of `everbeat status`, `events` and cl_status."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 from everbeat.haresources.desk import Stage
 from everbeat.model.groups import GroupState, GroupView, ManagerView
 from everbeat.model.holdings import Hold
+from everbeat.model.journal import Phase
+from everbeat.model.operations import Action
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from everbeat.haresources.desk import Desk
     from everbeat.model.groups import ResourceGroup
+    from everbeat.model.operations import OperationDone
 
 
 def manager_view(desk: Desk, groups: Iterable[ResourceGroup]) -> ManagerView:
@@ -29,6 +32,22 @@ def manager_view(desk: Desk, groups: Iterable[ResourceGroup]) -> ManagerView:
         groups=tuple(_group_view(desk, group) for group in groups if group.resources),
         left=tuple(peer.node for peer in desk.peers.values() if peer.has_left),
     )
+
+
+def phase_of(done: OperationDone) -> Phase | None:
+    """Return a start or stop as a phase of the events about its group; None for a status."""
+    if done.action is Action.STATUS:
+        return None
+    word = {Action.START: "started", Action.STOP: "stopped"}[done.action]
+    name = (
+        f"{word} {done.resource.text}"
+        if done.is_success
+        else (
+            f"{done.action.value} of {done.resource.text} failed ({done.outcome.value}, "
+            f"exit {done.exit_code})"
+        )
+    )
+    return Phase(name, done.ended_ms)
 
 
 def _joined_word(desk: Desk) -> str:

@@ -41,8 +41,7 @@ from everbeat.node.address_messages import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from everbeat.haresources.effects import EventRecorded
-    from everbeat.haresources.timeline import Timeline
+    from everbeat.journal.timeline import EventRecorded, Timeline
     from everbeat.model.groups import ManagerView, ResourceSpec
     from everbeat.model.members import MembershipView
     from everbeat.model.message import Message

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from everbeat.haresources.effects import EventRecorded, GroupMoved, ResourceActed
+from everbeat.haresources.effects import GroupMoved, ResourceActed
+from everbeat.journal.timeline import EventRecorded
 from everbeat.model.fencing import FenceAction, RunFencing
 from everbeat.model.groups import GroupState
 from everbeat.model.membership import Broadcast

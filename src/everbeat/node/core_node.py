@@ -19,9 +19,10 @@ from everbeat.clients.ipfail import GiveUp, Ipfail
 from everbeat.clients.orders import AskStandby, Disconnect, Reply
 from everbeat.distribution import distributor
 from everbeat.distribution.distributor import Distributor, Member
-from everbeat.haresources.effects import EventRecorded, GroupMoved, ResourceActed, StopFinished
+from everbeat.haresources.effects import GroupMoved, ResourceActed, StopFinished
 from everbeat.haresources.manager import HaresourcesManager
 from everbeat.haresources.order import SpokenOrder
+from everbeat.journal.timeline import EventRecorded
 from everbeat.model.distribution import CheckFiles, Distributed, InstallFiles
 from everbeat.model.failures import Failures
 from everbeat.model.fencing import FencingDone, RunFencing, StopFailure

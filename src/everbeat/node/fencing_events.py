@@ -24,8 +24,7 @@ from everbeat.model.reports import Severity
 
 if TYPE_CHECKING:
     from everbeat.fencing.facts import FencingFact
-    from everbeat.haresources.effects import EventRecorded
-    from everbeat.haresources.timeline import Timeline
+    from everbeat.journal.timeline import EventRecorded, Timeline
     from everbeat.model.membership import NodeStatusChanged
     from everbeat.model.names import NodeName
 
@@ -99,7 +98,7 @@ class FencingEvents:
             text,
             at_ms,
             node=node,
-            keys=(),
+            subjects=(),
             phases=phases,
             severity=Severity.WARNING,
             is_kept_open=True,

@@ -48,8 +48,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from everbeat.fencing.facts import FencingEffect
-    from everbeat.haresources.effects import EventRecorded
-    from everbeat.haresources.timeline import Timeline
+    from everbeat.journal.timeline import EventRecorded, Timeline
     from everbeat.model.cluster import HaConfig
     from everbeat.model.fencing import FencingDone, FencingView
     from everbeat.model.membership import MembershipFact

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
-from everbeat.haresources.effects import EventRecorded, StopFinished
+from everbeat.haresources.effects import StopFinished
+from everbeat.journal.timeline import EventRecorded
 from everbeat.membership.identity import Identity, continuing_identity
 from everbeat.model.cluster import Quorum
 from everbeat.model.distribution import (

@@ -3,10 +3,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from everbeat.haresources.effects import EventRecorded, ManagerEffect, StopFinished
+from everbeat.haresources.effects import ManagerEffect, StopFinished
 from everbeat.haresources.joining import REQUEST_DELAY_MS
 from everbeat.haresources.manager import HaresourcesManager
 from everbeat.haresources.takeover import ORPHAN_MS, OVERLAP_MS
+from everbeat.journal.timeline import EventRecorded
 from everbeat.model.cluster import HaConfig
 from everbeat.model.groups import AutoFailback, ResourceGroup, ResourceSpec
 from everbeat.model.members import NodeStatus

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from everbeat.haresources.manager import HaresourcesManager
 from everbeat.haresources.order import STATES, SpokenOrder
-from everbeat.haresources.timeline import Timeline
+from everbeat.journal.timeline import Timeline
 from everbeat.model.cluster import HaConfig
 from everbeat.model.groups import AutoFailback, ResourceGroup, ResourceSpec
 from everbeat.model.members import MembershipView, NodeKind, NodeStatus, NodeView

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from everbeat.haresources.effects import EventRecorded
 from everbeat.haresources.manager import HaresourcesManager
+from everbeat.journal.timeline import EventRecorded
 from everbeat.model.cluster import HaConfig
 from everbeat.model.groups import AutoFailback, GroupState, ResourceGroup, ResourceSpec
 from everbeat.model.members import MembershipView, NodeStatus

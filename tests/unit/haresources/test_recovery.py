@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from everbeat.haresources.effects import EventRecorded
 from everbeat.haresources.manager import HaresourcesManager
 from everbeat.haresources.recovery import RETRY_MS
+from everbeat.journal.timeline import EventRecorded
 from everbeat.model.cluster import HaConfig
 from everbeat.model.failures import ResourceFailures
 from everbeat.model.groups import AutoFailback, ResourceGroup, ResourceSpec

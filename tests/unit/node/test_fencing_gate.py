@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from everbeat.haresources.timeline import Timeline
+from everbeat.journal.timeline import Timeline
 from everbeat.membership.heartbeat import STARTUP_EXTRA_MS, STARTUP_MS
 from everbeat.model.cluster import HaConfig, Quorum
 from everbeat.model.fencing import (

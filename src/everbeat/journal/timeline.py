@@ -1,29 +1,35 @@
 """The events people ask about afterwards: what happened, why, and how long each phase took.
 
-In: what the manager does. Out: ClusterEvent values; an unfinished one is told again when it has
-moved on. Ids grow by one; the newest EVENTS_MAX are kept for readers who come later.
+In: what a resource manager, fencing and the checks of addresses do and find. Out: EventRecorded;
+an unfinished event is told again when it has moved on. What an event is about, its subjects, is
+named in the words of whoever tells it: groups, say, or resources. Ids grow by one; the newest
+EVENTS_MAX are kept for readers who come later.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from everbeat.haresources.effects import EventRecorded
 from everbeat.model.journal import ClusterEvent, Phase
-from everbeat.model.operations import Action
 from everbeat.model.reports import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from everbeat.model.names import GroupKey, NodeName
-    from everbeat.model.operations import OperationDone
+    from everbeat.model.names import NodeName
 
 EVENTS_MAX: Final = 1_000
 PHASES_MAX: Final = 200  # of one event
 DETAILS_MAX: Final = 200  # lines of one event
+
+
+@dataclass(frozen=True, slots=True)
+class EventRecorded:
+    """An event was remembered; the same id again when an unfinished one has moved on."""
+
+    event: ClusterEvent
 
 
 class Timeline:
@@ -34,7 +40,7 @@ class Timeline:
         self._next_id = first_id
         self._wall_offset_ms = 0
         self._events: deque[ClusterEvent] = deque(maxlen=EVENTS_MAX)
-        self._open: dict[int, frozenset[GroupKey]] = {}
+        self._open: dict[int, frozenset[str]] = {}  # their subjects
         self._kept_open: set[int] = set()
 
     def on_clock(self, wall_ms: int, now_ms: int) -> None:
@@ -64,14 +70,14 @@ class Timeline:
         now_ms: int,
         *,
         node: NodeName,
-        keys: Iterable[GroupKey],
+        subjects: Iterable[str],
         phases: Iterable[Phase] = (),
         severity: Severity = Severity.INFO,
         is_kept_open: bool = False,
     ) -> tuple[int, list[EventRecorded]]:
-        """Remember the begin of something; operations on its groups become its phases.
+        """Remember the begin of something; what its subjects reach become its phases.
 
-        `is_kept_open`: it ends by whoever began it, not when its groups have moved.
+        `is_kept_open`: it ends by whoever began it, not when its subjects have moved.
         """
         event = replace(
             self._add(kind, text, now_ms, node, severity),
@@ -79,27 +85,16 @@ class Timeline:
             is_finished=False,
         )
         self._events[-1] = event
-        self._open[event.id] = frozenset(keys)
+        self._open[event.id] = frozenset(subjects)
         if is_kept_open:
             self._kept_open.add(event.id)
         return event.id, [EventRecorded(event)]
 
-    def on_operation(self, done: OperationDone) -> None:
-        """Add a start or stop as a phase to every open event of its group."""
-        if done.action is Action.STATUS:
-            return
-        word = {Action.START: "started", Action.STOP: "stopped"}[done.action]
-        name = (
-            f"{word} {done.resource.text}"
-            if done.is_success
-            else (
-                f"{done.action.value} of {done.resource.text} failed ({done.outcome.value}, "
-                f"exit {done.exit_code})"
-            )
-        )
-        for event_id, keys in self._open.items():
-            if done.group in keys:
-                self.phase(event_id, name, done.ended_ms)
+    def on_progress(self, subject: str, phase: Phase) -> None:
+        """Add what a subject has reached to every open event about it."""
+        for event_id, subjects in self._open.items():
+            if subject in subjects:
+                self.phase(event_id, phase.name, phase.at_ms)
 
     def phase(self, event_id: int, name: str, at_ms: int) -> None:
         """Add one phase to an open event."""
@@ -123,9 +118,9 @@ class Timeline:
         self._replace(event)
         return [EventRecorded(event)]
 
-    def open_events(self) -> list[tuple[int, frozenset[GroupKey]]]:
-        """Return the ids and groups of the events that end when their groups have moved."""
-        return [(i, keys) for i, keys in self._open.items() if i not in self._kept_open]
+    def open_events(self) -> list[tuple[int, frozenset[str]]]:
+        """Return the ids and subjects of the events that end when their subjects have moved."""
+        return [(i, subjects) for i, subjects in self._open.items() if i not in self._kept_open]
 
     def after(self, event_id: int) -> tuple[ClusterEvent, ...]:
         """Return the remembered events with a higher id, oldest first."""

@@ -1,0 +1,1 @@
+"""The journal: which events there were, whatever manages the resources."""
