@@ -47,7 +47,7 @@ from everbeat.adapters.unfinished_life import begin_life, end_life, is_unfinishe
 from everbeat.clients.authorization import names_of_rules
 from everbeat.clients.orders import Disconnect, Reply
 from everbeat.config.configuration import config_from_files
-from everbeat.haresources.effects import GroupMoved, ResourceActed, StopFinished
+from everbeat.haresources.effects import GroupMoved, ResourceActed
 from everbeat.ipc.channel import connect, listen
 from everbeat.ipc.codec import Codec, IpcError
 from everbeat.ipc.messages import (
@@ -94,6 +94,7 @@ from everbeat.model.operations import (
 from everbeat.model.quorum import ConfirmOff
 from everbeat.model.reload import UseConfiguration
 from everbeat.model.reports import Severity
+from everbeat.model.shutdown import StopFinished
 from everbeat.node.core_log_lines import lines_of_effect
 from everbeat.node.core_node import CoreNode, RebootMachine
 from everbeat.node.reload import live_part, needs_new_link

@@ -15,6 +15,7 @@ from everbeat.model.operations import (
     StartAgain,
     WatchResources,
 )
+from everbeat.model.shutdown import StopFinished
 
 if TYPE_CHECKING:
     from everbeat.model.groups import GroupState
@@ -37,11 +38,6 @@ class ResourceActed:
     """An operation ended; for logs and for the phases of an event."""
 
     done: OperationDone
-
-
-@dataclass(frozen=True, slots=True)
-class StopFinished:
-    """All is released and the peers know: the process may end."""
 
 
 RunnerEffect: TypeAlias = RunOperation | GroupMoved | ResourceActed

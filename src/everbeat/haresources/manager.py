@@ -30,7 +30,7 @@ from everbeat.haresources import (
     takeover,
 )
 from everbeat.haresources.desk import Desk, Stage
-from everbeat.haresources.effects import GroupMoved, ResourceActed, StopFinished
+from everbeat.haresources.effects import GroupMoved, ResourceActed
 from everbeat.haresources.order import STATES, SpokenOrder
 from everbeat.haresources.peers import (
     JOINING_FIELD,
@@ -64,6 +64,7 @@ from everbeat.model.message import message_of
 from everbeat.model.names import NodeName
 from everbeat.model.quorum import RightExtended, RightGained, RightLost
 from everbeat.model.reports import Severity
+from everbeat.model.shutdown import StopFinished
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

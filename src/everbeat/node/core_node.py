@@ -19,7 +19,7 @@ from everbeat.clients.ipfail import GiveUp, Ipfail
 from everbeat.clients.orders import AskStandby, Disconnect, Reply
 from everbeat.distribution import distributor
 from everbeat.distribution.distributor import Distributor, Member
-from everbeat.haresources.effects import GroupMoved, ResourceActed, StopFinished
+from everbeat.haresources.effects import GroupMoved, ResourceActed
 from everbeat.haresources.manager import HaresourcesManager
 from everbeat.haresources.order import SpokenOrder
 from everbeat.journal.timeline import EventRecorded
@@ -65,6 +65,7 @@ from everbeat.model.operations import (
 from everbeat.model.quorum import ConfirmOff
 from everbeat.model.reload import UseConfiguration
 from everbeat.model.reports import Severity
+from everbeat.model.shutdown import StopFinished
 from everbeat.node.address_check import AddressCheck
 from everbeat.node.address_messages import CHECK_TYPE, SEEN_TYPE
 from everbeat.node.failure_board import (

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
-from everbeat.haresources.effects import StopFinished
 from everbeat.journal.timeline import EventRecorded
 from everbeat.membership.identity import Identity, continuing_identity
 from everbeat.model.cluster import Quorum
@@ -37,6 +36,7 @@ from everbeat.model.quorum import (
     RightGivenBack,
     RightLost,
 )
+from everbeat.model.shutdown import StopFinished
 from everbeat.node.core_node import CoreNode
 from everbeat.node.link_effects import (
     PersistGeneration,

@@ -3,7 +3,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from everbeat.haresources.effects import ManagerEffect, StopFinished
 from everbeat.haresources.joining import REQUEST_DELAY_MS
 from everbeat.haresources.manager import HaresourcesManager
 from everbeat.haresources.takeover import ORPHAN_MS, OVERLAP_MS
@@ -34,8 +33,10 @@ from everbeat.model.operations import (
     RunOperation,
     StartAgain,
 )
+from everbeat.model.shutdown import StopFinished
 
 if TYPE_CHECKING:
+    from everbeat.haresources.effects import ManagerEffect
     from everbeat.model.journal import ClusterEvent
 
 ALPHA, BETA = NodeName("alpha"), NodeName("beta")
