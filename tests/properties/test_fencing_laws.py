@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -31,6 +32,11 @@ from everbeat.model.membership import (
 from everbeat.model.message import message_of
 from everbeat.model.names import NodeName
 from everbeat.node.fencing_gate import FencingGate, GateEffect, Released
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from everbeat.node.fencing_gate import GateEffect
 
 ALPHA, BETA, GAMMA = NodeName("alpha"), NodeName("beta"), NodeName("gamma")
 DEVICES = (
@@ -93,7 +99,7 @@ def test_only_done_a_person_or_another_node_confirms(
                 effects = core.on_tick(now_ms)
             case "confirm":
                 proof = node
-                effects = core.on_confirm(node, "root", now_ms)[1]
+                effects = core.on_confirm(node, "root", now_ms).effects
             case "word":
                 proof = node
                 effects = core.on_word(node, ALPHA, now_ms)
@@ -134,7 +140,7 @@ class _World:
     safe: set[NodeName] = field(default_factory=set)  # by order or confirmation, not heard since
     is_let_in: bool = False
 
-    def take(self, effects: list[GateEffect]) -> None:
+    def take(self, effects: Iterable[GateEffect]) -> None:
         for effect in effects:
             match effect:
                 case RunFencing():
@@ -221,7 +227,7 @@ def test_the_manager_hears_of_no_death_that_is_not_safe(
                 world.take(world.gate.on_done(answer(order, outcome), world.now_ms))
             case "confirm":
                 world.safe |= world.waiting() & {node}
-                world.take(world.gate.on_confirm(node, world.now_ms)[1])
+                world.take(world.gate.on_confirm(node, world.now_ms).effects)
             case "word":
                 other = GAMMA if node == BETA else BETA
                 world.safe |= world.waiting() & {node}

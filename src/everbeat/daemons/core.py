@@ -114,6 +114,7 @@ if TYPE_CHECKING:
     from everbeat.model.membership import MembershipFact
     from everbeat.model.message import Message
     from everbeat.model.reports import Report
+    from everbeat.model.verdict import Verdict
     from everbeat.node.core_node import CoreEffect
 
 EXIT_NOT_CONFIGURED: Final = 6  # LSB, as Heartbeat's
@@ -246,12 +247,12 @@ class CoreDaemon:
             return ReloadReply(is_accepted=False, text=str(error))
         config, later = live_part(self._config, parsed.config)
         cipher = cipher or _cipher_or_none(parsed.keys)
-        reason, effects = self._node.on_configuration(
+        verdict = self._node.on_configuration(
             config, parsed.groups, parsed.keys, cipher, self._now_ms()
         )
-        if reason:
-            return ReloadReply(is_accepted=False, text=reason)
-        self._perform(effects)
+        if not verdict.is_accepted:
+            return ReloadReply(is_accepted=False, text=verdict.reason)
+        self._perform(verdict.effects)
         if needs_new_link(self._config, config):
             self._link = None  # that process reads no more; what follows is for the next one
         self._config = config
@@ -298,14 +299,14 @@ class CoreDaemon:
         channel.send_nowait(await self._reload(is_insisted_on=request.is_insisted_on))
 
     def _distribute(self, channel: Channel, request: Distribute) -> None:
-        reason, offer, effects = self._node.on_distribute(
+        offered = self._node.on_distribute(
             request.bundle, self._now_ms(), may_pass_over=request.may_pass_over
         )
-        if reason:
-            channel.send_nowait(DistributeReply(reason))
+        if offered.verdict.is_accepted:
+            self._distributing[offered.offer] = channel, request.bundle
         else:
-            self._distributing[offer] = channel, request.bundle
-        self._perform(effects)
+            channel.send_nowait(DistributeReply(offered.verdict.reason))
+        self._perform(offered.verdict.effects)
 
     # --- link and executor -------------------------------------------------------------------
 
@@ -381,24 +382,21 @@ class CoreDaemon:
                 if is_followed:
                     self._followers.add(channel)
             case RequestStandby(hold):
-                self._decide(channel, *self._node.on_standby(hold, self._now_ms()))
+                self._decide(channel, self._node.on_standby(hold, self._now_ms()))
             case RequestTakeover(hold):
-                self._decide(channel, *self._node.on_takeover(hold))
+                self._decide(channel, self._node.on_takeover(hold))
             case RequestCleanup(resource, node):
-                reason, effects = self._node.on_cleanup(resource, node)
-                self._perform(effects)
-                text = reason or f"{resource or 'all failures'}: forgotten on {node or 'all nodes'}"
-                channel.send_nowait(Answer(is_accepted=not reason, text=text))
+                self._decide(channel, self._node.on_cleanup(resource, node))
             case RequestPause(target, for_ms):
-                self._tell_done(channel, *self._node.on_pause(target, for_ms, self._now_ms()))
+                self._decide(channel, self._node.on_pause(target, for_ms, self._now_ms()))
             case RequestResume(target):
-                self._tell_done(channel, *self._node.on_resume(target, self._now_ms()))
+                self._decide(channel, self._node.on_resume(target, self._now_ms()))
             case RequestFence(node, action):
-                self._decide(channel, *self._node.on_fence(node, action, self._now_ms()))
+                self._decide(channel, self._node.on_fence(node, action, self._now_ms()))
             case ConfirmFenced(node):
-                self._decide(channel, *self._node.on_fence_confirm(node, self._now_ms()))
+                self._decide(channel, self._node.on_fence_confirm(node, self._now_ms()))
             case TestFencing(node):
-                self._decide(channel, *self._node.on_fence_test(node, self._now_ms()))
+                self._decide(channel, self._node.on_fence_test(node, self._now_ms()))
             case GetInUse():
                 files = self._files
                 channel.send_nowait(InUse(files.ha_cf.text, files.haresources.text))
@@ -412,16 +410,10 @@ class CoreDaemon:
             case _:
                 channel.drop("no request")
 
-    def _decide(self, channel: Channel, reason: str, effects: list[CoreEffect]) -> None:
-        self._perform(effects)
-        text = reason or "the other node was asked"
-        channel.send_nowait(Answer(is_accepted=not reason, text=text))
-
-    def _tell_done(
-        self, channel: Channel, reason: str, text: str, effects: list[CoreEffect]
-    ) -> None:
-        self._perform(effects)
-        channel.send_nowait(Answer(is_accepted=not reason, text=reason or text))
+    def _decide(self, channel: Channel, verdict: Verdict[CoreEffect]) -> None:
+        self._perform(verdict.effects)
+        text = verdict.reason or verdict.text or "the other node was asked"
+        channel.send_nowait(Answer(is_accepted=verdict.is_accepted, text=text))
 
     def _status(self) -> StatusReply:
         return StatusReply(

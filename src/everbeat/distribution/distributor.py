@@ -47,6 +47,7 @@ from everbeat.model.membership import Broadcast
 from everbeat.model.message import Field, FieldType, message_of
 from everbeat.model.names import NodeName, node_name_from_text
 from everbeat.model.reports import Severity
+from everbeat.model.verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -108,6 +109,14 @@ class Member:
     dialect: int
 
 
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """The answer to a request to bring files to all nodes."""
+
+    verdict: Verdict[DistributionEffect]
+    offer: str = ""  # the id by which Distributed tells the outcome; empty where it is refused
+
+
 @dataclass(slots=True)
 class _Round:
     """A distribution that was asked for here."""
@@ -159,13 +168,11 @@ class Distributor:
 
     def on_request(
         self, bundle: Bundle, members: Sequence[Member], now_ms: int, *, may_pass_over: bool
-    ) -> tuple[str, str, list[DistributionEffect]]:
-        """Begin; return why not (or ""), the id of the offer, and the effects.
-
-        `may_pass_over`: nodes that are down or run Heartbeat 3.0.6 are left as they are.
-        """
+    ) -> Offered:
+        """Begin; `may_pass_over`: nodes that are down or run Heartbeat 3.0.6 stay as they are."""
         if self._round is not None:
-            return "files are being distributed already: try again in a moment", "", []
+            reason = "files are being distributed already: try again in a moment"
+            return Offered(Verdict(reason=reason))
         missing = [
             NodeOutcome(m.node, Fate.FOREIGN if m.is_live else Fate.DOWN)
             for m in members
@@ -173,19 +180,21 @@ class Distributor:
         ]
         if missing and not may_pass_over:
             names = ", ".join(f"{o.node} ({o.fate.value})" for o in missing)
-            return f"not every node can take files: {names}; or --allow-missing", "", []
+            reason = f"not every node can take files: {names}; or --allow-missing"
+            return Offered(Verdict(reason=reason))
         if self._keys is None:
-            return "this node has no keys", "", []
+            return Offered(Verdict(reason="this node has no keys"))
         self._count += 1
         offer = f"{self._own}-{now_ms}-{self._count}-{self._drawn(_ID_BITS)}"
         try:
             field_text = sealed(bundle, offer, self._keys, self._cipher)
         except BundleError as error:
-            return str(error), "", []
+            return Offered(Verdict(reason=str(error)))
         waiting = {m.node for m in members if m.is_live and m.dialect} | {self._own}
         self._round = _Round(offer, waiting, now_ms + ANSWER_MS)
         self._round.outcomes = {outcome.node: outcome for outcome in missing}
-        return "", offer, [Broadcast(message_of(t=_OFFER, eb_id=offer, eb_bundle=field_text))]
+        message = message_of(t=_OFFER, eb_id=offer, eb_bundle=field_text)
+        return Offered(Verdict(effects=[Broadcast(message)]), offer)
 
     def on_message(self, message: Message, now_ms: int) -> list[DistributionEffect]:
         """Take a message of one of TYPES, our own included."""

@@ -33,6 +33,7 @@ from everbeat.model.fencing import (
     RunFencing,
 )
 from everbeat.model.names import NodeName, node_name_from_text
+from everbeat.model.verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -133,14 +134,13 @@ class Fencer:
             return [answered, *self._fenced(case, device.name, detail, now_ms), *aftercare]
         return [answered, *self._ask(case, now_ms)]
 
-    def on_confirm(
-        self, node: NodeName, person: str, now_ms: int
-    ) -> tuple[str, list[FencingEffect]]:
-        """Take a person's word that a node is off; return why it is not taken, or ""."""
+    def on_confirm(self, node: NodeName, person: str, now_ms: int) -> Verdict[FencingEffect]:
+        """Take a person's word that a node is off."""
         case = self._cases.get(node)
         if case is None or not case.is_open:
-            return f"nobody waits for {node} to be fenced", []
-        return "", self._fenced(case, person, "a person says that it is off", now_ms)
+            return Verdict(reason=f"nobody waits for {node} to be fenced")
+        detail = "a person says that it is off"
+        return Verdict(effects=self._fenced(case, person, detail, now_ms))
 
     def on_word(self, node: NodeName, by: NodeName, now_ms: int) -> list[FencingEffect]:
         """Take another node's word that it has fenced this one."""
@@ -165,12 +165,12 @@ class Fencer:
         case.close(FencingState.CANCELLED, why)
         return [FencingCancelled(node=node, why=why, at_ms=now_ms)]
 
-    def on_test(self, node: NodeName) -> tuple[str, list[FencingEffect]]:
-        """Have every device of a node asked, without harm; return why not, or ""."""
+    def on_test(self, node: NodeName) -> Verdict[FencingEffect]:
+        """Have every device of a node asked, without harm."""
         devices = [device for level in self._registry.levels(node) for device in level]
         if not devices:
-            return f"no device can fence {node}", []
-        return "", [effect for device in devices for effect in self._check(device, node)]
+            return Verdict(reason=f"no device can fence {node}")
+        return Verdict(effects=[e for device in devices for e in self._check(device, node)])
 
     def on_executor_lost(self, now_ms: int) -> list[FencingEffect]:
         """Ask again what was under way: the executor is a new one."""

@@ -65,6 +65,7 @@ from everbeat.model.names import NodeName
 from everbeat.model.quorum import RightExtended, RightGained, RightLost
 from everbeat.model.reports import Severity
 from everbeat.model.shutdown import StopFinished
+from everbeat.model.verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -206,17 +207,15 @@ class HaresourcesManager:
         """Take what the process that this one replaces had paused, before anything else."""
         self._desk.pauses = dict(pauses)
 
-    def on_pause(
-        self, target: str, for_ms: int, now_ms: int
-    ) -> tuple[str, str, list[ManagerEffect]]:
-        """Leave what a word names alone. Return why not (or ""), what was done, the effects."""
-        reason, text, effects = pause.begin(self._desk, target, for_ms, now_ms)
-        return reason, text, effects + self._settle(now_ms)
+    def on_pause(self, target: str, for_ms: int, now_ms: int) -> Verdict[ManagerEffect]:
+        """Leave what a word names alone."""
+        verdict = pause.begin(self._desk, target, for_ms, now_ms)
+        return verdict.with_effects([*verdict.effects, *self._settle(now_ms)])
 
-    def on_resume(self, target: str, now_ms: int) -> tuple[str, str, list[ManagerEffect]]:
-        """Care for what a word names again. Return why not (or ""), what was done, the effects."""
-        reason, text, effects = pause.end(self._desk, target, now_ms)
-        return reason, text, effects + self._settle(now_ms)
+    def on_resume(self, target: str, now_ms: int) -> Verdict[ManagerEffect]:
+        """Care for what a word names again."""
+        verdict = pause.end(self._desk, target, now_ms)
+        return verdict.with_effects([*verdict.effects, *self._settle(now_ms)])
 
     def on_executor_lost(self, now_ms: int) -> list[ManagerEffect]:
         """Ask again what was under way, and have all watched again: the executor died."""
@@ -226,27 +225,27 @@ class HaresourcesManager:
 
     def on_standby(
         self, word: str, now_ms: int, cause: str = "standby requested"
-    ) -> tuple[str, list[ManagerEffect]]:
-        """Take a request to hand groups over. Return why not (or "") and the effects."""
+    ) -> Verdict[ManagerEffect]:
+        """Take a request to hand groups over."""
         hold = hold_from_word(word)
         if not hold:
-            return f"wrong resources ({word}): write all, local or foreign", []
+            return Verdict(reason=f"wrong resources ({word}): write all, local or foreign")
         keys = self._desk.holdings.keys(hold, self._desk.own) & self._desk.claims()
         reason = standby.refusal(self._desk) or pause.refusal(self._desk, keys, now_ms)
         if reason:
-            return reason, []
+            return Verdict(reason=reason)
         effects = standby.give(self._desk, hold, cause, now_ms)
-        return "", effects + self._settle(now_ms)
+        return Verdict(effects=effects + self._settle(now_ms))
 
-    def on_takeover(self, word: str) -> tuple[str, list[ManagerEffect]]:
+    def on_takeover(self, word: str) -> Verdict[ManagerEffect]:
         """Take a request to get groups from the other node."""
         hold = hold_from_word(word)
         if not hold:
-            return f"wrong resources ({word}): write all, local or foreign", []
+            return Verdict(reason=f"wrong resources ({word}): write all, local or foreign")
         reason = standby.refusal(self._desk)
         if reason:
-            return reason, []
-        return "", [Broadcast(message_of(t="hb_takeover", rsc_hold=hold.word))]
+            return Verdict(reason=reason)
+        return Verdict(effects=[Broadcast(message_of(t="hb_takeover", rsc_hold=hold.word))])
 
     def on_stop(self, now_ms: int) -> list[ManagerEffect]:
         """Give up everything and tell the others; StopFinished follows when it is done."""
@@ -271,16 +270,13 @@ class HaresourcesManager:
 
     def on_configuration(
         self, config: HaConfig, groups: Iterable[ResourceGroup], now_ms: int
-    ) -> tuple[str, list[ManagerEffect]]:
-        """Take another configuration; return why not (or "") and the effects.
-
-        While groups are being handed over it waits for the end of that.
-        """
+    ) -> Verdict[ManagerEffect]:
+        """Take another configuration; it waits while groups are being handed over."""
         reason = reconfiguration.refusal(self._desk)
         if reason:
-            return reason, []
+            return Verdict(reason=reason)
         self._wanted = Reconfiguration(config, tuple(groups))
-        return "", self._settle(now_ms)
+        return Verdict(effects=self._settle(now_ms))
 
     def on_tick(self, now_ms: int) -> list[ManagerEffect]:
         """Let time pass."""

@@ -18,6 +18,7 @@ from everbeat.haresources.desk import Stage
 from everbeat.haresources.peers import GROUPS_FIELD, PARTNER_FIELD, is_empty, shown
 from everbeat.model.membership import Broadcast
 from everbeat.model.message import message_of
+from everbeat.model.verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,35 +33,33 @@ REFUSED_TYPE: Final = "takeover-refused"  # the message to who has asked, and th
 PAUSE_MS_MAX: Final = 7 * 24 * 3_600_000
 
 
-def begin(
-    desk: Desk, target: str, for_ms: int, now_ms: int
-) -> tuple[str, str, list[ManagerEffect]]:
-    """Pause what a word names. Return why not (or ""), what was done, and the effects."""
+def begin(desk: Desk, target: str, for_ms: int, now_ms: int) -> Verdict[ManagerEffect]:
+    """Pause what a word names."""
     if not 0 < for_ms <= PAUSE_MS_MAX:
-        return "a pause lasts at least a moment and at most seven days", "", []
+        return Verdict(reason="a pause lasts at least a moment and at most seven days")
     keys, reason = _named(desk, target)
     if reason:
-        return reason, "", []
+        return Verdict(reason=reason)
     held = keys & desk.claims()
     if not held:
-        return _refusal(desk, target, keys), "", []
+        return Verdict(reason=_refusal(desk, target, keys))
     if reason := _obstacle(desk, held):
-        return reason, "", []
+        return Verdict(reason=reason)
     desk.pauses |= dict.fromkeys(sorted(held), now_ms + for_ms)
     text = f"{shown(held)} paused for {for_ms // 1_000} s: hands off until then, or everbeat resume"
-    return "", text, [*desk.timeline.note("paused", text, now_ms, node=desk.own)]
+    return Verdict(effects=desk.timeline.note("paused", text, now_ms, node=desk.own), text=text)
 
 
-def end(desk: Desk, target: str, now_ms: int) -> tuple[str, str, list[ManagerEffect]]:
-    """Resume what a word names. Return why not (or ""), what was done, and the effects."""
+def end(desk: Desk, target: str, now_ms: int) -> Verdict[ManagerEffect]:
+    """Resume what a word names."""
     keys, reason = _named(desk, target)
     if reason:
-        return reason, "", []
+        return Verdict(reason=reason)
     ended = keys & desk.pauses.keys()
     if not ended:
-        return f"{target} is not paused on {desk.own}", "", []
+        return Verdict(reason=f"{target} is not paused on {desk.own}")
     text = f"{shown(ended)}: the pause is ended"
-    return "", text, _ended(desk, ended, text, now_ms)
+    return Verdict(effects=_ended(desk, ended, text, now_ms), text=text)
 
 
 def settle(desk: Desk, now_ms: int) -> list[ManagerEffect]:

@@ -66,6 +66,7 @@ from everbeat.model.quorum import ConfirmOff
 from everbeat.model.reload import UseConfiguration
 from everbeat.model.reports import Severity
 from everbeat.model.shutdown import StopFinished
+from everbeat.model.verdict import Verdict
 from everbeat.node.address_check import AddressCheck
 from everbeat.node.address_messages import CHECK_TYPE, SEEN_TYPE
 from everbeat.node.failure_board import (
@@ -83,6 +84,7 @@ if TYPE_CHECKING:
     from everbeat.clients.authorization import Accounts, Credentials
     from everbeat.clients.ipfail import IpfailOrder
     from everbeat.clients.orders import ApiOrder
+    from everbeat.distribution.distributor import Offered
     from everbeat.haresources.effects import ManagerEffect
     from everbeat.model.cluster import HaConfig
     from everbeat.model.distribution import Bundle
@@ -206,15 +208,13 @@ class CoreNode:
         """Take what the core that this one replaces had paused."""
         self._manager.use_pauses(pauses)
 
-    def on_pause(self, target: str, for_ms: int, now_ms: int) -> tuple[str, str, list[CoreEffect]]:
-        """Leave groups alone. Return why not (or ""), what was done, and the effects."""
-        reason, text, effects = self._manager.on_pause(target, for_ms, now_ms)
-        return reason, text, [*effects]
+    def on_pause(self, target: str, for_ms: int, now_ms: int) -> Verdict[CoreEffect]:
+        """Leave groups alone."""
+        return self._manager.on_pause(target, for_ms, now_ms)
 
-    def on_resume(self, target: str, now_ms: int) -> tuple[str, str, list[CoreEffect]]:
-        """Care for groups again. Return why not (or ""), what was done, and the effects."""
-        reason, text, effects = self._manager.on_resume(target, now_ms)
-        return reason, text, [*effects]
+    def on_resume(self, target: str, now_ms: int) -> Verdict[CoreEffect]:
+        """Care for groups again."""
+        return self._manager.on_resume(target, now_ms)
 
     def events_after(self, event_id: int) -> tuple[ClusterEvent, ...]:
         """Return the remembered events with a higher id."""
@@ -289,8 +289,8 @@ class CoreNode:
             case ClientEnded() | ClientsStopped():
                 return []
 
-    def on_cleanup(self, resource: str, node: str) -> tuple[str, list[CoreEffect]]:
-        """Take a request to forget failures; return why not (or "") and the effects.
+    def on_cleanup(self, resource: str, node: str) -> Verdict[CoreEffect]:
+        """Take a request to forget failures.
 
         `resource`: what people call it, empty for all; `node`: empty for all nodes.
         """
@@ -298,13 +298,15 @@ class CoreNode:
         named = sorted({r.text for r in known if r.is_called(resource)}) if resource else [""]
         if not named:
             words = ", ".join(sorted({r.text for r in known}))
-            return f"{resource} is no resource of haresources: {words}", []
+            return Verdict(reason=f"{resource} is no resource of haresources: {words}")
         if node and node not in {self._config.node, *self._config.nodes}:
-            return f"{node} is no node of this cluster: {', '.join(self._config.nodes)}", []
+            nodes = ", ".join(self._config.nodes)
+            return Verdict(reason=f"{node} is no node of this cluster: {nodes}")
         effects: list[CoreEffect] = [Broadcast(cleanup_message(word, node)) for word in named]
         if node in {"", self._config.node}:
             effects += [ForgetFailures(word) for word in named]
-        return "", effects
+        text = f"{resource or 'all failures'}: forgotten on {node or 'all nodes'}"
+        return Verdict(effects=effects, text=text)
 
     def on_executor_lost(self, now_ms: int) -> list[CoreEffect]:
         """Ask again what was under way: the executor is a new one and has counted nothing."""
@@ -331,25 +333,22 @@ class CoreNode:
         keys: AuthKeys,
         cipher: Cipher | None,
         now_ms: int,
-    ) -> tuple[str, list[CoreEffect]]:
+    ) -> Verdict[CoreEffect]:
         """Use another configuration (`node.reload.live_part`), or say why not."""
-        reason, moved = self._manager.on_configuration(config, groups, now_ms)
-        if reason:
-            return reason, []
+        verdict = self._manager.on_configuration(config, groups, now_ms)
+        if not verdict.is_accepted:
+            return verdict
         self._config = config
         self._api.on_configuration(config)
         self._gate.on_configuration(config)
         self.use_keys(keys, cipher)
-        return "", [UseConfiguration(config, keys), *self._escalated(moved, now_ms)]
+        moved = self._escalated(verdict.effects, now_ms)
+        return verdict.with_effects([UseConfiguration(config, keys), *moved])
 
-    def on_distribute(
-        self, bundle: Bundle, now_ms: int, *, may_pass_over: bool
-    ) -> tuple[str, str, list[CoreEffect]]:
-        """Bring files to all nodes; return why not (or ""), the offer's id and the effects."""
-        reason, offer, effects = self._distributor.on_request(
-            bundle, self._members(), now_ms, may_pass_over=may_pass_over
-        )
-        return reason, offer, [*effects]
+    def on_distribute(self, bundle: Bundle, now_ms: int, *, may_pass_over: bool) -> Offered:
+        """Bring files to all nodes."""
+        members = self._members()
+        return self._distributor.on_request(bundle, members, now_ms, may_pass_over=may_pass_over)
 
     def on_checked(self, offer: str, reports: tuple[Report, ...], reason: str) -> list[CoreEffect]:
         """Take this machine's verdict on files that were offered."""
@@ -371,38 +370,34 @@ class CoreNode:
             for name in names
         ]
 
-    def on_standby(self, word: str, now_ms: int) -> tuple[str, list[CoreEffect]]:
-        """Take a request to hand groups over; return why not (or "") and the effects."""
-        reason, effects = self._manager.on_standby(word, now_ms)
-        return reason, [*effects]
+    def on_standby(self, word: str, now_ms: int) -> Verdict[CoreEffect]:
+        """Take a request to hand groups over."""
+        return self._manager.on_standby(word, now_ms)
 
-    def on_takeover(self, word: str) -> tuple[str, list[CoreEffect]]:
-        """Take a request for the other node's groups; return why not (or "") and the effects."""
-        reason, effects = self._manager.on_takeover(word)
-        return reason, [*effects]
+    def on_takeover(self, word: str) -> Verdict[CoreEffect]:
+        """Take a request for the other node's groups."""
+        return self._manager.on_takeover(word)
 
-    def on_fence(
-        self, node: NodeName, action: FenceAction, now_ms: int
-    ) -> tuple[str, list[CoreEffect]]:
-        """Take a person's request to fence a node; return why not (or "") and the effects."""
-        reason, effects = self._gate.on_request(node, action, now_ms)
-        return reason, self._passed(effects, now_ms)
+    def on_fence(self, node: NodeName, action: FenceAction, now_ms: int) -> Verdict[CoreEffect]:
+        """Take a person's request to fence a node."""
+        verdict = self._gate.on_request(node, action, now_ms)
+        return verdict.with_effects(self._passed(verdict.effects, now_ms))
 
-    def on_fence_confirm(self, node: NodeName, now_ms: int) -> tuple[str, list[CoreEffect]]:
-        """Take a person's word that a node is off; return why not (or "") and the effects."""
-        reason, effects = self._gate.on_confirm(node, now_ms)
-        return reason, self._passed(effects, now_ms)
+    def on_fence_confirm(self, node: NodeName, now_ms: int) -> Verdict[CoreEffect]:
+        """Take a person's word that a node is off."""
+        verdict = self._gate.on_confirm(node, now_ms)
+        return verdict.with_effects(self._passed(verdict.effects, now_ms))
 
-    def on_fence_test(self, node: NodeName, now_ms: int) -> tuple[str, list[CoreEffect]]:
-        """Have a node's devices asked without harm; return why not (or "") and the effects."""
-        reason, effects = self._gate.on_test(node, now_ms)
-        return reason, self._passed(effects, now_ms)
+    def on_fence_test(self, node: NodeName, now_ms: int) -> Verdict[CoreEffect]:
+        """Have a node's devices asked without harm."""
+        verdict = self._gate.on_test(node, now_ms)
+        return verdict.with_effects(self._passed(verdict.effects, now_ms))
 
     def on_message(self, message: Message, now_ms: int) -> list[CoreEffect]:
         """Take a message that a script or tool wants sent, as written into the FIFO."""
         is_standby = message.type == "ask_resources" and message.text("info") == "me"
         if is_standby:
-            return [*self._manager.on_standby(message.text("rsc_hold") or "", now_ms)[1]]
+            return [*self.on_standby(message.text("rsc_hold") or "", now_ms).effects]
         return [Broadcast(message)]
 
     def on_client_connect(
@@ -417,7 +412,7 @@ class CoreNode:
         effects: list[CoreEffect] = []
         for order in orders:
             if isinstance(order, AskStandby):
-                effects += self.on_standby(order.word, now_ms)[1]
+                effects += self.on_standby(order.word, now_ms).effects
             else:
                 effects.append(order)
         return effects
@@ -520,9 +515,9 @@ class CoreNode:
             if not isinstance(order, GiveUp):
                 effects.append(order)
             elif self._manager.is_holding:
-                reason, moved = self._manager.on_standby("all", now_ms, f"ipfail: {order.why}")
-                effects += moved
-                if reason:
+                verdict = self._manager.on_standby("all", now_ms, f"ipfail: {order.why}")
+                effects += verdict.effects
+                if not verdict.is_accepted:
                     self._ipfail.on_refused(now_ms)
             else:
                 self._ipfail.on_nothing_held()

@@ -42,6 +42,7 @@ from everbeat.model.membership import (
 from everbeat.model.message import message_of
 from everbeat.model.names import NodeName, node_name_from_text
 from everbeat.model.quorum import ConfirmOff
+from everbeat.model.verdict import Verdict
 from everbeat.node.fencing_events import FencingEvents
 
 if TYPE_CHECKING:
@@ -188,35 +189,35 @@ class FencingGate:
         """Take a device's answer."""
         return self._carried_out(self._fencer.on_done(done, now_ms), now_ms)
 
-    def on_request(
-        self, node: NodeName, action: FenceAction, now_ms: int
-    ) -> tuple[str, list[GateEffect]]:
-        """Take a person's request to fence a node; return why not (or "") and the effects."""
+    def on_request(self, node: NodeName, action: FenceAction, now_ms: int) -> Verdict[GateEffect]:
+        """Take a person's request to fence a node."""
         if node == self._config.node:
-            return f"{node} does not fence itself: ask on another node", []
+            return Verdict(reason=f"{node} does not fence itself: ask on another node")
         if not self._fencer.is_configured_for(node):
-            return f"no device of this node can fence {node}: see stonith_host in ha.cf", []
+            reason = f"no device of this node can fence {node}: see stonith_host in ha.cf"
+            return Verdict(reason=reason)
         if self._fencer.is_open(node):
-            return "", self._carried_out(self._fencer.on_hurry(node, now_ms), now_ms)
-        effects = self._fencer.on_request(node, action, "a person asked for it", now_ms)
-        return "", self._carried_out(effects, now_ms)
+            effects = self._fencer.on_hurry(node, now_ms)
+        else:
+            effects = self._fencer.on_request(node, action, "a person asked for it", now_ms)
+        return Verdict(effects=self._carried_out(effects, now_ms))
 
-    def on_confirm(self, node: NodeName, now_ms: int) -> tuple[str, list[GateEffect]]:
-        """Take a person's word that a node is off; return why not (or "") and the effects."""
-        reason, effects = self._fencer.on_confirm(node, A_PERSON, now_ms)
-        if reason and self._is_waited_for(node):
+    def on_confirm(self, node: NodeName, now_ms: int) -> Verdict[GateEffect]:
+        """Take a person's word that a node is off."""
+        verdict = self._fencer.on_confirm(node, A_PERSON, now_ms)
+        if not verdict.is_accepted and self._is_waited_for(node):
             return self._on_promise_ended(node, now_ms)
-        return reason, self._carried_out(effects, now_ms)
+        return verdict.with_effects(self._carried_out(verdict.effects, now_ms))
 
     def _is_waited_for(self, node: NodeName) -> bool:
         """Whether this node left in order and promised to hold nothing before it hears that one."""
         return self._view.quorum is not None and node in self._view.quorum.waits_for
 
-    def _on_promise_ended(self, node: NodeName, now_ms: int) -> tuple[str, list[GateEffect]]:
+    def _on_promise_ended(self, node: NodeName, now_ms: int) -> Verdict[GateEffect]:
         """Take a person's word for a node that the quorum waits for: it was never declared dead."""
         known = self._view.node(node)
         if known is not None and known.status in _LIVE:
-            return f"{node} is not off: it is heard", []
+            return Verdict(reason=f"{node} is not off: it is heard")
         fenced = NodeFenced(
             node=node,
             action=FenceAction.OFF,
@@ -225,12 +226,12 @@ class FencingGate:
             at_ms=now_ms,
         )
         opened = self._events.on_waited_for(node, now_ms)
-        return "", [*opened, *self._carried_out([fenced], now_ms)]
+        return Verdict(effects=[*opened, *self._carried_out([fenced], now_ms)])
 
-    def on_test(self, node: NodeName, now_ms: int) -> tuple[str, list[GateEffect]]:
-        """Have the devices of a node asked without harm; return why not (or "") and effects."""
-        reason, effects = self._fencer.on_test(node)
-        return reason, self._carried_out(effects, now_ms)
+    def on_test(self, node: NodeName, now_ms: int) -> Verdict[GateEffect]:
+        """Have the devices of a node asked without harm."""
+        verdict = self._fencer.on_test(node)
+        return verdict.with_effects(self._carried_out(verdict.effects, now_ms))
 
     def on_executor_lost(self, now_ms: int) -> list[GateEffect]:
         """Ask again what was under way."""

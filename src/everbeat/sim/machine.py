@@ -270,14 +270,14 @@ class Machine:
         used, _ = live_part(self.config, config)
         is_for_another = needs_new_link(self.config, used)
         now_ms = self.clock_ms()
-        reason, effects = self.core.on_configuration(used, groups, self.keys, None, now_ms)
-        self.world.note(self.name, f"reload: {reason or 'accepted'}")
-        if reason:
+        verdict = self.core.on_configuration(used, groups, self.keys, None, now_ms)
+        self.world.note(self.name, f"reload: {verdict.reason or 'accepted'}")
+        if not verdict.is_accepted:
             return
         self.config, self.groups = used, groups
         if self.executor is not None:
             self.executor.install(groups)
-        self._core_effects(effects)
+        self._core_effects(verdict.effects)
         if is_for_another:
             self.crash_link()
 
@@ -287,11 +287,10 @@ class Machine:
             return
         content = str(self.world.next_version()).encode()
         bundle = Bundle((FileContent(HARESOURCES, content),))
-        reason, offer, effects = self.core.on_distribute(
-            bundle, self.clock_ms(), may_pass_over=True
-        )
-        self.world.note(self.name, f"distributes version {content.decode()}: {reason or offer}")
-        self._core_effects(effects)
+        offered = self.core.on_distribute(bundle, self.clock_ms(), may_pass_over=True)
+        told = offered.verdict.reason or offered.offer
+        self.world.note(self.name, f"distributes version {content.decode()}: {told}")
+        self._core_effects(offered.verdict.effects)
 
     def crash_core(self) -> None:
         """Kill the core process; keeper brings it back."""
@@ -423,25 +422,25 @@ class Machine:
     def ask_standby(self, word: str) -> None:
         """Run hb_standby here."""
         if self.core is not None:
-            reason, effects = self.core.on_standby(word, self.clock_ms())
-            self.world.note(self.name, f"standby {word}: {reason or 'accepted'}")
-            self._core_effects(effects)
+            verdict = self.core.on_standby(word, self.clock_ms())
+            self.world.note(self.name, f"standby {word}: {verdict.reason or 'accepted'}")
+            self._core_effects(verdict.effects)
 
     def ask_takeover(self, word: str) -> None:
         """Run hb_takeover here."""
         if self.core is not None:
-            reason, effects = self.core.on_takeover(word)
-            self.world.note(self.name, f"takeover {word}: {reason or 'accepted'}")
-            self._core_effects(effects)
+            verdict = self.core.on_takeover(word)
+            self.world.note(self.name, f"takeover {word}: {verdict.reason or 'accepted'}")
+            self._core_effects(verdict.effects)
 
     def confirm_off(self, node: NodeName) -> str:
         """Run `everbeat fence confirm` here; return why it is refused, or nothing."""
         if self.core is None:
             return "everbeat does not run"
-        reason, effects = self.core.on_fence_confirm(node, self.clock_ms())
-        self.world.note(self.name, f"confirm {node}: {reason or 'accepted'}")
-        self._core_effects(effects)
-        return reason
+        verdict = self.core.on_fence_confirm(node, self.clock_ms())
+        self.world.note(self.name, f"confirm {node}: {verdict.reason or 'accepted'}")
+        self._core_effects(verdict.effects)
+        return verdict.reason
 
     def pause(self, duration_ms: int) -> None:
         """Stop all processes for a while, as a hypervisor may."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from random import Random
+from typing import TYPE_CHECKING
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -29,6 +30,11 @@ from everbeat.model.membership import Broadcast
 from everbeat.model.message import Message, message_of
 from everbeat.model.names import NodeName
 from everbeat.model.reports import Place, Report, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from everbeat.distribution.distributor import DistributionEffect
 
 KEYS = AuthKeys(1, (AuthKey(1, "sha1", b"a secret word"),))
 FILES = Bundle((FileContent("haresources", b"alpha 10.0.0.1\n"),))
@@ -75,15 +81,14 @@ class Cluster:
         members = others or tuple(
             Member(NodeName(n), is_live=True, dialect=1) for n in NAMES if n != name
         )
-        reason, _, effects = self.nodes[name].distributor.on_request(
+        offered = self.nodes[name].distributor.on_request(
             files, members, self.now_ms, may_pass_over=may_pass_over
         )
-        self.take(name, effects)
-        return reason
+        self.take(name, offered.verdict.effects)
+        return offered.verdict.reason
 
-    def take(self, name: str, effects: object) -> None:
+    def take(self, name: str, effects: Iterable[DistributionEffect]) -> None:
         """Carry effects out."""
-        assert isinstance(effects, list)
         node = self.nodes[name]
         for effect in effects:
             match effect:

@@ -187,13 +187,13 @@ def test_a_node_that_is_heard_again_is_left_alone_and_a_late_answer_takes_nothin
 
 def test_a_person_may_confirm_only_what_is_waited_for() -> None:
     core = fencer(device("a", "beta"))
-    reason, effects = core.on_confirm(BETA, "root", 0)
-    assert "nobody waits" in reason
-    assert effects == []
+    verdict = core.on_confirm(BETA, "root", 0)
+    assert "nobody waits" in verdict.reason
+    assert verdict.effects == ()
     core.on_request(BETA, REBOOT, "", 0)
-    reason, effects = core.on_confirm(BETA, "root", 1)
-    assert reason == ""
-    assert is_fenced(effects)
+    verdict = core.on_confirm(BETA, "root", 1)
+    assert verdict.is_accepted
+    assert is_fenced(verdict.effects)
 
 
 def test_without_any_device_only_a_person_can_confirm() -> None:
@@ -203,7 +203,7 @@ def test_without_any_device_only_a_person_can_confirm() -> None:
     assert isinstance(effects[-1], FencingHeldUp)
     assert effects[-1].next_ms is None
     assert state(core) is FencingState.PERSON
-    assert is_fenced(core.on_confirm(BETA, "root", 5)[1])
+    assert is_fenced(core.on_confirm(BETA, "root", 5).effects)
 
 
 def test_another_nodes_word_confirms_as_well() -> None:
@@ -243,7 +243,7 @@ def test_devices_are_looked_after_hourly_and_sooner_while_one_fails() -> None:
 
 def test_a_test_asks_for_the_power_of_the_node_and_does_no_harm() -> None:
     core = fencer(device("a", "beta"))
-    reason, effects = core.on_test(BETA)
-    assert reason == ""
-    assert order_in(effects).action is FenceAction.STATUS
-    assert "no device" in core.on_test(NodeName("gamma"))[0]
+    verdict = core.on_test(BETA)
+    assert verdict.is_accepted
+    assert order_in(verdict.effects).action is FenceAction.STATUS
+    assert "no device" in core.on_test(NodeName("gamma")).reason

@@ -36,6 +36,8 @@ from everbeat.model.operations import (
 from everbeat.model.shutdown import StopFinished
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from everbeat.haresources.effects import ManagerEffect
     from everbeat.model.journal import ClusterEvent
 
@@ -68,7 +70,7 @@ class Node:
         config = HaConfig(node=BETA, nodes=(ALPHA, BETA), auto_failback=self.mode)
         self.manager = HaresourcesManager(config, GROUPS, is_adopting=self.is_adopting)
 
-    def take(self, effects: list[ManagerEffect]) -> None:
+    def take(self, effects: Iterable[ManagerEffect]) -> None:
         queue = list(effects)
         while queue:
             effect = queue.pop(0)
@@ -245,9 +247,9 @@ def test_what_a_stopping_node_still_runs_is_not_touched() -> None:
 
 def test_standby_hands_over_in_three_steps() -> None:
     node = _joined()
-    reason, effects = node.manager.on_standby("local", node.now_ms)
-    node.take(effects)
-    assert reason == ""
+    verdict = node.manager.on_standby("local", node.now_ms)
+    node.take(verdict.effects)
+    assert verdict.is_accepted
     assert node.last("ask_resources")["info"] == "me"
     assert "web" in node.running
     node.alpha_says(t="ask_resources", rsc_hold="local", info="other")
@@ -272,7 +274,7 @@ def test_a_giver_whose_hand_over_is_forgotten_here_does_not_wait() -> None:
 def test_a_node_that_only_asks_calls_itself_stable_and_says_so_before() -> None:
     """3.0.6 ignores the question of a node that it believes to be in flux."""
     node = _joined()
-    node.take(node.manager.on_standby("local", node.now_ms)[1])
+    node.take(node.manager.on_standby("local", node.now_ms).effects)
     assert node.last("resource")["isstable"] == "1"
     assert node.types()[-1] == "ask_resources"
     node.alpha_says(t="ask_resources", rsc_hold="local", info="other")
@@ -281,16 +283,16 @@ def test_a_node_that_only_asks_calls_itself_stable_and_says_so_before() -> None:
 
 def test_a_standby_that_nobody_answers_is_cancelled() -> None:
     node = _joined()
-    node.take(node.manager.on_standby("all", node.now_ms)[1])
+    node.take(node.manager.on_standby("all", node.now_ms).effects)
     node.pass_time(10_000)
     assert node.running == {"web"}
-    assert node.manager.on_standby("all", node.now_ms)[0] == ""
+    assert node.manager.on_standby("all", node.now_ms).is_accepted
 
 
 def test_a_second_standby_is_refused_with_the_reason() -> None:
     node = _joined()
-    node.take(node.manager.on_standby("all", node.now_ms)[1])
-    assert "under way" in node.manager.on_standby("all", node.now_ms)[0]
+    node.take(node.manager.on_standby("all", node.now_ms).effects)
+    assert "under way" in node.manager.on_standby("all", node.now_ms).reason
 
 
 def test_an_offer_is_taken_and_finished() -> None:
@@ -307,7 +309,7 @@ def test_an_offer_is_taken_and_finished() -> None:
 def test_of_two_that_ask_each_other_at_once_the_later_one_in_ha_cf_answers() -> None:
     node = _joined()
     node.fact(NodeDialectChanged(ALPHA, 1))
-    node.take(node.manager.on_standby("local", node.now_ms)[1])
+    node.take(node.manager.on_standby("local", node.now_ms).effects)
     node.alpha_says(t="ask_resources", rsc_hold="all", info="me")
     assert node.last("ask_resources")["info"] == "other"
     node.alpha_holds("none", is_stable=False, info="standby")
@@ -321,7 +323,7 @@ def test_of_two_that_ask_each_other_at_once_the_first_one_in_ha_cf_goes_on() -> 
     node = _joined()
     node.fact(NodeDialectChanged(ALPHA, 1))
     node.manager._desk.order = (BETA, ALPHA)
-    node.take(node.manager.on_standby("local", node.now_ms)[1])
+    node.take(node.manager.on_standby("local", node.now_ms).effects)
     node.alpha_says(t="ask_resources", rsc_hold="all", info="me")
     assert node.last("ask_resources")["info"] == "me"
     node.alpha_says(t="ask_resources", rsc_hold="local", info="other")
@@ -366,7 +368,7 @@ def test_a_failback_that_is_due_does_not_begin_once_it_is_turned_off() -> None:
     node.alpha_says(t="starting")
     node.alpha_holds("none")
     off = HaConfig(node=BETA, nodes=(ALPHA, BETA), auto_failback=AutoFailback.OFF)
-    node.take(node.manager.on_configuration(off, GROUPS, node.now_ms)[1])
+    node.take(node.manager.on_configuration(off, GROUPS, node.now_ms).effects)
     node.pass_time(60_000)
     assert "ask_resources" not in node.types()
 
@@ -515,7 +517,7 @@ def test_legacy_is_on_beside_an_everbeat() -> None:
     node.alpha_holds("all")
     node.pass_time(10_000)
     assert node.running == set()
-    assert node.manager.on_standby("all", node.now_ms)[0] == ""
+    assert node.manager.on_standby("all", node.now_ms).is_accepted
 
 
 def test_a_heartbeat_that_comes_up_while_we_join_is_asked_in_its_way() -> None:

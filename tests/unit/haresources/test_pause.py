@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -30,6 +31,11 @@ from everbeat.model.operations import (
     RunOperation,
     WatchResources,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from everbeat.haresources.effects import ManagerEffect
 
 ALPHA, BETA = NodeName("alpha"), NodeName("beta")
 WEB, MAIL = GroupKey("web"), GroupKey("mail")
@@ -69,8 +75,7 @@ class Alpha:
         self.ran.clear()
         self.said.clear()
 
-    def take(self, effects: object) -> None:
-        assert isinstance(effects, list)
+    def take(self, effects: Iterable[ManagerEffect]) -> None:
         queue = [*effects]
         while queue:
             match queue.pop(0):
@@ -93,9 +98,9 @@ class Alpha:
         self.take(self.manager.on_membership(MessageReceived(message, 0), self.now_ms))
 
     def pause(self, target: str = "web") -> str:
-        reason, _, effects = self.manager.on_pause(target, FOR_MS, self.now_ms)
-        self.take(effects)
-        return reason
+        verdict = self.manager.on_pause(target, FOR_MS, self.now_ms)
+        self.take(verdict.effects)
+        return verdict.reason
 
     def pass_time(self, duration_ms: int) -> None:
         self.now_ms += duration_ms
@@ -159,11 +164,12 @@ def test_a_pause_ends_by_itself_and_is_told() -> None:
 def test_resume_ends_it_at_once_and_says_what_is_not_paused() -> None:
     node = Alpha()
     node.pause("all")
-    reason, text, effects = node.manager.on_resume("mail", 5)
-    node.take(effects)
-    assert (reason, text) == ("", "mail: the pause is ended")
+    verdict = node.manager.on_resume("mail", 5)
+    node.take(verdict.effects)
+    assert verdict.is_accepted
+    assert verdict.text == "mail: the pause is ended"
     assert node.watched == {"web": 0, "mail": 1}
-    assert "not paused" in node.manager.on_resume("mail", 6)[0]
+    assert "not paused" in node.manager.on_resume("mail", 6).reason
 
 
 @pytest.mark.parametrize("named", ["10.0.0.50", "10.0.0.50/24", "fd00::5", "fd00:0::5", "IPaddr2"])
@@ -172,16 +178,16 @@ def test_a_group_is_named_by_an_address_in_it(named: str) -> None:
     resources = tuple(ResourceSpec(w, *w.split("::")[:1], (w,)) for w in (service, other))
     config = HaConfig(node=ALPHA, nodes=(ALPHA, BETA), auto_failback=AutoFailback.ON)
     manager = HaresourcesManager(config, [ResourceGroup(ALPHA, WEB, resources)])
-    assert manager.on_pause(named, FOR_MS, 0)[0] == f"alpha does not hold {named}"
+    assert manager.on_pause(named, FOR_MS, 0).reason == f"alpha does not hold {named}"
     for unknown in ("10.0.0.5", "fd00::50", "eth0", ""):
-        assert "no group or resource is called" in manager.on_pause(unknown, FOR_MS, 0)[0]
+        assert "no group or resource is called" in manager.on_pause(unknown, FOR_MS, 0).reason
 
 
 def test_what_cannot_be_paused_is_refused_with_the_reason() -> None:
     node = Alpha()
     assert node.pause("apache") == "no group or resource is called apache; there are: mail, web"
-    assert "at most" in node.manager.on_pause("web", 0, 0)[0]
-    node.take(node.manager.on_standby("all", 0)[1])
+    assert "at most" in node.manager.on_pause("web", 0, 0).reason
+    node.take(node.manager.on_standby("all", 0).effects)
     node.beta_says(t="ask_resources", info="other", rsc_hold="all")
     node.beta_says(t="resource", rsc_hold="foreign", rtype="full", isstable="1")
     assert "beta does: pause it there" in node.pause()
@@ -190,9 +196,9 @@ def test_what_cannot_be_paused_is_refused_with_the_reason() -> None:
 def test_a_paused_group_is_not_handed_over_by_people_nor_given_back() -> None:
     node = Alpha()
     node.pause()
-    reason, effects = node.manager.on_standby("all", 1_000)
-    assert reason.startswith("web is paused for 599 s more")
-    assert effects == []
+    verdict = node.manager.on_standby("all", 1_000)
+    assert verdict.reason.startswith("web is paused for 599 s more")
+    assert verdict.effects == ()
     node.beta_says(t="hb_takeover", rsc_hold="all")
     assert node.events[-1] == "takeover-refused"
     assert node.said[-1] == "takeover-refused None"
@@ -201,7 +207,7 @@ def test_a_paused_group_is_not_handed_over_by_people_nor_given_back() -> None:
     assert guest.pause("all") == ""
     guest.pass_time(5_000)
     assert "ask_resources me" not in guest.said
-    guest.take(guest.manager.on_resume("all", guest.now_ms)[2])
+    guest.take(guest.manager.on_resume("all", guest.now_ms).effects)
     guest.pass_time(1_001)
     assert "ask_resources me" in guest.said
 
@@ -258,7 +264,7 @@ def test_after_a_split_that_may_have_doubled_them_nothing_is_paused() -> None:
 
 def test_what_is_being_handed_over_is_not_paused_any_more() -> None:
     node = Alpha()
-    node.take(node.manager.on_standby("all", 0)[1])
+    node.take(node.manager.on_standby("all", 0).effects)
     assert node.pause("web") == "web is being handed over to another node"
     node.beta_says(t="ask_resources", info="other", rsc_hold="all")
     assert node.pause("web") == "alpha does not hold web"

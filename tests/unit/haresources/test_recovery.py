@@ -34,6 +34,9 @@ from everbeat.model.operations import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from everbeat.haresources.effects import ManagerEffect
     from everbeat.model.journal import ClusterEvent
 
 ALPHA, BETA = NodeName("alpha"), NodeName("beta")
@@ -74,8 +77,7 @@ class Beta:
         self.alpha_says(t="resource", rsc_hold="none", rtype="full", isstable="1")
         self.ran.clear()
 
-    def take(self, effects: object) -> None:
-        assert isinstance(effects, list)
+    def take(self, effects: Iterable[ManagerEffect]) -> None:
         queue = [*effects]
         while queue:
             effect = queue.pop(0)
@@ -327,7 +329,7 @@ def test_the_failures_of_what_left_its_group_are_forgotten() -> None:
     beta.take(beta.manager.on_failures(BETA, (count,), beta.now_ms))
     fewer = ResourceGroup(BETA, VIP, GROUP.resources[:2])
     config = HaConfig(node=BETA, nodes=(ALPHA, BETA), auto_failback=AutoFailback.OFF)
-    _, effects = beta.manager.on_configuration(config, (fewer,), beta.now_ms)
-    assert ForgetFailures("web") in effects
-    _, effects = beta.manager.on_configuration(config, (GROUP,), beta.now_ms)
-    assert not [effect for effect in effects if isinstance(effect, ForgetFailures)]
+    verdict = beta.manager.on_configuration(config, (fewer,), beta.now_ms)
+    assert ForgetFailures("web") in verdict.effects
+    verdict = beta.manager.on_configuration(config, (GROUP,), beta.now_ms)
+    assert not [effect for effect in verdict.effects if isinstance(effect, ForgetFailures)]

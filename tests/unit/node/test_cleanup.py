@@ -37,18 +37,20 @@ def node() -> CoreNode:
 def test_failures_are_forgotten_by_what_people_call_a_resource(
     named: str, forgotten: list[str]
 ) -> None:
-    reason, effects = node().on_cleanup(named, "")
-    assert reason == ""
+    verdict = node().on_cleanup(named, "")
+    assert verdict.is_accepted
+    assert verdict.text == f"{named or 'all failures'}: forgotten on all nodes"
+    effects = verdict.effects
     assert [e.resource for e in effects if isinstance(e, ForgetFailures)] == forgotten
     messages = [effect.message for effect in effects if isinstance(effect, Broadcast)]
     told = [cleanup_from_message(message, BETA) for message in messages]
     assert told == forgotten
-    reason, effects = node().on_cleanup(named, "beta")
-    assert [type(effect) for effect in effects] == [Broadcast] * len(forgotten)
+    verdict = node().on_cleanup(named, "beta")
+    assert [type(effect) for effect in verdict.effects] == [Broadcast] * len(forgotten)
 
 
 def test_what_is_not_there_is_told_with_what_is() -> None:
-    reason, effects = node().on_cleanup("10.0.0.51", "")
-    assert reason.startswith(f"10.0.0.51 is no resource of haresources: {ADDRESS.text}, ")
-    assert effects == []
-    assert "gamma is no node" in node().on_cleanup("", "gamma")[0]
+    verdict = node().on_cleanup("10.0.0.51", "")
+    assert verdict.reason.startswith(f"10.0.0.51 is no resource of haresources: {ADDRESS.text}, ")
+    assert verdict.effects == ()
+    assert "gamma is no node" in node().on_cleanup("", "gamma").reason

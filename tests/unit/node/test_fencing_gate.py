@@ -30,6 +30,7 @@ from everbeat.model.membership import (
 from everbeat.model.message import message_of
 from everbeat.model.names import NodeName
 from everbeat.model.quorum import ConfirmOff
+from everbeat.model.verdict import Verdict
 from everbeat.node.core_log_lines import lines_of_effect
 from everbeat.node.fencing_gate import (
     EARLIER_FIRST_MS,
@@ -219,8 +220,8 @@ def test_a_node_that_cannot_stop_something_is_fenced_if_it_asks_for_it() -> None
 
 def test_people_may_not_fence_this_node_nor_one_without_a_device() -> None:
     gate, _ = gate_of()
-    assert "does not fence itself" in gate.on_request(ALPHA, FenceAction.OFF, 0)[0]
-    assert "no device" in gate.on_request(NodeName("delta"), FenceAction.OFF, 0)[0]
+    assert "does not fence itself" in gate.on_request(ALPHA, FenceAction.OFF, 0).reason
+    assert "no device" in gate.on_request(NodeName("delta"), FenceAction.OFF, 0).reason
 
 
 def test_the_log_says_it_in_the_words_of_heartbeat() -> None:
@@ -239,10 +240,10 @@ def test_a_person_may_confirm_whom_a_node_that_left_in_order_waits_for(kind: Quo
     silent = tuple(replace(n, status=NodeStatus.INIT) if n.node == BETA else n for n in view.nodes)
     waits = replace(view, nodes=silent, quorum=QuorumView(kind=kind.value, waits_for=(BETA,)))
     gate.on_view(waits, 1_000, is_holding=False)
-    reason, effects = gate.on_confirm(BETA, DEAD_MS)
-    assert reason == ""
-    assert ConfirmOff(BETA) in effects
-    assert not [e for e in effects if isinstance(e, RunFencing)], "its device is left alone"
+    verdict = gate.on_confirm(BETA, DEAD_MS)
+    assert verdict.is_accepted
+    assert ConfirmOff(BETA) in verdict.effects
+    assert not [e for e in verdict.effects if isinstance(e, RunFencing)], "its device is left alone"
     dead = gate.on_membership(death(BETA), waits, DEAD_MS, is_holding=False)
     assert Released(death(BETA)) in dead, "what was confirmed is not fenced"
 
@@ -251,7 +252,7 @@ def test_a_node_that_is_waited_for_and_heard_is_not_confirmed_off() -> None:
     gate, view = gate_of(quorum=Quorum.VOTES)
     waits = replace(view, quorum=QuorumView(kind="votes", waits_for=(BETA,)))
     gate.on_view(waits, 1_000, is_holding=False)
-    assert gate.on_confirm(BETA, 2_000) == ("beta is not off: it is heard", [])
+    assert gate.on_confirm(BETA, 2_000) == Verdict(reason="beta is not off: it is heard")
 
 
 def test_nobody_is_confirmed_off_for_whom_nobody_waits() -> None:
@@ -259,6 +260,6 @@ def test_nobody_is_confirmed_off_for_whom_nobody_waits() -> None:
     silent = tuple(replace(n, status=NodeStatus.INIT) for n in view.nodes)
     waits = replace(view, nodes=silent, quorum=QuorumView(kind="votes", waits_for=(BETA,)))
     gate.on_view(waits, 1_000, is_holding=False)
-    reason, effects = gate.on_confirm(GAMMA, 2_000)
-    assert "nobody waits for gamma" in reason
-    assert effects == []
+    verdict = gate.on_confirm(GAMMA, 2_000)
+    assert "nobody waits for gamma" in verdict.reason
+    assert verdict.effects == ()
