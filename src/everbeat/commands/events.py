@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from everbeat.commands.places import Places
     from everbeat.model.journal import ClusterEvent
 
-LAST_DEFAULT: Final = 20
 _TONES: Final = {
     Severity.INFO: Tone.TITLE,
     Severity.WARNING: Tone.CARE,

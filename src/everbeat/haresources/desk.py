@@ -88,7 +88,6 @@ class Desk:
     overlap_since_ms: dict[GroupKey, int] = field(default_factory=dict)
     orphan_since_ms: dict[GroupKey, int] = field(default_factory=dict)
     stop_at_ms: int | None = None
-    has_said_shutdone: bool = False
     stop_event: int | None = None
     requests: dict[GroupKey, int] = field(default_factory=dict)  # legacy: asked, ask again at
     grants: dict[GroupKey, NodeName] = field(default_factory=dict)  # legacy: to answer when stopped

@@ -81,11 +81,6 @@ class Liveness:
         """Say whether a node takes part: up or active."""
         return self.status(node) in {NodeStatus.UP, NodeStatus.ACTIVE}
 
-    def was_heard(self, node: NodeName) -> bool:
-        """Say whether a node ever gave a sign of life."""
-        known = self._nodes.get(node)
-        return known is not None and known.heard_ms is not None
-
     def limit_ms(self, node: NodeName) -> int:
         """Return how long a node may be silent now."""
         known = self._nodes[node]

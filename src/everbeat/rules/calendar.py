@@ -189,11 +189,6 @@ def add_months(moment: Moment, months: int) -> Moment:
     return _with_days(moment, days_from_civil(year, month, monthday))
 
 
-def add_days(moment: Moment, days: int) -> Moment:
-    """Move by days of 24 hours."""
-    return Moment(moment.epoch_s + days * SECONDS_PER_DAY, moment.offset_s)
-
-
 def add_duration(moment: Moment, duration: Duration) -> Moment:
     """Move forward: years first, then months, days and seconds."""
     later = moment

@@ -35,7 +35,6 @@ from everbeat.rules.calendar import (
 )
 
 INTERVAL_MAX_MS: Final = 0xFFFF_FFFF  # longer ones are cut to this
-YEAR_MAX: Final = 999_999  # the pattern below has no room for more
 DURATION_PART_MAX: Final = 0x7FFF_FFFF
 TEXT_LENGTH_MAX: Final = 200  # no date or duration is longer; what is, is not read
 

@@ -14,8 +14,6 @@ from everbeat.wire.limits import UNCOMPRESSED_BYTES_MAX
 
 _BZ2_LEVEL: Final = 1
 
-ALGORITHMS: Final = ("zlib", "bz2")
-
 
 def compress(algorithm: str, data: bytes) -> bytes:
     """Return the compressed bytes. Raises WireError too-large or unknown-compression."""

@@ -27,6 +27,3 @@ CLIENT_PARTS_MAX: Final = 200
 
 FIRST_FRAME_BYTES_MAX: Final = 4 * 1024
 """What a client of the client API may send at once before it has signed on; a signon has 150."""
-
-FIFO_LINE_BYTES_MAX: Final = 511
-"""The longest line 3.0.6 reads from its FIFO."""

@@ -9,7 +9,7 @@ from everbeat.policy.plan.node import Node
 if TYPE_CHECKING:
     from everbeat.cib.tree import Element
     from everbeat.policy.plan.action import Action
-    from everbeat.policy.plan.constraint import LocationRecord, OrderRecord, Ticket, TicketUse
+    from everbeat.policy.plan.constraint import LocationRecord, OrderRecord, Ticket
     from everbeat.policy.plan.resource import Resource
     from everbeat.policy.unpack.options import Options
 
@@ -59,7 +59,6 @@ class Plan:
         self.tags: dict[str, list[str]] = {}
         self.templates: dict[str, list[str]] = {}
         self.tickets: dict[str, Ticket] = {}
-        self.ticket_uses: list[TicketUse] = []
         self.locations: list[LocationRecord] = []  # newest first
         self.orderings: list[OrderRecord] = []
         self.attribute_values: dict[str, list[str | None]] = {}  # by node, as colocations ask
@@ -75,9 +74,6 @@ class Plan:
         self.recheck_in_graph = 0  # as it was known when the graph was begun
         self.score_lines: list[str] = []
         self.notices: list[str] = []
-        self.blocked_count = 0
-        self.disabled_count = 0
-        self.resource_count = 0
 
     def add_node(self, node_id: str, name: str, base_score: int, *, is_remote: bool) -> Node:
         """Enter a node; the list stays in natural order of names."""

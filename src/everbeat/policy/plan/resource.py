@@ -92,7 +92,6 @@ class Resource:
         # Collectives.
         self.ordered = True
         self.collocated = True
-        self.interleave = False
         self.clone_max = 0
         self.clone_node_max = 1
         self.promoted_max = 1
@@ -108,7 +107,6 @@ class Resource:
         self.failure_ignored = False
         self.blocked = False
         self.start_pending = False
-        self.migration_failed = False
         self.role = STOPPED
         self.next_role = ROLE_UNKNOWN
         self.on_fail = ON_FAIL_IGNORE
@@ -159,10 +157,6 @@ class Resource:
         while resource.parent is not None and resource.parent.bundle is None:
             resource = resource.parent
         return resource
-
-    def is_instance(self) -> bool:
-        """Say whether the resource is or lies in an instance of a clone."""
-        return "clone" in self.meta
 
     def is_primitive(self) -> bool:
         """Say whether this is a single resource."""

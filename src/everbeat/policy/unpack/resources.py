@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from everbeat.cib.tree import Element
 from everbeat.cib.whole_numbers import integer_prefix
 from everbeat.policy.plan import words
-from everbeat.policy.plan.placing import score_everywhere, score_on
+from everbeat.policy.plan.placing import score_on
 from everbeat.policy.plan.resource import Resource
 from everbeat.policy.plan.table import Cause
 from everbeat.policy.plan.words import (
@@ -306,7 +306,6 @@ def unpack_clone(plan: Plan, clone: Resource) -> bool:
         clone.promoted_max = _count(meta, "promoted-max", "master-max")
         clone.promoted_node_max = _count(meta, "promoted-node-max", "master-node-max")
     clone.ordered = is_true(meta.get("ordered"))
-    clone.interleave = is_true(meta.get("interleave"))
     meta.setdefault("resource-stickiness", "1")
     meta["globally-unique"] = "true" if clone.unique else "false"
     for number in range(clone.clone_max):
@@ -359,8 +358,3 @@ def operation_defaults(plan: Plan, facts: RuleFacts) -> dict[str, str]:
     if section is not None:
         take_blocks(plan, section, "meta_attributes", facts, found)
     return found
-
-
-def ban_everywhere(plan: Plan, resource: Resource, cause: Cause) -> None:
-    """Forbid a resource on all nodes."""
-    score_everywhere(plan, resource, -INFINITY, cause)
