@@ -18,10 +18,10 @@ from everbeat.policy.actions.probe_orders import order_probes
 from everbeat.policy.actions.update import block_dependents, update_action
 from everbeat.policy.assign.colocation import role_of
 from everbeat.policy.plan.words import (
-    FIRST_IMPLIES_THEN,
-    GUEST_ALLOWED,
-    IF_ON_SAME_NODE_OR_TARGET,
+    FREE_CAPACITY,
+    MAY_ORDER_GUEST,
     STOPPED,
+    THEN_MUST_FOLLOW,
     UNPROMOTED,
 )
 from everbeat.policy.values import operation_key, parse_operation_key
@@ -95,11 +95,11 @@ def _apply_to_resource(
 ) -> None:
     thens = _actions_of(then, record.then_key, record.then_action)
     if first is not None and first.resource is then and first.migration_abort:
-        flags &= ~FIRST_IMPLIES_THEN
+        flags &= ~THEN_MUST_FOLLOW
     for action in thens:
         if first is not None:
             order_pair(first, action, flags)
-        elif flags & FIRST_IMPLIES_THEN:
+        elif flags & THEN_MUST_FOLLOW:
             action.forbid()
 
 
@@ -107,10 +107,10 @@ def _drop_invalid(plan: Plan) -> None:
     for action in reversed(plan.actions):
         for relation in action.before:
             first = relation.action
-            if not relation.flags & GUEST_ALLOWED and _is_own_guest(action, first):
+            if not relation.flags & MAY_ORDER_GUEST and _is_own_guest(action, first):
                 relation.flags = 0
             if (
-                relation.flags == IF_ON_SAME_NODE_OR_TARGET
+                relation.flags == FREE_CAPACITY
                 and action.task == "migrate_to"
                 and _closes_loop(action, first)
             ):

@@ -23,7 +23,7 @@ from everbeat.policy.actions.operations import find_operation
 from everbeat.policy.actions.unfencing import trigger_unfencing
 from everbeat.policy.plan.orders import order_tasks, record_ordering
 from everbeat.policy.plan.plan import DeferredCheck
-from everbeat.policy.plan.words import ORDERED, THEN_CANCELS_FIRST
+from everbeat.policy.plan.words import IN_THIS_ORDER, THEN_REPLACES_FIRST
 from everbeat.policy.unpack.expiry import PARAMETERS_CHANGED, clear_fail_count
 from everbeat.policy.unpack.failcounts import fail_count
 from everbeat.policy.unpack.operation_order import (
@@ -139,8 +139,8 @@ def _clean_up(plan: Plan, resource: Resource, node: Node) -> None:
     if resource.failed or node.unclean or not node.online:
         return
     task_action(plan, resource, "delete", node, optional=False)
-    order_tasks(plan, resource, "stop", resource, "delete", ORDERED)
-    order_tasks(plan, resource, "delete", resource, "start", ORDERED)
+    order_tasks(plan, resource, "stop", resource, "delete", IN_THIS_ORDER)
+    order_tasks(plan, resource, "delete", resource, "start", IN_THIS_ORDER)
 
 
 def cancel_operation(
@@ -156,7 +156,7 @@ def cancel_operation(
         first_resource=resource,
         first_key=operation_key(resource.id, "stop", 0),
         then_action=action,
-        flags=ORDERED,
+        flags=IN_THIS_ORDER,
     )
 
 
@@ -224,5 +224,5 @@ def _reload(plan: Plan, resource: Resource, node: Node) -> None:
             first_action=action,
             then_resource=resource,
             then_key=operation_key(resource.id, task, 0),
-            flags=ORDERED | THEN_CANCELS_FIRST,
+            flags=IN_THIS_ORDER | THEN_REPLACES_FIRST,
         )

@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING
 
 from everbeat.policy.plan.words import (
     CLONE,
-    FIRST_IMPLIES_THEN_GRAPHED,
-    IF_FIRST_UNMIGRATABLE,
-    IF_ON_SAME_NODE_OR_TARGET,
-    IF_REQUIRED_ON_SAME_NODE,
-    MIN_RUNNABLE,
-    ORDERED,
-    THEN_IMPLIES_FIRST_GRAPHED,
-    UNMIGRATABLE_THEN_BLOCKS,
+    FIRST_INTO_GRAPH,
+    FREE_CAPACITY,
+    GIVE_WAY,
+    IN_THIS_ORDER,
+    THEN_INTO_GRAPH,
+    THEN_NEEDS_ENOUGH,
+    UNLESS_FIRST_MIGRATES,
+    WHOLE_MIGRATION,
 )
 
 if TYPE_CHECKING:
     from everbeat.policy.plan.action import Action, Relation
 
-_WEAK = ORDERED | FIRST_IMPLIES_THEN_GRAPHED | THEN_IMPLIES_FIRST_GRAPHED
+_WEAK = IN_THIS_ORDER | THEN_INTO_GRAPH | FIRST_INTO_GRAPH
 
 
 def should_add(action: Action) -> bool:
@@ -57,15 +57,15 @@ def should_add_input(action: Action, relation: Relation) -> bool:
         return False
     if not first.is_runnable and flags & ~_WEAK == 0:
         return False
-    if not first.is_runnable and flags & (MIN_RUNNABLE | UNMIGRATABLE_THEN_BLOCKS):
+    if not first.is_runnable and flags & (THEN_NEEDS_ENOUGH | WHOLE_MIGRATION):
         return False
-    if flags & IF_FIRST_UNMIGRATABLE and first.is_migratable:
+    if flags & UNLESS_FIRST_MIGRATES and first.is_migratable:
         return False
-    if flags == ORDERED and first.is_migratable and first.key.endswith("_stop_0"):
+    if flags == IN_THIS_ORDER and first.is_migratable and first.key.endswith("_stop_0"):
         return False
-    if flags == IF_ON_SAME_NODE_OR_TARGET:
+    if flags == FREE_CAPACITY:
         return _is_for_node(action, relation)
-    if flags == IF_REQUIRED_ON_SAME_NODE:
+    if flags == GIVE_WAY:
         apart = first.node is not None and action.node is not None and first.node is not action.node
         if apart or first.is_optional:
             relation.flags = 0

@@ -16,19 +16,19 @@ from everbeat.policy.plan.constraint import Colocation, record_colocation
 from everbeat.policy.plan.orders import order_tasks, record_ordering
 from everbeat.policy.plan.table import Cause
 from everbeat.policy.plan.words import (
-    FIRST_IMPLIES_THEN,
-    FIRST_IMPLIES_THEN_GRAPHED,
-    GUEST_ALLOWED,
-    IF_ON_SAME_NODE,
-    IF_ON_SAME_NODE_OR_TARGET,
-    INTERMEDIATE_STOP,
-    ORDERED,
-    PROMOTED_THEN_IMPLIES_FIRST,
-    THEN_CANCELS_FIRST,
-    THEN_IMPLIES_FIRST,
-    THEN_IMPLIES_FIRST_GRAPHED,
+    DEMOTE_BEFORE_STOP,
+    FIRST_INTO_GRAPH,
+    FIRST_MUST_PRECEDE,
+    FREE_CAPACITY,
+    IN_THIS_ORDER,
+    MAY_ORDER_GUEST,
+    ON_SAME_NODE,
+    STOP_TO_RESTART,
+    THEN_INTO_GRAPH,
+    THEN_MUST_FOLLOW,
+    THEN_NEEDS_FIRST,
+    THEN_REPLACES_FIRST,
     UNPROMOTED,
-    UNRUNNABLE_FIRST_BLOCKS,
 )
 from everbeat.policy.score import INFINITY
 from everbeat.policy.values import operation_key
@@ -65,12 +65,12 @@ def order_resource(plan: Plan, resource: Resource) -> None:
 def _order_primitive(plan: Plan, resource: Resource) -> None:
     if not resource.managed:
         return
-    flags = ORDERED | FIRST_IMPLIES_THEN | INTERMEDIATE_STOP
+    flags = IN_THIS_ORDER | THEN_MUST_FOLLOW | STOP_TO_RESTART
     order_tasks(plan, resource, "stop", resource, "start", flags)
     if resource.top().promotable or resource.uber_parent().promotable or resource.role > UNPROMOTED:
-        order_tasks(plan, resource, "demote", resource, "stop", PROMOTED_THEN_IMPLIES_FIRST)
-        order_tasks(plan, resource, "start", resource, "promote", UNRUNNABLE_FIRST_BLOCKS)
-    flags = IF_ON_SAME_NODE | THEN_CANCELS_FIRST
+        order_tasks(plan, resource, "demote", resource, "stop", DEMOTE_BEFORE_STOP)
+        order_tasks(plan, resource, "start", resource, "promote", THEN_NEEDS_FIRST)
+    flags = ON_SAME_NODE | THEN_REPLACES_FIRST
     order_tasks(plan, resource, "lrm_delete", resource, "monitor", flags)
     allowed = [node for node in plan.nodes if resource.table.has(node.index)]
     if resource.needs_unfencing and not resource.is_fence_device and plan.options.unfencing_in_use:
@@ -106,7 +106,7 @@ def _order_load(plan: Plan, resource: Resource, allowed: list[Node]) -> None:
             first_resource=resource,
             first_key=operation_key(resource.id, "stop", 0),
             then_action=_load_stopped(plan, node),
-            flags=IF_ON_SAME_NODE_OR_TARGET,
+            flags=FREE_CAPACITY,
         )
     for node in allowed:
         point = _load_stopped(plan, node)
@@ -116,7 +116,7 @@ def _order_load(plan: Plan, resource: Resource, allowed: list[Node]) -> None:
                 first_action=point,
                 then_resource=resource,
                 then_key=operation_key(resource.id, task, 0),
-                flags=IF_ON_SAME_NODE_OR_TARGET,
+                flags=FREE_CAPACITY,
             )
 
 
@@ -127,7 +127,7 @@ def _order_with_launcher(plan: Plan, resource: Resource, launcher: Resource) -> 
             for node in plan.nodes:
                 if node.is_remote and launcher.table.has(node.index):
                     launcher.table.ban(node.index, _NOT_NESTED)
-        order_tasks(plan, launcher, "monitor", resource, "stop", ORDERED)
+        order_tasks(plan, launcher, "monitor", resource, "stop", IN_THIS_ORDER)
     elif launcher.is_remote_connection():
         remote = launcher
     else:
@@ -138,9 +138,9 @@ def _order_with_launcher(plan: Plan, resource: Resource, launcher: Resource) -> 
             if remote_node is None or index != remote_node.index:
                 resource.table.set(index, -INFINITY, _WITH_LAUNCHER)
         return
-    flags = FIRST_IMPLIES_THEN | UNRUNNABLE_FIRST_BLOCKS
+    flags = THEN_MUST_FOLLOW | THEN_NEEDS_FIRST
     order_tasks(plan, launcher, "start", resource, "start", flags)
-    order_tasks(plan, resource, "stop", launcher, "stop", THEN_IMPLIES_FIRST)
+    order_tasks(plan, resource, "stop", launcher, "stop", FIRST_MUST_PRECEDE)
     score = 10_000 if resource.allows_nested_remote else INFINITY
     record_colocation(
         Colocation("#resource-with-container", resource, launcher, score, influence=True)
@@ -148,9 +148,9 @@ def _order_with_launcher(plan: Plan, resource: Resource, launcher: Resource) -> 
 
 
 def _order_group(plan: Plan, group: Resource) -> None:
-    order_tasks(plan, group, "stop", group, "stopped", UNRUNNABLE_FIRST_BLOCKS)
-    order_tasks(plan, group, "stopped", group, "start", ORDERED)
-    order_tasks(plan, group, "start", group, "running", UNRUNNABLE_FIRST_BLOCKS)
+    order_tasks(plan, group, "stop", group, "stopped", THEN_NEEDS_FIRST)
+    order_tasks(plan, group, "stopped", group, "start", IN_THIS_ORDER)
+    order_tasks(plan, group, "start", group, "running", THEN_NEEDS_FIRST)
     previous: Resource | None = None
     last_active: Resource | None = None
     promotable = group.uber_parent().promotable
@@ -160,7 +160,7 @@ def _order_group(plan: Plan, group: Resource) -> None:
         if member.active_on:
             if group.ordered and previous is not None and not previous.active_on:
                 if last_active is not None:
-                    order_tasks(plan, member, "stop", last_active, "stop", ORDERED)
+                    order_tasks(plan, member, "stop", last_active, "stop", IN_THIS_ORDER)
             last_active = member
         previous = member
 
@@ -168,28 +168,28 @@ def _order_group(plan: Plan, group: Resource) -> None:
 def _order_member(
     plan: Plan, group: Resource, member: Resource, previous: Resource | None, *, promotable: bool
 ) -> None:
-    down = THEN_IMPLIES_FIRST_GRAPHED
-    post_down = FIRST_IMPLIES_THEN_GRAPHED
+    down = FIRST_INTO_GRAPH
+    post_down = THEN_INTO_GRAPH
     if previous is None:
         if group.ordered:
-            down |= ORDERED
-            post_down = FIRST_IMPLIES_THEN
+            down |= IN_THIS_ORDER
+            post_down = THEN_MUST_FOLLOW
     elif group.collocated:
         record_colocation(
             Colocation("#group-members", member, previous, INFINITY, influence=member.critical)
         )
-    up = UNRUNNABLE_FIRST_BLOCKS | FIRST_IMPLIES_THEN | FIRST_IMPLIES_THEN_GRAPHED
+    up = THEN_NEEDS_FIRST | THEN_MUST_FOLLOW | THEN_INTO_GRAPH
     if promotable:
         order_tasks(plan, group, "demote", member, "demote", down)
         order_tasks(plan, member, "demote", group, "demoted", post_down)
         order_tasks(plan, member, "promote", group, "promoted", up)
-        order_tasks(plan, group, "promote", member, "promote", THEN_IMPLIES_FIRST_GRAPHED)
+        order_tasks(plan, group, "promote", member, "promote", FIRST_INTO_GRAPH)
     order_tasks(plan, group, "stop", member, "stop", down)
     order_tasks(plan, member, "stop", group, "stopped", post_down)
-    order_tasks(plan, group, "start", member, "start", THEN_IMPLIES_FIRST_GRAPHED)
+    order_tasks(plan, group, "start", member, "start", FIRST_INTO_GRAPH)
     order_tasks(plan, member, "start", group, "running", up)
     if not group.ordered:
-        flags = FIRST_IMPLIES_THEN | UNRUNNABLE_FIRST_BLOCKS | THEN_IMPLIES_FIRST_GRAPHED
+        flags = THEN_MUST_FOLLOW | THEN_NEEDS_FIRST | FIRST_INTO_GRAPH
         order_tasks(plan, group, "start", member, "start", flags)
         if promotable:
             order_tasks(plan, group, "promote", member, "promote", flags)
@@ -204,37 +204,37 @@ def _order_member(
 def _order_after_previous(
     plan: Plan, member: Resource, previous: Resource, *, promotable: bool
 ) -> None:
-    flags = FIRST_IMPLIES_THEN | UNRUNNABLE_FIRST_BLOCKS
+    flags = THEN_MUST_FOLLOW | THEN_NEEDS_FIRST
     order_tasks(plan, previous, "start", member, "start", flags)
-    order_tasks(plan, member, "stop", previous, "stop", ORDERED | INTERMEDIATE_STOP)
+    order_tasks(plan, member, "stop", previous, "stop", IN_THIS_ORDER | STOP_TO_RESTART)
     if member.active_on and not previous.active_on:
-        flags_back = THEN_IMPLIES_FIRST | UNRUNNABLE_FIRST_BLOCKS
+        flags_back = FIRST_MUST_PRECEDE | THEN_NEEDS_FIRST
         order_tasks(plan, member, "stop", previous, "start", flags_back)
     if promotable:
         order_tasks(plan, previous, "promote", member, "promote", flags)
-        order_tasks(plan, member, "demote", previous, "demote", ORDERED)
+        order_tasks(plan, member, "demote", previous, "demote", IN_THIS_ORDER)
 
 
 def _order_clone(plan: Plan, clone: Resource) -> None:
-    order_tasks(plan, clone, "stopped", clone, "start", ORDERED)
-    order_tasks(plan, clone, "start", clone, "running", UNRUNNABLE_FIRST_BLOCKS)
-    order_tasks(plan, clone, "stop", clone, "stopped", UNRUNNABLE_FIRST_BLOCKS)
+    order_tasks(plan, clone, "stopped", clone, "start", IN_THIS_ORDER)
+    order_tasks(plan, clone, "start", clone, "running", THEN_NEEDS_FIRST)
+    order_tasks(plan, clone, "stop", clone, "stopped", THEN_NEEDS_FIRST)
     if clone.promotable:
-        order_tasks(plan, clone, "demoted", clone, "stop", ORDERED)
-        order_tasks(plan, clone, "running", clone, "promote", UNRUNNABLE_FIRST_BLOCKS)
+        order_tasks(plan, clone, "demoted", clone, "stop", IN_THIS_ORDER)
+        order_tasks(plan, clone, "running", clone, "promote", THEN_NEEDS_FIRST)
     if clone.ordered:
         clone.children.sort(key=instance_number)
-    up = UNRUNNABLE_FIRST_BLOCKS | THEN_IMPLIES_FIRST_GRAPHED
+    up = THEN_NEEDS_FIRST | FIRST_INTO_GRAPH
     for position, instance in enumerate(clone.children):
         order_resource(plan, instance)
         order_tasks(plan, clone, "start", instance, "start", up)
-        order_tasks(plan, instance, "start", clone, "running", FIRST_IMPLIES_THEN_GRAPHED)
-        order_tasks(plan, clone, "stop", instance, "stop", THEN_IMPLIES_FIRST_GRAPHED)
-        order_tasks(plan, instance, "stop", clone, "stopped", FIRST_IMPLIES_THEN_GRAPHED)
+        order_tasks(plan, instance, "start", clone, "running", THEN_INTO_GRAPH)
+        order_tasks(plan, clone, "stop", instance, "stop", FIRST_INTO_GRAPH)
+        order_tasks(plan, instance, "stop", clone, "stopped", THEN_INTO_GRAPH)
         if clone.ordered:
             for later in clone.children[position + 1 :]:
-                order_tasks(plan, instance, "start", later, "start", ORDERED)
-                order_tasks(plan, later, "stop", instance, "stop", ORDERED)
+                order_tasks(plan, instance, "start", later, "start", IN_THIS_ORDER)
+                order_tasks(plan, later, "stop", instance, "stop", IN_THIS_ORDER)
     if clone.promotable:
         _order_restart(plan, clone)
         _order_promotions(plan, clone)
@@ -250,43 +250,43 @@ def _order_restart(plan: Plan, collective: Resource) -> None:
         ("running", "promote"),
         ("demote", "demoted"),
     ):
-        order_tasks(plan, collective, first, collective, then, ORDERED)
+        order_tasks(plan, collective, first, collective, then, IN_THIS_ORDER)
 
 
 def _order_promotions(plan: Plan, clone: Resource) -> None:
     previous: Resource | None = None
     for instance in clone.children:
-        order_tasks(plan, instance, "demote", instance, "promote", ORDERED)
-        order_tasks(plan, clone, "promote", instance, "promote", ORDERED)
-        order_tasks(plan, instance, "promote", clone, "promoted", ORDERED)
+        order_tasks(plan, instance, "demote", instance, "promote", IN_THIS_ORDER)
+        order_tasks(plan, clone, "promote", instance, "promote", IN_THIS_ORDER)
+        order_tasks(plan, instance, "promote", clone, "promoted", IN_THIS_ORDER)
         if clone.ordered and previous is not None:
-            order_tasks(plan, previous, "promote", instance, "promote", ORDERED)
-        order_tasks(plan, clone, "demote", instance, "demote", THEN_IMPLIES_FIRST_GRAPHED)
-        order_tasks(plan, instance, "demote", clone, "demoted", FIRST_IMPLIES_THEN_GRAPHED)
+            order_tasks(plan, previous, "promote", instance, "promote", IN_THIS_ORDER)
+        order_tasks(plan, clone, "demote", instance, "demote", FIRST_INTO_GRAPH)
+        order_tasks(plan, instance, "demote", clone, "demoted", THEN_INTO_GRAPH)
         if clone.ordered and previous is not None:
-            order_tasks(plan, instance, "demote", previous, "demote", ORDERED)
+            order_tasks(plan, instance, "demote", previous, "demote", IN_THIS_ORDER)
         previous = instance
 
 
 def _order_bundle(plan: Plan, bundle: Resource) -> None:
     parts = bundle.bundle
     assert parts is not None
-    up = UNRUNNABLE_FIRST_BLOCKS | THEN_IMPLIES_FIRST_GRAPHED
+    up = THEN_NEEDS_FIRST | FIRST_INTO_GRAPH
     for replica in parts.replicas:
         container = replica.container
         assert container is not None
         order_resource(plan, container)
         order_tasks(plan, bundle, "start", container, "start", up)
         if replica.child is not None:
-            order_tasks(plan, bundle, "stop", replica.child, "stop", THEN_IMPLIES_FIRST_GRAPHED)
-        order_tasks(plan, bundle, "stop", container, "stop", THEN_IMPLIES_FIRST_GRAPHED)
-        order_tasks(plan, container, "start", bundle, "running", FIRST_IMPLIES_THEN_GRAPHED)
-        order_tasks(plan, container, "stop", bundle, "stopped", FIRST_IMPLIES_THEN_GRAPHED)
+            order_tasks(plan, bundle, "stop", replica.child, "stop", FIRST_INTO_GRAPH)
+        order_tasks(plan, bundle, "stop", container, "stop", FIRST_INTO_GRAPH)
+        order_tasks(plan, container, "start", bundle, "running", THEN_INTO_GRAPH)
+        order_tasks(plan, container, "stop", bundle, "stopped", THEN_INTO_GRAPH)
         if replica.ip is not None:
             order_resource(plan, replica.ip)
-            flags = UNRUNNABLE_FIRST_BLOCKS | GUEST_ALLOWED
+            flags = THEN_NEEDS_FIRST | MAY_ORDER_GUEST
             order_tasks(plan, replica.ip, "start", container, "start", flags)
-            flags = THEN_IMPLIES_FIRST | GUEST_ALLOWED
+            flags = FIRST_MUST_PRECEDE | MAY_ORDER_GUEST
             order_tasks(plan, container, "stop", replica.ip, "stop", flags)
             record_colocation(
                 Colocation("#ip-with-container", replica.ip, container, INFINITY, influence=True)
@@ -297,11 +297,11 @@ def _order_bundle(plan: Plan, bundle: Resource) -> None:
     if clone is None:
         return
     for task, done in (("start", "running"), ("stop", "stopped")):
-        order_tasks(plan, bundle, task, clone, task, THEN_IMPLIES_FIRST_GRAPHED)
-        order_tasks(plan, clone, done, bundle, done, FIRST_IMPLIES_THEN_GRAPHED)
+        order_tasks(plan, bundle, task, clone, task, FIRST_INTO_GRAPH)
+        order_tasks(plan, clone, done, bundle, done, THEN_INTO_GRAPH)
     order_resource(plan, clone)
     if clone.promotable:
         _order_restart(plan, bundle)
         for task, done in (("demote", "demoted"), ("promote", "promoted")):
-            order_tasks(plan, bundle, task, clone, task, THEN_IMPLIES_FIRST_GRAPHED)
-            order_tasks(plan, clone, done, bundle, done, FIRST_IMPLIES_THEN_GRAPHED)
+            order_tasks(plan, bundle, task, clone, task, FIRST_INTO_GRAPH)
+            order_tasks(plan, clone, done, bundle, done, THEN_INTO_GRAPH)

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from everbeat.policy.actions.create import task_action
 from everbeat.policy.plan.orders import order_tasks
 from everbeat.policy.plan.words import (
-    FIRST_ELSE_THEN,
+    IN_THIS_ORDER,
     MIGRATABLE,
-    ORDERED,
-    UNMIGRATABLE_THEN_BLOCKS,
+    START_UNLESS_MIGRATED,
+    WHOLE_MIGRATION,
 )
 
 if TYPE_CHECKING:
@@ -52,15 +52,15 @@ def create_migration(plan: Plan, resource: Resource, current: Node | None) -> No
     if move_out is not None:
         move_out.flags |= MIGRATABLE
         move_out.needs = start.needs
-        order_tasks(plan, resource, "monitor", resource, "migrate_to", ORDERED)
-        flags = ORDERED | UNMIGRATABLE_THEN_BLOCKS
+        order_tasks(plan, resource, "monitor", resource, "migrate_to", IN_THIS_ORDER)
+        flags = IN_THIS_ORDER | WHOLE_MIGRATION
         order_tasks(plan, resource, "migrate_to", resource, "migrate_from", flags)
     else:
         move_in.needs = start.needs
-        order_tasks(plan, resource, "monitor", resource, "migrate_from", ORDERED)
-    flags = ORDERED | UNMIGRATABLE_THEN_BLOCKS
+        order_tasks(plan, resource, "monitor", resource, "migrate_from", IN_THIS_ORDER)
+    flags = IN_THIS_ORDER | WHOLE_MIGRATION
     order_tasks(plan, resource, "migrate_from", resource, "stop", flags)
-    flags |= FIRST_ELSE_THEN
+    flags |= START_UNLESS_MIGRATED
     order_tasks(plan, resource, "migrate_from", resource, "start", flags)
     for action in (move_out, move_in):
         if action is not None:

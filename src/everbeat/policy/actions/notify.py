@@ -14,13 +14,13 @@ from everbeat.policy.actions.create import new_action, newest_of_task
 from everbeat.policy.actions.pairs import order_pair
 from everbeat.policy.plan.placing import current_node
 from everbeat.policy.plan.words import (
-    FIRST_IMPLIES_THEN,
+    IN_THIS_ORDER,
     OPTIONAL,
-    ORDERED,
     PROMOTED,
     PSEUDO,
     RUNNABLE,
     STOPPED,
+    THEN_MUST_FOLLOW,
     UNPROMOTED,
 )
 from everbeat.policy.score import INFINITY
@@ -70,18 +70,18 @@ def make_notify_data(
         data.pre.allow()
         data.pre_done = _point(plan, resource, "confirmed-pre", task, action.task, like=action)
         data.pre_done.allow()
-        order_pair(data.pre, data.pre_done, ORDERED)
-        order_pair(data.pre_done, action, ORDERED)
+        order_pair(data.pre, data.pre_done, IN_THIS_ORDER)
+        order_pair(data.pre_done, action, IN_THIS_ORDER)
     data.post = _point(plan, resource, "post", task, complete.task, like=complete)
     data.post.priority = INFINITY
     data.post_done = _point(plan, resource, "confirmed-post", task, complete.task, like=complete)
     data.post_done.priority = INFINITY
     for point in (data.post, data.post_done):
         point.flags = (point.flags & ~RUNNABLE) | (complete.flags & RUNNABLE)
-    order_pair(complete, data.post, FIRST_IMPLIES_THEN)
-    order_pair(data.post, data.post_done, FIRST_IMPLIES_THEN)
+    order_pair(complete, data.post, THEN_MUST_FOLLOW)
+    order_pair(data.post, data.post_done, THEN_MUST_FOLLOW)
     if data.pre_done is not None:
-        order_pair(data.pre_done, data.post, ORDERED)
+        order_pair(data.pre_done, data.post, IN_THIS_ORDER)
     resource.notify_data[task] = data
     return data
 
@@ -99,11 +99,11 @@ def order_promotion_notices(clone: Resource) -> None:
     assert stop is not None
     assert promote is not None
     assert demote is not None
-    order_pair(stop.post_done, promote.pre, ORDERED)
-    order_pair(start.post_done, promote.pre, ORDERED)
-    order_pair(demote.post_done, promote.pre, ORDERED)
-    order_pair(demote.post_done, start.pre, ORDERED)
-    order_pair(demote.post_done, stop.pre, ORDERED)
+    order_pair(stop.post_done, promote.pre, IN_THIS_ORDER)
+    order_pair(start.post_done, promote.pre, IN_THIS_ORDER)
+    order_pair(demote.post_done, promote.pre, IN_THIS_ORDER)
+    order_pair(demote.post_done, start.pre, IN_THIS_ORDER)
+    order_pair(demote.post_done, stop.pre, IN_THIS_ORDER)
 
 
 def create_notifications(plan: Plan, clone: Resource) -> None:
@@ -262,8 +262,8 @@ def _notify_on(
     for name, value in point.meta.items():
         action.meta.setdefault(name, value)
     action.meta.update(data.keys)
-    order_pair(point, action, ORDERED)
-    order_pair(action, done, ORDERED)
+    order_pair(point, action, IN_THIS_ORDER)
+    order_pair(action, done, IN_THIS_ORDER)
     return action
 
 
@@ -275,4 +275,4 @@ def _notify_post(plan: Plan, instance: Resource, node: Node, data: NotifyData) -
         return
     for recurring in instance.actions:
         if recurring.meta.get("interval", "0") != "0" and recurring.task != "cancel":
-            order_pair(data.post_done, recurring, ORDERED)
+            order_pair(data.post_done, recurring, IN_THIS_ORDER)

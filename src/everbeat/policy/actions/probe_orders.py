@@ -9,15 +9,15 @@ from everbeat.policy.actions.pairs import order_pair
 from everbeat.policy.assign.colocation import compatible_instance
 from everbeat.policy.plan.words import (
     CLONE,
-    FIRST_IMPLIES_THEN,
+    FREE_CAPACITY,
+    GIVE_WAY,
     GROUP,
-    IF_FIRST_UNMIGRATABLE,
-    IF_ON_SAME_NODE,
-    IF_ON_SAME_NODE_OR_TARGET,
-    IF_REQUIRED_ON_SAME_NODE,
-    ORDERED,
+    IN_THIS_ORDER,
+    ON_SAME_NODE,
     PRIMITIVE,
-    UNRUNNABLE_FIRST_BLOCKS,
+    THEN_MUST_FOLLOW,
+    THEN_NEEDS_FIRST,
+    UNLESS_FIRST_MIGRATES,
 )
 from everbeat.policy.values import is_true
 
@@ -48,7 +48,7 @@ def _order_start(probe: Action, relation: Relation) -> None:
         owner is None
         or owner.variant in (PRIMITIVE, GROUP)
         or probe.is_runnable
-        or relation.flags & UNRUNNABLE_FIRST_BLOCKS
+        or relation.flags & THEN_NEEDS_FIRST
         or probe.resource.top() is not owner
         or after.task != "start"
     ):
@@ -59,7 +59,7 @@ def _order_start(probe: Action, relation: Relation) -> None:
             continue
         if is_active(then.resource) or then.resource.top() is not owner:
             continue
-        order_pair(probe, then, ORDERED | UNRUNNABLE_FIRST_BLOCKS)
+        order_pair(probe, then, IN_THIS_ORDER | THEN_NEEDS_FIRST)
 
 
 def _order_restart(plan: Plan, probe: Action, after: Action, visited: set[int]) -> None:
@@ -72,7 +72,7 @@ def _order_restart(plan: Plan, probe: Action, after: Action, visited: set[int]) 
         if tasks is not None:
             for then in find_task_actions(owner, tasks, None):
                 if not then.is_pseudo:
-                    order_pair(probe, then, ORDERED)
+                    order_pair(probe, then, IN_THIS_ORDER)
     interleaved = False
     mate: Resource | None = None
     assert probe.resource is not None
@@ -81,7 +81,7 @@ def _order_restart(plan: Plan, probe: Action, after: Action, visited: set[int]) 
         mate = compatible_instance(plan, probe.resource, owner, 0, current=False)
     for relation in list(after.after):
         then = relation.action
-        if not relation.flags & FIRST_IMPLIES_THEN:
+        if not relation.flags & THEN_MUST_FOLLOW:
             part = then.resource
             if (
                 owner is None
@@ -110,9 +110,9 @@ def _order_by_record(record: OrderRecord) -> None:
     is_stop = then_task == "stop" or (record.then_key or "").endswith("_stop_0")
     if first.launcher is not None and first.launcher is record.then_resource and is_stop:
         return
-    flags = ORDERED
-    flags |= record.flags & (IF_FIRST_UNMIGRATABLE | IF_ON_SAME_NODE)
-    if record.flags in (IF_REQUIRED_ON_SAME_NODE, IF_ON_SAME_NODE_OR_TARGET):
+    flags = IN_THIS_ORDER
+    flags |= record.flags & (UNLESS_FIRST_MIGRATES | ON_SAME_NODE)
+    if record.flags in (GIVE_WAY, FREE_CAPACITY):
         flags = record.flags
     probes = find_task_actions(first, "monitor", None)
     if not probes:

@@ -19,14 +19,14 @@ from everbeat.policy.actions.operations import is_enabled
 from everbeat.policy.actions.pairs import order_pair
 from everbeat.policy.plan.orders import record_ordering
 from everbeat.policy.plan.words import (
-    FIRST_IMPLIES_THEN,
-    ORDERED,
+    IN_THIS_ORDER,
     PROMOTED,
     ROLE_UNKNOWN,
     STARTED,
     STOPPED,
+    THEN_MUST_FOLLOW,
+    THEN_NEEDS_FIRST,
     UNPROMOTED,
-    UNRUNNABLE_FIRST_BLOCKS,
     role_from_text,
 )
 from everbeat.policy.values import interval_ms, operation_key
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 _NEVER_RECURRING = frozenset(
     ("start", "stop", "promote", "demote", "reload-agent", "migrate_to", "migrate_from")
 )
-_AFTER = FIRST_IMPLIES_THEN | UNRUNNABLE_FIRST_BLOCKS
+_AFTER = THEN_MUST_FOLLOW | THEN_NEEDS_FIRST
 
 
 def create_recurring(plan: Plan, resource: Resource) -> None:
@@ -101,9 +101,9 @@ def _watch_running(
     _order_after(plan, resource, "start", monitor, _AFTER)
     _order_after(plan, resource, "reload-agent", monitor, _AFTER)
     if resource.next_role == PROMOTED:
-        _order_after(plan, resource, "promote", monitor, ORDERED | UNRUNNABLE_FIRST_BLOCKS)
+        _order_after(plan, resource, "promote", monitor, IN_THIS_ORDER | THEN_NEEDS_FIRST)
     elif resource.role == PROMOTED:
-        _order_after(plan, resource, "demote", monitor, ORDERED | UNRUNNABLE_FIRST_BLOCKS)
+        _order_after(plan, resource, "demote", monitor, IN_THIS_ORDER | THEN_NEEDS_FIRST)
 
 
 def _order_after(plan: Plan, resource: Resource, task: str, then: Action, flags: int) -> None:
@@ -134,7 +134,7 @@ def _cancel_for_role(plan: Plan, resource: Resource, node: Node, name: str, inte
             first_action=cancel,
             then_resource=resource,
             then_key=operation_key(resource.id, task, 0),
-            flags=UNRUNNABLE_FIRST_BLOCKS,
+            flags=THEN_NEEDS_FIRST,
         )
 
 
@@ -150,7 +150,7 @@ def _watch_stopped(plan: Plan, resource: Resource, op: Element, name: str, inter
                 first_action=cancel,
                 then_resource=resource,
                 then_key=operation_key(resource.id, "start", 0),
-                flags=UNRUNNABLE_FIRST_BLOCKS,
+                flags=THEN_NEEDS_FIRST,
             )
     for node in plan.nodes:
         if node is not assigned:
@@ -163,7 +163,7 @@ def _watch_stopped_on(plan: Plan, resource: Resource, node: Node, key: str, op: 
     monitor.meta["op_target_rc"] = "7"
     if resource.managed:
         for probe in find_task_actions(resource, "monitor", node):
-            order_pair(probe, monitor, UNRUNNABLE_FIRST_BLOCKS)
+            order_pair(probe, monitor, THEN_NEEDS_FIRST)
     for stop in find_task_actions(resource, "stop", node):
         if stop.is_required and monitor.is_required and not resource.managed:
             monitor.make_optional()

@@ -14,12 +14,12 @@ from everbeat.policy.actions.fence import fence_node
 from everbeat.policy.plan.orders import record_ordering
 from everbeat.policy.plan.placing import current_node
 from everbeat.policy.plan.words import (
-    FIRST_IMPLIES_THEN,
-    GUEST_ALLOWED,
-    ORDERED,
+    FIRST_MUST_PRECEDE,
+    IN_THIS_ORDER,
+    MAY_ORDER_GUEST,
     STOPPED,
-    THEN_IMPLIES_FIRST,
-    UNRUNNABLE_FIRST_BLOCKS,
+    THEN_MUST_FOLLOW,
+    THEN_NEEDS_FIRST,
 )
 from everbeat.policy.values import operation_key
 
@@ -55,7 +55,7 @@ def order_over_connections(plan: Plan) -> None:
                 first_action=action,
                 then_resource=resource,
                 then_key=operation_key(resource.id, "start", 0),
-                flags=ORDERED,
+                flags=IN_THIS_ORDER,
             )
             continue
         if node is None or not node.is_remote or action.is_pseudo or node.connection is None:
@@ -78,7 +78,7 @@ def _order_start_elsewhere(plan: Plan, action: Action, connection: Resource, nod
                 first_key=operation_key(connection.id, "start", 0),
                 then_resource=action.resource,
                 then_action=stop,
-                flags=ORDERED,
+                flags=IN_THIS_ORDER,
             )
 
 
@@ -89,7 +89,7 @@ def _after_start(plan: Plan, first: Resource, action: Action, extra: int = 0) ->
         first_key=operation_key(first.id, "start", 0),
         then_resource=action.resource,
         then_action=action,
-        flags=GUEST_ALLOWED | UNRUNNABLE_FIRST_BLOCKS | extra,
+        flags=MAY_ORDER_GUEST | THEN_NEEDS_FIRST | extra,
     )
 
 
@@ -100,7 +100,7 @@ def _before_stop(plan: Plan, action: Action, then: Resource, extra: int = 0) -> 
         first_action=action,
         then_resource=then,
         then_key=operation_key(then.id, "stop", 0),
-        flags=GUEST_ALLOWED | extra,
+        flags=MAY_ORDER_GUEST | extra,
     )
 
 
@@ -115,7 +115,7 @@ def _order_guest(plan: Plan, action: Action, node: Node) -> None:
     if launcher.failed:
         fence_node(plan, node, "container failed", priority_delay=False)
     if action.task in ("start", "promote"):
-        _after_start(plan, launcher, action, FIRST_IMPLIES_THEN)
+        _after_start(plan, launcher, action, THEN_MUST_FOLLOW)
         _after_start(plan, connection, action)
     elif action.task in _STOPS_AND_MOVES:
         if not launcher.failed:
@@ -123,7 +123,7 @@ def _order_guest(plan: Plan, action: Action, node: Node) -> None:
     elif action.interval_ms == 0:
         _after_start(plan, connection, action)
     elif action.task != "cancel":
-        _after_start(plan, connection, action, FIRST_IMPLIES_THEN)
+        _after_start(plan, connection, action, THEN_MUST_FOLLOW)
 
 
 def _reach(connection: Resource, node: Node) -> Reach:
@@ -156,7 +156,7 @@ def _order_remote(plan: Plan, action: Action, node: Node) -> None:
     reach = _reach(connection, node)
     match action.task:
         case "start" | "promote":
-            extra = FIRST_IMPLIES_THEN if reach is Reach.FAILED else 0
+            extra = THEN_MUST_FOLLOW if reach is Reach.FAILED else 0
             _after_start(plan, connection, action, extra)
         case "stop" | "migrate_to" | "migrate_from":
             _order_departure(plan, action, node, connection, reach)
@@ -171,12 +171,12 @@ def _order_departure(
     plan: Plan, action: Action, node: Node, connection: Resource, reach: Reach
 ) -> None:
     if reach is Reach.ALIVE:
-        _before_stop(plan, action, connection, THEN_IMPLIES_FIRST)
+        _before_stop(plan, action, connection, FIRST_MUST_PRECEDE)
     elif reach is Reach.FAILED:
         reason = "resources are active but connection is unrecoverable"
         fence_node(plan, node, reason, priority_delay=False)
     elif connection.next_role == STOPPED:
-        _before_stop(plan, action, connection, THEN_IMPLIES_FIRST)
+        _before_stop(plan, action, connection, FIRST_MUST_PRECEDE)
     else:
         _after_start(plan, connection, action)
 
@@ -185,12 +185,12 @@ def _order_other(
     plan: Plan, action: Action, node: Node, connection: Resource, reach: Reach
 ) -> None:
     if action.interval_ms > 0:
-        _after_start(plan, connection, action, FIRST_IMPLIES_THEN)
+        _after_start(plan, connection, action, THEN_MUST_FOLLOW)
         return
     if action.task == "monitor" and reach is Reach.FAILED:
         reason = "resources are in unknown state and connection is unrecoverable"
         fence_node(plan, node, reason, priority_delay=False)
     if current_node(connection) is not None and reach is Reach.STOPPED:
-        _before_stop(plan, action, connection, UNRUNNABLE_FIRST_BLOCKS)
+        _before_stop(plan, action, connection, THEN_NEEDS_FIRST)
     else:
         _after_start(plan, connection, action)

@@ -25,14 +25,14 @@ from everbeat.policy.plan.orders import record_ordering
 from everbeat.policy.plan.placing import current_node
 from everbeat.policy.plan.words import (
     CLONE,
-    FIRST_IMPLIES_THEN,
+    FIRST_MUST_PRECEDE,
+    IN_THIS_ORDER,
     MIGRATABLE,
-    ORDERED,
     PROMOTED,
     ROLE_UNKNOWN,
     STARTED,
     STOPPED,
-    THEN_IMPLIES_FIRST,
+    THEN_MUST_FOLLOW,
     UNPROMOTED,
 )
 from everbeat.policy.score import INFINITY
@@ -69,7 +69,7 @@ def _clear_removed(plan: Plan, resource: Resource) -> None:
             first_action=action,
             then_resource=resource,
             then_key=operation_key(resource.id, "stop", 0),
-            flags=ORDERED,
+            flags=IN_THIS_ORDER,
         )
 
 
@@ -148,7 +148,7 @@ def _create_instance_actions(
     if collective.notify and collective.variant == CLONE:
         start_data = make_notify_data(plan, collective, "start", start, running)
         stop_data = make_notify_data(plan, collective, "stop", stop, stopped)
-        order_pair(stop_data.post_done, start_data.pre, ORDERED)
+        order_pair(stop_data.post_done, start_data.pre, IN_THIS_ORDER)
 
 
 def _create_promotion_actions(plan: Plan, clone: Resource) -> None:
@@ -383,13 +383,13 @@ def _stop(plan: Plan, resource: Resource, *, optional: bool) -> None:
             from everbeat.policy.actions.fence import fence_action  # noqa: PLC0415 - a cycle
 
             unfence = fence_action(plan, node, "on", None, optional=True, priority_delay=False)
-            order_pair(stop, unfence, THEN_IMPLIES_FIRST)
+            order_pair(stop, unfence, FIRST_MUST_PRECEDE)
 
 
 def _start(plan: Plan, resource: Resource, node: Node | None, *, optional: bool) -> None:
     start = task_action(plan, resource, "start", node, optional=True)
     if node is not None:
-        unfence_before(plan, resource, node, start, FIRST_IMPLIES_THEN)
+        unfence_before(plan, resource, node, start, THEN_MUST_FOLLOW)
     if start.is_runnable and not optional:
         start.require()
     if _is_expected_node(resource, node):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from everbeat.policy.actions.fence import fence_action
 from everbeat.policy.plan.orders import record_ordering
-from everbeat.policy.plan.words import FIRST_IMPLIES_SAME_NODE_THEN, IF_ON_SAME_NODE, ORDERED
+from everbeat.policy.plan.words import IN_THIS_ORDER, ON_SAME_NODE, THEN_MUST_FOLLOW_THERE
 from everbeat.policy.values import operation_key
 
 if TYPE_CHECKING:
@@ -24,12 +24,12 @@ def order_unfencing(plan: Plan, resource: Resource, allowed: list[Node]) -> None
             first_resource=resource,
             first_key=operation_key(resource.id, "stop", 0),
             then_action=unfence,
-            flags=ORDERED | IF_ON_SAME_NODE,
+            flags=IN_THIS_ORDER | ON_SAME_NODE,
         )
         record_ordering(
             plan,
             first_action=unfence,
             then_resource=resource,
             then_key=operation_key(resource.id, "start", 0),
-            flags=FIRST_IMPLIES_SAME_NODE_THEN | IF_ON_SAME_NODE,
+            flags=THEN_MUST_FOLLOW_THERE | ON_SAME_NODE,
         )

@@ -1,7 +1,7 @@
-"""Letting flags settle: what one action's state does to the actions ordered with it.
+"""Propagate optional, runnable and migratable along orderings until nothing changes any more.
 
-`update_action` visits what comes before an action; `apply_flags` applies one relation; `_update`
-does it for the kind of the later action's resource. Every change keeps its cause in `because`.
+`update_action` visits what comes before an action; `_apply_rules` applies one relation, row by row
+of `ordering_rules.RULES`; `_apply_to_parts` carries a row into the parts of a collective.
 """
 
 from __future__ import annotations
@@ -10,56 +10,44 @@ from typing import TYPE_CHECKING
 
 from everbeat.policy.actions.create import newest_of_task
 from everbeat.policy.actions.flags import action_flags, base_task, flags_for_ordering
+from everbeat.policy.actions.ordering_rules import BOTH_ALONE, FIRST, PARTS, RULES, THEN
 from everbeat.policy.actions.pairs import order_pair
 from everbeat.policy.assign.colocation import (
     compatible_instance,
     instances_of,
     place_of,
-    role_of,
 )
 from everbeat.policy.assign.lists import with_this
 from everbeat.policy.plan.action import Because
 from everbeat.policy.plan.placing import assign_resource
 from everbeat.policy.plan.table import Cause
 from everbeat.policy.plan.words import (
-    ASYMMETRIC,
     CLONE,
-    FIRST_ELSE_THEN,
-    FIRST_IMPLIES_SAME_NODE_THEN,
-    FIRST_IMPLIES_THEN,
-    FIRST_IMPLIES_THEN_GRAPHED,
+    FIRST_INTO_GRAPH,
     GROUP,
-    IF_ON_SAME_NODE,
-    INTERMEDIATE_STOP,
-    MIGRATABLE,
-    MIN_RUNNABLE,
-    NESTED_REMOTE_PROBE,
+    ON_SAME_NODE,
     OPTIONAL,
-    ORDERED,
     PRIMITIVE,
+    PROBE_NEEDS_CONTAINER,
     PROMOTED,
-    PROMOTED_THEN_IMPLIES_FIRST,
-    PSEUDO,
     RUNNABLE,
-    STARTED,
-    STOPPED,
-    THEN_CANCELS_FIRST,
-    THEN_IMPLIES_FIRST,
-    THEN_IMPLIES_FIRST_GRAPHED,
-    UNMIGRATABLE_THEN_BLOCKS,
-    UNRUNNABLE_FIRST_BLOCKS,
+    THEN_INTO_GRAPH,
+    THEN_MUST_FOLLOW,
+    THEN_MUST_FOLLOW_THERE,
+    THEN_NEEDS_ENOUGH,
+    THEN_NEEDS_FIRST,
+    THEN_REPLACES_FIRST,
 )
 from everbeat.policy.score import INFINITY
 from everbeat.policy.values import operation_key
 
 if TYPE_CHECKING:
+    from everbeat.policy.actions.ordering_rules import Rule
     from everbeat.policy.plan.action import Action, Relation
     from everbeat.policy.plan.node import Node
     from everbeat.policy.plan.plan import Plan
     from everbeat.policy.plan.resource import Resource
 
-FIRST_CHANGED = 1
-THEN_CHANGED = 2
 _DONE = {"stop": "stopped", "start": "running", "promote": "promoted", "demote": "demoted"}
 
 
@@ -74,9 +62,9 @@ def update_action(plan: Plan, then: Action) -> None:
         if relation.quiet_first == relation.action.flags and relation.quiet_then == then.flags:
             continue
         changed = _apply_relation(plan, then, relation)
-        if changed & THEN_CHANGED:
+        if changed & THEN:
             then_changed = True
-        if changed & FIRST_CHANGED:
+        if changed & FIRST:
             first = relation.action
             for other in list(first.after):
                 update_action(plan, other.action)
@@ -103,14 +91,14 @@ def _apply_relation(plan: Plan, then: Action, relation: Relation) -> int:
     first_node = _group_place(first, first.node)
     then_node = _group_place(then, then.node)
     if (
-        relation.flags & IF_ON_SAME_NODE
+        relation.flags & ON_SAME_NODE
         and first_node is not None
         and then_node is not None
         and first_node is not then_node
     ):
         relation.flags = 0
         return 0
-    if first.resource is not None and relation.flags & THEN_CANCELS_FIRST and then.is_required:
+    if first.resource is not None and relation.flags & THEN_REPLACES_FIRST and then.is_required:
         first.make_optional()
         if first.task == "reload-agent":
             first.resource.reload = False
@@ -123,15 +111,15 @@ def _apply_relation(plan: Plan, then: Action, relation: Relation) -> int:
     ):
         remapped = _remap(first)
     if remapped is first:
-        first_flags = flags_for_ordering(first, then_node)
-        then_flags = flags_for_ordering(then, first_node)
-        changed = apply_flags(plan, first, then, first_flags, then_flags, relation)
+        seen = flags_for_ordering(first, then_node)
+        then_seen = flags_for_ordering(then, first_node)
+        changed = _apply_rules(plan, first, then, seen, then_seen, relation)
         if changed == 0 and _depends_on_flags_alone(first, then, relation):
             relation.quiet_first, relation.quiet_then = first.flags, then.flags
         return changed
     if order_pair(remapped, then, relation.flags):
         relation.flags = 0
-        return THEN_CHANGED
+        return THEN
     return 0
 
 
@@ -145,7 +133,7 @@ def _depends_on_flags_alone(first: Action, then: Action, relation: Relation) -> 
         and first.resource.variant == PRIMITIVE
         and then.resource is not None
         and then.resource.variant == PRIMITIVE
-        and not relation.flags & MIN_RUNNABLE
+        and not relation.flags & THEN_NEEDS_ENOUGH
     )
 
 
@@ -176,158 +164,95 @@ def _remap(first: Action) -> Action:
     return found[0] if found else first
 
 
-def _note(changed: Action, change: str, cause: Action) -> None:
-    changed.because.append(Because(change, cause.id, cause.key))
-    if changed.resource is not None and changed.resource is cause.resource:
-        return
-    who = f"{cause.resource.id} " if cause.resource is not None else ""
-    if changed.reason is None:
-        changed.reason = f"{change} {who}{cause.task}"
-
-
-def _require(action: Action, cause: Action) -> None:
-    if action.flags & OPTIONAL:
-        action.flags &= ~OPTIONAL
-        _note(action, "required", cause)
-
-
-def _forbid(action: Action, cause: Action) -> None:
-    if action.flags & RUNNABLE:
-        action.flags &= ~RUNNABLE
-        _note(action, "unrunnable", cause)
-
-
-def _unmigratable(action: Action, cause: Action) -> None:
-    if action.flags & MIGRATABLE:
-        action.flags &= ~MIGRATABLE
-        _note(action, "unmigrateable", cause)
-
-
-def apply_flags(
-    plan: Plan, first: Action, then: Action, first_flags: int, then_flags: int, relation: Relation
+def _apply_rules(
+    plan: Plan, first: Action, then: Action, seen: int, then_seen: int, relation: Relation
 ) -> int:
-    """Apply one relation; say which of the two actions changed."""
-    changed = 0
+    """Apply every rule of one relation; say which of the two actions changed."""
     node = then.node
-    if relation.flags & FIRST_IMPLIES_SAME_NODE_THEN:
-        relation.flags &= ~FIRST_IMPLIES_SAME_NODE_THEN
-        relation.flags |= FIRST_IMPLIES_THEN
+    if relation.flags & THEN_MUST_FOLLOW_THERE:
+        relation.flags &= ~THEN_MUST_FOLLOW_THERE
+        relation.flags |= THEN_MUST_FOLLOW
         node = first.node
-    kind = relation.flags
-    owner = then.resource
-    if kind & FIRST_IMPLIES_THEN:
-        if owner is not None:
-            changed |= _update(
-                plan, owner, first, then, node, first_flags & OPTIONAL, OPTIONAL, FIRST_IMPLIES_THEN
-            )
-        elif not first_flags & OPTIONAL and then.flags & OPTIONAL:
-            _require(then, first)
-            changed |= THEN_CHANGED
-    if kind & INTERMEDIATE_STOP and owner is not None:
-        changed |= _update(
-            plan, owner, first, then, node, first_flags, OPTIONAL | RUNNABLE, INTERMEDIATE_STOP
-        )
-    if kind & THEN_IMPLIES_FIRST:
-        if first.resource is not None:
-            changed |= _update(
-                plan, first.resource, first, then, node, first_flags, OPTIONAL, THEN_IMPLIES_FIRST
-            )
-        elif not first_flags & OPTIONAL and first.flags & RUNNABLE:
-            _forbid(first, then)
-            changed |= FIRST_CHANGED
-    if kind & PROMOTED_THEN_IMPLIES_FIRST and owner is not None:
-        changed |= _update(
-            plan,
-            owner,
-            first,
-            then,
-            node,
-            first_flags & OPTIONAL,
-            OPTIONAL,
-            PROMOTED_THEN_IMPLIES_FIRST,
-        )
-    if kind & MIN_RUNNABLE:
-        if owner is not None:
-            changed |= _update(plan, owner, first, then, node, first_flags, RUNNABLE, MIN_RUNNABLE)
-        elif first_flags & RUNNABLE:
-            then.runnable_before += 1
-            if then.runnable_before >= then.required_before and not then.flags & RUNNABLE:
-                then.flags |= RUNNABLE
-                changed |= THEN_CHANGED
-    if kind & NESTED_REMOTE_PROBE and owner is not None:
-        if not first_flags & RUNNABLE and first.resource is not None and first.resource.active_on:
-            relation.flags = 0
-            return changed
-        changed |= _update(
-            plan, owner, first, then, node, first_flags, RUNNABLE, UNRUNNABLE_FIRST_BLOCKS
-        )
-    if kind & UNRUNNABLE_FIRST_BLOCKS:
-        if owner is not None:
-            changed |= _update(
-                plan, owner, first, then, node, first_flags, RUNNABLE, UNRUNNABLE_FIRST_BLOCKS
-            )
-        elif not first_flags & RUNNABLE and then.flags & RUNNABLE:
-            _forbid(then, first)
-            changed |= THEN_CHANGED
-    for flag, mask in (
-        (UNMIGRATABLE_THEN_BLOCKS, OPTIONAL),
-        (FIRST_ELSE_THEN, OPTIONAL),
-        (ORDERED, RUNNABLE),
-        (ASYMMETRIC, RUNNABLE),
-    ):
-        if kind & flag and owner is not None:
-            changed |= _update(plan, owner, first, then, node, first_flags, mask, flag)
-    if first.flags & RUNNABLE and kind & FIRST_IMPLIES_THEN_GRAPHED and not first_flags & OPTIONAL:
+    asked = relation.flags
+    if asked & PROBE_NEEDS_CONTAINER and then.resource is not None:
+        if not seen & RUNNABLE and first.resource is not None and first.resource.active_on:
+            relation.flags = 0  # the container runs: nothing to wait for
+            return 0
+        asked |= THEN_NEEDS_FIRST
+    changed = 0
+    for rule in RULES:
+        if not asked & rule.asks:
+            continue
+        resource = first.resource if rule.side == FIRST else then.resource
+        if rule.reach == PARTS:
+            if resource is not None:
+                changed |= _apply_to_parts(plan, rule, resource, first, then, node, seen)
+        elif rule.reach == BOTH_ALONE or resource is None:
+            changed |= _apply_to_two(plan, rule, first, then, seen)
+    if asked & THEN_NEEDS_ENOUGH and then.resource is None and seen & RUNNABLE:
+        changed |= _count_runnable(then)
+    if asked & THEN_INTO_GRAPH and first.flags & RUNNABLE and not seen & OPTIONAL:
         then.always_in_graph = True
-    if kind & THEN_IMPLIES_FIRST_GRAPHED and not then_flags & OPTIONAL:
+    if asked & FIRST_INTO_GRAPH and not then_seen & OPTIONAL:
         first.always_in_graph = True
-    if (
-        kind & (FIRST_IMPLIES_THEN | THEN_IMPLIES_FIRST | INTERMEDIATE_STOP)
-        and first.resource is not None
-        and not first.resource.managed
-        and first.resource.blocked
-        and not first.flags & RUNNABLE
-        and first.task == "stop"
-    ):
-        if then.flags & RUNNABLE:
-            then.flags &= ~RUNNABLE
-            then.because.append(Because("unrunnable", first.id, first.key))  # no reason shown
-            changed |= THEN_CHANGED
     return changed
 
 
-def _update(
+def _count_runnable(point: Action) -> int:
+    """Count one more action that can be run before a point in the order; enough allow it."""
+    point.runnable_before += 1
+    if point.runnable_before < point.required_before or point.flags & RUNNABLE:
+        return 0
+    point.flags |= RUNNABLE
+    return THEN
+
+
+def _apply_to_two(plan: Plan, rule: Rule, first: Action, then: Action, seen: int) -> int:
+    """Apply a rule to two actions; if the second is a part's, settle what comes before it."""
+    first_before, then_before = first.flags, then.flags
+    rule.apply(first, then, seen)
+    changed = 0
+    if then.flags != then_before:
+        changed |= THEN
+        owner = then.resource
+        if rule.reach == PARTS and owner is not None and owner.parent is not None:
+            update_action(plan, then)
+    if first.flags != first_before:  # by the rule, or by what was settled just now
+        changed |= FIRST
+    return changed
+
+
+def _apply_to_parts(
     plan: Plan,
+    rule: Rule,
     resource: Resource,
     first: Action,
     then: Action,
     node: Node | None,
-    flags: int,
-    mask: int,
-    kind: int,
+    seen: int,
 ) -> int:
-    """Apply one kind of ordering to the actions of a resource of any kind."""
+    """Apply a rule to the actions of a resource of any kind, and to those of its parts."""
     if resource.variant == PRIMITIVE:
-        return _update_pair(plan, first, then, flags, mask, kind)
+        return _apply_to_two(plan, rule, first, then, seen)
     if resource.variant == GROUP:
-        changed = _update_pair(plan, first, then, flags, mask, kind)
+        changed = _apply_to_two(plan, rule, first, then, seen)
         for member in resource.children:
             own = newest_of_task(member, then.task, node)
             if own is not None:
-                changed |= _update(plan, member, first, own, node, flags, mask, kind)
+                changed |= _apply_to_parts(plan, rule, member, first, own, node, seen)
         return changed
     if then.resource is None:
         return 0
     if _interleaves(first, then):
-        return _update_interleaved(plan, first, then, node, mask, kind)
-    changed = _update_pair(plan, first, then, flags, mask, kind)
+        return _apply_to_mates(plan, rule, first, then, node)
+    changed = _apply_to_two(plan, rule, first, then, seen)
     for instance in instances_of(resource):
         own = newest_of_task(instance, then.task, node)
         if own is None or not action_flags(own, node) & RUNNABLE:
             continue
-        own_changed = _update(plan, instance, first, own, node, flags, mask, kind)
+        own_changed = _apply_to_parts(plan, rule, instance, first, own, node, seen)
         changed |= own_changed
-        if own_changed & THEN_CHANGED:
+        if own_changed & THEN:
             for other in list(own.after):
                 update_action(plan, other.action)
     return changed
@@ -350,9 +275,8 @@ def _inside(container: Resource) -> Resource:
     return container
 
 
-def _update_interleaved(
-    plan: Plan, first: Action, then: Action, node: Node | None, mask: int, kind: int
-) -> int:
+def _apply_to_mates(plan: Plan, rule: Rule, first: Action, then: Action, node: Node | None) -> int:
+    """Apply a rule to each instance with the one instance that goes with it (interleave)."""
     assert first.resource is not None
     assert then.resource is not None
     current = first.key.endswith(("_stopped_0", "_demoted_0"))
@@ -361,10 +285,10 @@ def _update_interleaved(
     for then_instance in instances_of(then.resource):
         mate = compatible_instance(plan, then_instance, first.resource, 0, current=current)
         if mate is None:
-            if not current and kind & (UNRUNNABLE_FIRST_BLOCKS | FIRST_IMPLIES_THEN):
+            if not current and rule.asks in (THEN_NEEDS_FIRST, THEN_MUST_FOLLOW):
                 cause = Cause("no instance to go with", first.resource.id)
                 if assign_resource(then_instance, None, cause, force=True, stop_if_fail=True):
-                    changed |= THEN_CHANGED
+                    changed |= THEN
             continue
         mate_owner, then_owner = mate, then_instance
         own_node = node
@@ -380,107 +304,11 @@ def _update_interleaved(
         own = newest_of_task(then_owner, then.task, own_node)
         if mate_action is None or own is None:
             continue
-        if order_pair(mate_action, own, kind):
-            changed |= FIRST_CHANGED | THEN_CHANGED
-        flags = action_flags(mate_action, own_node)
-        changed |= _update(plan, then_owner, mate_action, own, own_node, flags, mask, kind)
+        if order_pair(mate_action, own, rule.asks):
+            changed |= FIRST | THEN
+        seen = action_flags(mate_action, own_node)
+        changed |= _apply_to_parts(plan, rule, then_owner, mate_action, own, own_node, seen)
     return changed
-
-
-def _update_pair(plan: Plan, first: Action, then: Action, flags: int, mask: int, kind: int) -> int:
-    """Apply one kind of ordering to two actions."""
-    first_before, then_before = first.flags, then.flags
-    owner = then.resource
-    if kind & ASYMMETRIC and owner is not None and not first.flags & RUNNABLE:
-        _block_asymmetric(first, then, owner)
-    if kind & THEN_IMPLIES_FIRST and not then.flags & OPTIONAL:
-        if mask & OPTIONAL and not flags & OPTIONAL and first.flags & OPTIONAL:
-            _require(first, then)
-        if flags & MIGRATABLE and not then.flags & MIGRATABLE:
-            _unmigratable(first, then)
-    if (
-        kind & PROMOTED_THEN_IMPLIES_FIRST
-        and owner is not None
-        and role_of(owner, current=True) == PROMOTED
-        and mask & OPTIONAL
-        and not then.flags & OPTIONAL
-    ):
-        _require(first, then)
-        if first.flags & MIGRATABLE and not then.flags & MIGRATABLE:
-            _unmigratable(first, then)
-    if kind & UNMIGRATABLE_THEN_BLOCKS and mask & OPTIONAL:
-        if then.flags & (MIGRATABLE | RUNNABLE) != MIGRATABLE | RUNNABLE:
-            _forbid(first, then)
-        if not then.flags & OPTIONAL:
-            _require(first, then)
-    if kind & FIRST_ELSE_THEN and mask & OPTIONAL and not first.flags & RUNNABLE:
-        _unmigratable(then, first)
-        then.flags &= ~PSEUDO
-    if (
-        kind & UNRUNNABLE_FIRST_BLOCKS
-        and mask & RUNNABLE
-        and then.flags & RUNNABLE
-        and not flags & RUNNABLE
-    ):
-        _forbid(then, first)
-        _unmigratable(then, first)
-    if (
-        kind & FIRST_IMPLIES_THEN
-        and mask & OPTIONAL
-        and then.flags & OPTIONAL
-        and not flags & OPTIONAL
-        and not first.flags & MIGRATABLE
-    ):
-        _require(then, first)
-    if kind & INTERMEDIATE_STOP:
-        _settle_restart(first, then, mask)
-    changed = 0
-    if then.flags != then_before:
-        changed |= THEN_CHANGED
-        if owner is not None and owner.parent is not None:
-            update_action(plan, then)
-    if first.flags != first_before:
-        changed |= FIRST_CHANGED
-    return changed
-
-
-def _block_asymmetric(first: Action, then: Action, owner: Resource) -> None:
-    role = role_of(owner, current=True)
-    if then.flags & OPTIONAL:
-        if role == STOPPED and then.task == "stop":
-            return
-        if (
-            role >= STARTED
-            and then.task == "start"
-            and len(owner.active_on) == 1
-            and owner.active_on[0] is then.node
-        ):
-            return
-    if not then.flags & RUNNABLE and not then.flags & OPTIONAL:
-        return
-    _require(then, first)
-    _forbid(then, first)
-
-
-def _settle_restart(first: Action, then: Action, mask: int) -> None:
-    optional_case = mask & OPTIONAL and not then.flags & OPTIONAL
-    runnable_case = (
-        mask & RUNNABLE
-        and not then.flags & RUNNABLE
-        and then.resource is not None
-        and then.resource.managed
-        and first.resource is then.resource
-    )
-    if not optional_case and not runnable_case:
-        return
-    if first.flags & RUNNABLE:
-        _require(first, then)
-    if not then.flags & OPTIONAL:
-        _require(first, then)
-    if not then.flags & MIGRATABLE:
-        _unmigratable(first, then)
-    if not first.flags & OPTIONAL and not first.flags & RUNNABLE:
-        _forbid(then, first)
 
 
 def block_dependents(plan: Plan, action: Action) -> None:

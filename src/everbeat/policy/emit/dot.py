@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from everbeat.policy.plan.words import IF_ON_SAME_NODE_OR_TARGET
+from everbeat.policy.plan.words import FREE_CAPACITY
 from everbeat.policy.values import operation_key
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def render_dot(plan: Plan) -> str:
         for relation in action.before:
             if relation.graphed:
                 style = "bold"
-            elif relation.flags in (0, IF_ON_SAME_NODE_OR_TARGET):
+            elif relation.flags in (0, FREE_CAPACITY):
                 continue
             elif action.counts_as_added and relation.action.counts_as_added:
                 style = "dashed"

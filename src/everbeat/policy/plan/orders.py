@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from everbeat.policy.plan.constraint import OrderRecord
-from everbeat.policy.plan.words import IF_FIRST_UNMIGRATABLE, ORDERED
+from everbeat.policy.plan.words import IN_THIS_ORDER, UNLESS_FIRST_MIGRATES
 from everbeat.policy.values import operation_key, parse_operation_key
 
 if TYPE_CHECKING:
@@ -70,22 +70,22 @@ def _order_migration_equivalents(plan: Plan, record: OrderRecord) -> None:
         return
     first_task = _task_of(record.first_action, record.first_key)
     then_task = _task_of(record.then_action, record.then_key)
-    unmigratable = IF_FIRST_UNMIGRATABLE if first.allow_migrate else 0
+    unmigratable = UNLESS_FIRST_MIGRATES if first.allow_migrate else 0
     match first_task, then_task:
         case "start", "start":
             if first.allow_migrate and then.allow_migrate:
-                order_tasks(plan, first, "migrate_from", then, "migrate_to", ORDERED)
+                order_tasks(plan, first, "migrate_from", then, "migrate_to", IN_THIS_ORDER)
             if then.allow_migrate:
-                order_tasks(plan, first, "start", then, "migrate_to", ORDERED | unmigratable)
+                order_tasks(plan, first, "start", then, "migrate_to", IN_THIS_ORDER | unmigratable)
         case "stop", "stop" if then.allow_migrate:
-            order_tasks(plan, first, "stop", then, "migrate_to", ORDERED | unmigratable)
+            order_tasks(plan, first, "stop", then, "migrate_to", IN_THIS_ORDER | unmigratable)
             if then.partial_target is not None:
-                order_tasks(plan, first, "stop", then, "migrate_from", ORDERED | unmigratable)
+                order_tasks(plan, first, "stop", then, "migrate_from", IN_THIS_ORDER | unmigratable)
         case "promote", "start" if then.allow_migrate:
-            order_tasks(plan, first, "promote", then, "migrate_to", ORDERED)
+            order_tasks(plan, first, "promote", then, "migrate_to", IN_THIS_ORDER)
         case "demote", "stop" if then.allow_migrate:
-            order_tasks(plan, first, "demote", then, "migrate_to", ORDERED)
+            order_tasks(plan, first, "demote", then, "migrate_to", IN_THIS_ORDER)
             if then.partial_target is not None:
-                order_tasks(plan, first, "demote", then, "migrate_from", ORDERED)
+                order_tasks(plan, first, "demote", then, "migrate_from", IN_THIS_ORDER)
         case _:
             pass

@@ -78,25 +78,29 @@ RUNNABLE: Final = 2
 PSEUDO: Final = 4
 MIGRATABLE: Final = 8
 
-# Flags of orderings.
-ORDERED: Final = 1 << 0
-FIRST_IMPLIES_THEN: Final = 1 << 1
-THEN_IMPLIES_FIRST: Final = 1 << 2
-PROMOTED_THEN_IMPLIES_FIRST: Final = 1 << 3
-UNRUNNABLE_FIRST_BLOCKS: Final = 1 << 4
-INTERMEDIATE_STOP: Final = 1 << 5
-ASYMMETRIC: Final = 1 << 6
-FIRST_ELSE_THEN: Final = 1 << 7
-UNMIGRATABLE_THEN_BLOCKS: Final = 1 << 8
-MIN_RUNNABLE: Final = 1 << 9
-NESTED_REMOTE_PROBE: Final = 1 << 10
-IF_ON_SAME_NODE: Final = 1 << 11
-IF_REQUIRED_ON_SAME_NODE: Final = 1 << 12
-IF_ON_SAME_NODE_OR_TARGET: Final = 1 << 13
-THEN_CANCELS_FIRST: Final = 1 << 14
-FIRST_IMPLIES_SAME_NODE_THEN: Final = 1 << 15
-SERIALIZE: Final = 1 << 16
-GUEST_ALLOWED: Final = 1 << 17
-IF_FIRST_UNMIGRATABLE: Final = 1 << 18
-FIRST_IMPLIES_THEN_GRAPHED: Final = 1 << 19
-THEN_IMPLIES_FIRST_GRAPHED: Final = 1 << 20
+# What an ordering asks. `first` and `then` are its two actions, as in a rsc_order constraint; what
+# each word does to their flags is a row of actions/ordering_rules.py.
+IN_THIS_ORDER: Final = 1 << 0  # one after the other where both are done; asks for neither
+THEN_MUST_FOLLOW: Final = 1 << 1  # whoever does the first must do the second too
+THEN_MUST_FOLLOW_THERE: Final = 1 << 2  # the same, on the node of the first
+FIRST_MUST_PRECEDE: Final = 1 << 3  # whoever does the second must do the first too
+THEN_NEEDS_FIRST: Final = 1 << 4  # the second cannot be run unless the first can
+THEN_NEEDS_ENOUGH: Final = 1 << 5  # it needs some of its firsts: require-all=false, clone-min
+PROBE_NEEDS_CONTAINER: Final = 1 << 6  # a probe of what is reached through a container
+STOP_TO_RESTART: Final = 1 << 7  # what starts anew stops before
+DEMOTE_BEFORE_STOP: Final = 1 << 8  # what is promoted is demoted before it stops
+THEN_REPLACES_FIRST: Final = 1 << 9  # the first is needless if the second is done: reload, stop
+NOT_SYMMETRICAL: Final = 1 << 10  # symmetrical=false: the way up alone
+SERIALIZE: Final = 1 << 11  # kind=Serialize: never both at once, in any order
+# Live migration.
+WHOLE_MIGRATION: Final = 1 << 12  # a part of a migration is not begun if the rest cannot be done
+START_UNLESS_MIGRATED: Final = 1 << 13  # a start that a migration made needless is needed after all
+UNLESS_FIRST_MIGRATES: Final = 1 << 14  # counts only if the first is no part of a migration
+# Where it counts.
+ON_SAME_NODE: Final = 1 << 15  # only if both are on one node
+GIVE_WAY: Final = 1 << 16  # who must be apart: on one node, one leaves before the other comes
+FREE_CAPACITY: Final = 1 << 17  # what leaves a node frees capacity for what comes or migrates there
+MAY_ORDER_GUEST: Final = 1 << 18  # may order what is on a guest with the guest's own resources
+# What is shown besides.
+THEN_INTO_GRAPH: Final = 1 << 19  # where the first is done the second is in the graph
+FIRST_INTO_GRAPH: Final = 1 << 20  # where the second is done the first is in the graph

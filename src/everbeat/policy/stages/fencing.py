@@ -16,11 +16,11 @@ from everbeat.policy.actions.pairs import order_pair
 from everbeat.policy.plan.orders import record_ordering
 from everbeat.policy.plan.words import (
     CLONE,
-    FIRST_IMPLIES_THEN,
-    GUEST_ALLOWED,
-    ORDERED,
+    IN_THIS_ORDER,
+    MAY_ORDER_GUEST,
     PRIMITIVE,
-    UNRUNNABLE_FIRST_BLOCKS,
+    THEN_MUST_FOLLOW,
+    THEN_NEEDS_FIRST,
 )
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def schedule_fencing(plan: Plan) -> None:
                 dc_down = action
             else:
                 if not plan.options.concurrent_fencing and fencing:
-                    order_pair(fencing[0], action, ORDERED)
+                    order_pair(fencing[0], action, IN_THIS_ORDER)
                 fencing.insert(0, action)
         elif not node.is_remote and node.online and node.shutdown:
             action = _shut_down(plan, node)
@@ -63,9 +63,9 @@ def schedule_fencing(plan: Plan) -> None:
         return
     if dc_down.task == "do_shutdown":
         for action in shutdowns:
-            order_pair(action, dc_down, ORDERED)
+            order_pair(action, dc_down, IN_THIS_ORDER)
     for action in fencing if plan.options.concurrent_fencing else fencing[:1]:
-        order_pair(action, dc_down, ORDERED)
+        order_pair(action, dc_down, IN_THIS_ORDER)
 
 
 def _shut_down(plan: Plan, node: Node) -> Action:
@@ -85,7 +85,7 @@ def _shut_down(plan: Plan, node: Node) -> Action:
             plan,
             first_action=action,
             then_action=shutdown,
-            flags=ORDERED | UNRUNNABLE_FIRST_BLOCKS,
+            flags=IN_THIS_ORDER | THEN_NEEDS_FIRST,
         )
     return shutdown
 
@@ -103,7 +103,7 @@ def _fence_guest(plan: Plan, node: Node) -> None:
     fence.require()
     fence.make_pseudo()
     fence.allow()
-    flags = UNRUNNABLE_FIRST_BLOCKS | FIRST_IMPLIES_THEN
+    flags = THEN_NEEDS_FIRST | THEN_MUST_FOLLOW
     if stop is not None and stop.is_pseudo and stop.node is not None:
         parent = fence_action(plan, stop.node, None, None, optional=False, priority_delay=False)
         order_pair(parent, fence, flags)
@@ -111,7 +111,7 @@ def _fence_guest(plan: Plan, node: Node) -> None:
         order_pair(stop, fence, flags)
     else:
         stop = newest_of_task(connection, "stop", None)
-        order_pair(stop, fence, ORDERED)
+        order_pair(stop, fence, IN_THIS_ORDER)
     _order_resources(plan, node, fence)
 
 
@@ -127,14 +127,14 @@ def _order_resources(plan: Plan, node: Node, fence: Action) -> None:
 def _order_starts(resource: Resource, node: Node, fence: Action) -> None:
     for action in reversed(list(resource.actions)):
         if action.needs == 2:
-            order_pair(fence, action, ORDERED)
+            order_pair(fence, action, IN_THIS_ORDER)
         elif action.needs == 1:
             if (
                 action.task == "start"
                 and resource.table.has(node.index)
                 and not _is_known(resource, node)
             ):
-                order_pair(fence, action, ORDERED | UNRUNNABLE_FIRST_BLOCKS)
+                order_pair(fence, action, IN_THIS_ORDER | THEN_NEEDS_FIRST)
 
 
 def _is_known(resource: Resource, node: Node) -> bool:
@@ -159,9 +159,9 @@ def _order_stops(plan: Plan, resource: Resource, node: Node, fence: Action) -> N
         stop.allow()
         if implied:
             if resource.top().bundle is None:
-                order_pair(fence, stop, GUEST_ALLOWED)
+                order_pair(fence, stop, MAY_ORDER_GUEST)
             parent_stop = newest_of_task(resource.uber_parent(), "stop", None)
-            order_pair(fence, parent_stop, GUEST_ALLOWED)
+            order_pair(fence, parent_stop, MAY_ORDER_GUEST)
         if resource.notify:
             notify_implied_stop(plan, resource, node, fence)
 
@@ -174,4 +174,4 @@ def _order_demotes(resource: Resource, node: Node, fence: Action) -> None:
         demote.make_pseudo()
         demote.allow()
         if implied and resource.top().bundle is None:
-            order_pair(fence, demote, GUEST_ALLOWED | ORDERED)
+            order_pair(fence, demote, MAY_ORDER_GUEST | IN_THIS_ORDER)

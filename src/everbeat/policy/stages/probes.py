@@ -19,14 +19,14 @@ from everbeat.policy.plan import words
 from everbeat.policy.plan.orders import record_ordering
 from everbeat.policy.plan.words import (
     CLONE,
-    IF_ON_SAME_NODE,
-    NESTED_REMOTE_PROBE,
-    ORDERED,
+    IN_THIS_ORDER,
+    ON_SAME_NODE,
     PROBE_EXCLUSIVE,
+    PROBE_NEEDS_CONTAINER,
     PROBE_NEVER,
     PROMOTED,
     STOPPED,
-    UNRUNNABLE_FIRST_BLOCKS,
+    THEN_NEEDS_FIRST,
 )
 from everbeat.policy.values import operation_key
 
@@ -118,7 +118,7 @@ def _probe_bundle(plan: Plan, bundle: Resource, node: Node) -> bool:
                 first_key=operation_key(container.id, "start", 0),
                 then_resource=replica.remote,
                 then_action=action,
-                flags=NESTED_REMOTE_PROBE,
+                flags=PROBE_NEEDS_CONTAINER,
             )
     return made
 
@@ -134,7 +134,7 @@ def _keep_apart(plan: Plan, bundle: Resource, container: Resource) -> None:
             first_key=operation_key(container.id, "monitor", 0),
             then_resource=other.container,
             then_key=operation_key(other.container.id, "start", 0),
-            flags=ORDERED | IF_ON_SAME_NODE,
+            flags=IN_THIS_ORDER | ON_SAME_NODE,
         )
 
 
@@ -196,7 +196,7 @@ def _order_launcher(plan: Plan, launcher: Resource, task: str, top: Resource) ->
         first_key=operation_key(launcher.id, task, 0),
         then_resource=top,
         then_key=operation_key(top.id, "start", 0),
-        flags=ORDERED,
+        flags=IN_THIS_ORDER,
     )
 
 
@@ -205,7 +205,7 @@ def _probe_primitive(plan: Plan, resource: Resource, node: Node) -> bool:
         return False
     action = task_action(plan, resource, "monitor", node, optional=False)
     action.require()
-    unfence_before(plan, resource, node, action, ORDERED)
+    unfence_before(plan, resource, node, action, IN_THIS_ORDER)
     if node not in resource.active_on:
         action.meta["op_target_rc"] = "7"
     elif resource.role == PROMOTED:
@@ -213,10 +213,10 @@ def _probe_primitive(plan: Plan, resource: Resource, node: Node) -> bool:
     top = resource.uber_parent()
     if top.variant != CLONE:
         top = resource
-    flags = ORDERED
+    flags = IN_THIS_ORDER
     if not action.is_runnable and not is_active(top):
-        flags |= UNRUNNABLE_FIRST_BLOCKS
-    for task, task_flags in (("start", flags), ("reload-agent", ORDERED)):
+        flags |= THEN_NEEDS_FIRST
+    for task, task_flags in (("start", flags), ("reload-agent", IN_THIS_ORDER)):
         record_ordering(
             plan,
             first_resource=resource,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from everbeat.policy.plan.constraint import Colocation, record_colocation
 from everbeat.policy.plan.orders import order_tasks
 from everbeat.policy.plan.words import (
-    IF_REQUIRED_ON_SAME_NODE,
+    GIVE_WAY,
     PROMOTED,
     ROLE_UNKNOWN,
     STARTED,
@@ -108,7 +108,7 @@ def _order_apart(
         gaining.append("demote")
     for lose in losing:
         for gain in gaining:
-            order_tasks(plan, loser, lose, winner, gain, IF_REQUIRED_ON_SAME_NODE)
+            order_tasks(plan, loser, lose, winner, gain, GIVE_WAY)
 
 
 def _is_sequential(block: Element) -> bool:

@@ -12,7 +12,7 @@ from everbeat.cib.whole_numbers import integer_prefix
 from everbeat.policy.actions.create import new_action
 from everbeat.policy.plan.orders import record_ordering
 from everbeat.policy.plan.plan import DeferredCheck
-from everbeat.policy.plan.words import ORDERED
+from everbeat.policy.plan.words import IN_THIS_ORDER
 from everbeat.policy.unpack.failcounts import fail_count, raw_fail_count
 from everbeat.policy.unpack.operation_order import interval_of
 from everbeat.policy.values import operation_key, seconds_from_ms
@@ -110,5 +110,5 @@ def clear_fail_count(plan: Plan, resource: Resource, node: Node, reason: str) ->
         remote = plan.node_named(resource.id)
         if remote is not None:
             fence = fence_action(plan, remote, None, None, optional=True, priority_delay=False)
-            record_ordering(plan, first_action=fence, then_action=action, flags=ORDERED)
+            record_ordering(plan, first_action=fence, then_action=action, flags=IN_THIS_ORDER)
     return action

@@ -12,16 +12,16 @@ from everbeat.cib.whole_numbers import integer_prefix
 from everbeat.policy.actions.create import new_action
 from everbeat.policy.plan.orders import order_tasks, record_ordering
 from everbeat.policy.plan.words import (
-    ASYMMETRIC,
     CLONE,
-    FIRST_IMPLIES_THEN,
-    FIRST_IMPLIES_THEN_GRAPHED,
-    MIN_RUNNABLE,
-    ORDERED,
+    FIRST_MUST_PRECEDE,
+    IN_THIS_ORDER,
+    NOT_SYMMETRICAL,
     PSEUDO,
     SERIALIZE,
-    THEN_IMPLIES_FIRST,
-    UNRUNNABLE_FIRST_BLOCKS,
+    THEN_INTO_GRAPH,
+    THEN_MUST_FOLLOW,
+    THEN_NEEDS_ENOUGH,
+    THEN_NEEDS_FIRST,
 )
 from everbeat.policy.score import score_from_text
 from everbeat.policy.unpack.constraint_parts import (
@@ -71,16 +71,16 @@ def _symmetry(element: Element, kind: str, inherited: str | None) -> str:
 
 def _flags(kind: str, first_task: str, symmetry: str) -> int:
     if kind == _OPTIONAL:
-        return ORDERED
+        return IN_THIS_ORDER
     if kind == _SERIALIZE:
         return SERIALIZE
     if symmetry == _ASYMMETRIC:
-        return ORDERED | ASYMMETRIC
+        return IN_THIS_ORDER | NOT_SYMMETRICAL
     if symmetry == _INVERSE:
-        return ORDERED | THEN_IMPLIES_FIRST
-    flags = ORDERED | FIRST_IMPLIES_THEN
+        return IN_THIS_ORDER | FIRST_MUST_PRECEDE
+    flags = IN_THIS_ORDER | THEN_MUST_FOLLOW
     if first_task in ("start", "migrate_from", "promote"):
-        flags |= UNRUNNABLE_FIRST_BLOCKS
+        flags |= THEN_NEEDS_FIRST
     return flags
 
 
@@ -147,14 +147,14 @@ def _order_minimum(
             first_resource=instance,
             first_key=operation_key(instance.id, first_task, 0),
             then_action=point,
-            flags=MIN_RUNNABLE | FIRST_IMPLIES_THEN_GRAPHED,
+            flags=THEN_NEEDS_ENOUGH | THEN_INTO_GRAPH,
         )
     record_ordering(
         plan,
         first_action=point,
         then_resource=then,
         then_key=operation_key(then.id, then_task, 0),
-        flags=flags | UNRUNNABLE_FIRST_BLOCKS,
+        flags=flags | THEN_NEEDS_FIRST,
     )
 
 
@@ -219,7 +219,7 @@ def _order_sets(plan: Plan, first: Element, then: Element, kind: str, symmetry: 
                 first_resource=member,
                 first_key=operation_key(member.id, first_task, 0),
                 then_action=point,
-                flags=MIN_RUNNABLE | FIRST_IMPLIES_THEN_GRAPHED,
+                flags=THEN_NEEDS_ENOUGH | THEN_INTO_GRAPH,
             )
         for member in thens:
             record_ordering(
@@ -227,7 +227,7 @@ def _order_sets(plan: Plan, first: Element, then: Element, kind: str, symmetry: 
                 first_action=point,
                 then_resource=member,
                 then_key=operation_key(member.id, then_task, 0),
-                flags=flags | UNRUNNABLE_FIRST_BLOCKS,
+                flags=flags | THEN_NEEDS_FIRST,
             )
         return
     inverse = symmetry == _INVERSE
