@@ -2,6 +2,7 @@
 
 from everbeat.cib.tree import tree_from_text
 from everbeat.policy.emit.transition import Transition, transition_from_cib
+from everbeat.policy.plan.action import Change
 from everbeat.policy.score import ABSENT, add_scores
 
 NOW = 1_700_000_000
@@ -206,4 +207,4 @@ def test_every_action_that_something_made_necessary_says_what() -> None:
     plan = decide(stopped + primitive("b"), order, states).plan
     stop = plan.resources_by_id["b"].actions_by_key["b_stop_0"][0]
     assert stop.is_required
-    assert any(cause.change == "required" for cause in stop.because)
+    assert any(cause.change is Change.REQUIRED for cause in stop.because)

@@ -15,7 +15,7 @@ from everbeat.policy.actions.ordering_rules import (
     Rule,
 )
 from everbeat.policy.plan import words
-from everbeat.policy.plan.action import Action
+from everbeat.policy.plan.action import Action, Change
 from everbeat.policy.plan.resource import Resource
 from everbeat.policy.plan.words import MIGRATABLE, OPTIONAL, PRIMITIVE, PSEUDO, RUNNABLE
 
@@ -129,7 +129,7 @@ def test_a_blocked_stop_blocks_without_a_reason_shown() -> None:
     then = action(resource("ip"), "stop", RUNNABLE)
     assert after(rule, action(web, "stop", 0), then) == [0, 0]
     assert then.reason is None
-    assert [each.change for each in then.because] == ["unrunnable"]
+    assert [each.change for each in then.because] == [Change.UNRUNNABLE]
 
 
 def test_the_first_reason_stays() -> None:
@@ -137,4 +137,4 @@ def test_the_first_reason_stays() -> None:
     then = action(resource("web"), "start", RUNNABLE | MIGRATABLE)
     row(words.THEN_NEEDS_FIRST).apply(first, then, 0)
     assert then.reason == "unrunnable ip start"
-    assert [each.change for each in then.because] == ["unrunnable", "unmigrateable"]
+    assert [each.change for each in then.because] == [Change.UNRUNNABLE, Change.UNMIGRATABLE]

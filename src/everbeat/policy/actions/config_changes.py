@@ -23,7 +23,12 @@ from everbeat.policy.actions.operations import find_operation
 from everbeat.policy.actions.unfencing import trigger_unfencing
 from everbeat.policy.plan.orders import order_tasks, record_ordering
 from everbeat.policy.plan.plan import DeferredCheck
-from everbeat.policy.plan.words import IN_THIS_ORDER, THEN_REPLACES_FIRST
+from everbeat.policy.plan.words import (
+    IN_THIS_ORDER,
+    REASON_CHANGED,
+    REASON_MAINTENANCE,
+    THEN_REPLACES_FIRST,
+)
 from everbeat.policy.unpack.expiry import PARAMETERS_CHANGED, clear_fail_count
 from everbeat.policy.unpack.failcounts import fail_count
 from everbeat.policy.unpack.operation_order import (
@@ -39,8 +44,6 @@ if TYPE_CHECKING:
     from everbeat.policy.plan.node import Node
     from everbeat.policy.plan.plan import Plan
     from everbeat.policy.plan.resource import Resource
-
-_REASON = "resource definition change"
 
 
 def check_config_changes(plan: Plan) -> None:
@@ -109,7 +112,7 @@ def _check_history(plan: Plan, resource: Resource, node: Node, history: Element)
 def _check_entry(plan: Plan, resource: Resource, node: Node, entry: Element) -> None:
     task, interval = entry.text("operation"), interval_of(entry)
     if interval > 0 and (resource.maintenance or node.maintenance):
-        cancel_operation(plan, resource, entry, node, "maintenance mode")
+        cancel_operation(plan, resource, entry, node, REASON_MAINTENANCE)
         return
     if interval == 0 and task not in ("monitor", "start", "promote", "migrate_from"):
         return
@@ -206,7 +209,7 @@ def check_operation(plan: Plan, resource: Resource, node: Node, entry: Element) 
 def _force_restart(plan: Plan, resource: Resource, task: str, interval: int) -> None:
     key = operation_key(resource.id, task, interval)
     action = new_action(plan, resource, key, task, None, optional=False)
-    action.set_reason(_REASON, overwrite=True)
+    action.set_reason(REASON_CHANGED, overwrite=True)
 
 
 def _reload(plan: Plan, resource: Resource, node: Node) -> None:
@@ -217,7 +220,7 @@ def _reload(plan: Plan, resource: Resource, node: Node) -> None:
         return
     resource.reload = True
     action = task_action(plan, resource, "reload-agent", node, optional=False)
-    action.set_reason(_REASON)
+    action.set_reason(REASON_CHANGED)
     for task in ("stop", "demote"):
         record_ordering(
             plan,

@@ -15,6 +15,8 @@ from everbeat.policy.plan.words import (
     NEEDS_QUORUM,
     OPTIONAL,
     PSEUDO,
+    REASON_FROZEN,
+    REASON_NO_QUORUM,
     RUNNABLE,
     UNPROMOTED,
 )
@@ -222,10 +224,10 @@ def _settle_by_quorum(plan: Plan, action: Action, resource: Resource) -> None:
         action.allow()
     elif policy in ("stop", "demote"):
         action.forbid()
-        action.set_reason("no quorum", overwrite=True)
+        action.set_reason(REASON_NO_QUORUM, overwrite=True)
     elif policy == "freeze":
         if not is_active(resource, everywhere=True) or resource.next_role > resource.role:
             action.forbid()
-            action.set_reason("quorum freeze", overwrite=True)
+            action.set_reason(REASON_FROZEN, overwrite=True)
     else:
         action.allow()

@@ -14,7 +14,7 @@ from everbeat.policy.assign.instances import instance_number
 from everbeat.policy.plan import words
 from everbeat.policy.plan.constraint import Colocation, record_colocation
 from everbeat.policy.plan.orders import order_tasks, record_ordering
-from everbeat.policy.plan.table import Cause
+from everbeat.policy.plan.table import Cause, CauseKind
 from everbeat.policy.plan.words import (
     DEMOTE_BEFORE_STOP,
     FIRST_INTO_GRAPH,
@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from everbeat.policy.plan.plan import Plan
     from everbeat.policy.plan.resource import Resource
 
-_NOT_NESTED = Cause("no resources of this kind on remote nodes")
-_WITH_LAUNCHER = Cause("runs where its launcher runs")
+_NOT_NESTED = Cause(CauseKind.NOT_ON_REMOTE)
+_WITH_LAUNCHER = Cause(CauseKind.WITH_LAUNCHER)
 
 
 def order_internally(plan: Plan) -> None:

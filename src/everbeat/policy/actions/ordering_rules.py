@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, final
 
 from everbeat.policy.assign.colocation import role_of
-from everbeat.policy.plan.action import Because
+from everbeat.policy.plan.action import Because, Change
 from everbeat.policy.plan.words import (
     DEMOTE_BEFORE_STOP,
     FIRST_MUST_PRECEDE,
@@ -48,7 +48,11 @@ NO_RESOURCE: Final = 1  # a side that belongs to no resource: fencing, points in
 BOTH_ALONE: Final = 2  # the two actions and no others
 
 # What an action becomes that loses a flag; a point in the order that is to be run says nothing.
-_BECOMES: Final = {OPTIONAL: "required", RUNNABLE: "unrunnable", MIGRATABLE: "unmigrateable"}
+_BECOMES: Final = {
+    OPTIONAL: Change.REQUIRED,
+    RUNNABLE: Change.UNRUNNABLE,
+    MIGRATABLE: Change.UNMIGRATABLE,
+}
 
 Condition = Callable[["Action", "Action", int], bool]
 """Of the first action, the second, and the flags of the first as the ordering sees them."""
@@ -109,7 +113,7 @@ def _note(loser: Action, flag: int, cause: Action, *, is_shown: bool) -> None:
         return
     if is_shown and loser.reason is None:
         who = f"{cause.resource.id} " if cause.resource is not None else ""
-        loser.reason = f"{becomes} {who}{cause.task}"
+        loser.reason = f"{becomes.value} {who}{cause.task}"
 
 
 def _first_is_wanted(_first: Action, _then: Action, seen: int) -> bool:

@@ -18,9 +18,9 @@ from everbeat.policy.assign.colocation import (
     place_of,
 )
 from everbeat.policy.assign.lists import with_this
-from everbeat.policy.plan.action import Because
+from everbeat.policy.plan.action import Because, Change
 from everbeat.policy.plan.placing import assign_resource
-from everbeat.policy.plan.table import Cause
+from everbeat.policy.plan.table import Cause, CauseKind
 from everbeat.policy.plan.words import (
     CLONE,
     FIRST_INTO_GRAPH,
@@ -286,7 +286,7 @@ def _apply_to_mates(plan: Plan, rule: Rule, first: Action, then: Action, node: N
         mate = compatible_instance(plan, then_instance, first.resource, 0, current=current)
         if mate is None:
             if not current and rule.asks in (THEN_NEEDS_FIRST, THEN_MUST_FOLLOW):
-                cause = Cause("no instance to go with", first.resource.id)
+                cause = Cause(CauseKind.NO_MATE, first.resource.id)
                 if assign_resource(then_instance, None, cause, force=True, stop_if_fail=True):
                     changed |= THEN
             continue
@@ -339,7 +339,7 @@ def _block(plan: Plan, dependent: Resource, task: str, cause: Action) -> None:
             continue
         action.flags &= ~RUNNABLE
         assert cause.resource is not None
-        action.because.append(Because("colocation", cause.id, cause.resource.id))
+        action.because.append(Because(Change.UNRUNNABLE_BY_COLOCATION, cause.id, cause.resource.id))
         action.set_reason(f"colocation with {cause.resource.id}")
         block_dependents(plan, action)
         update_action(plan, action)

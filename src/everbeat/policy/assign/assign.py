@@ -20,7 +20,7 @@ from everbeat.policy.assign.utilization import ban_insufficient, sort_for_utiliz
 from everbeat.policy.assign.wishes import add_dependent_scores
 from everbeat.policy.plan import words
 from everbeat.policy.plan.placing import assign_resource, current_node, score_everywhere
-from everbeat.policy.plan.table import Cause
+from everbeat.policy.plan.table import Cause, CauseKind
 from everbeat.policy.plan.words import BUNDLE, CLONE, GROUP, PRIMITIVE, STOPPED
 from everbeat.policy.score import INFINITY, render_score
 
@@ -116,7 +116,7 @@ def _assign_primitive(
     resource.assigning = True
     _apply_colocations(plan, resource)
     if resource.next_role == STOPPED:
-        score_everywhere(plan, resource, -INFINITY, Cause("wanted stopped"))
+        score_everywhere(plan, resource, -INFINITY, Cause(CauseKind.WANTED_STOPPED))
     elif (
         resource.next_role > resource.role
         and not plan.have_quorum
@@ -129,10 +129,12 @@ def _assign_primitive(
     if not resource.managed:
         resource.next_role = resource.role
         node = current_node(resource)
-        assign_resource(resource, node, Cause("not managed"), force=True, stop_if_fail=stop_if_fail)
+        assign_resource(
+            resource, node, Cause(CauseKind.NOT_MANAGED), force=True, stop_if_fail=stop_if_fail
+        )
     elif plan.options.stop_all:
         assign_resource(
-            resource, None, Cause("stop-all-resources"), force=True, stop_if_fail=stop_if_fail
+            resource, None, Cause(CauseKind.STOP_ALL), force=True, stop_if_fail=stop_if_fail
         )
     elif not resource.is_assigned:
         _choose(plan, resource, prefer, stop_if_fail=stop_if_fail)
@@ -162,13 +164,13 @@ def _choose(plan: Plan, resource: Resource, prefer: Node | None, *, stop_if_fail
     current = current_node(resource)
     ranked = sort_nodes(plan, table.nodes(), table, current)
     chosen: Node | None = None
-    cause = Cause("best score")
+    cause = Cause(CauseKind.BEST_SCORE)
     if prefer is not None and table.has(prefer.index) and ranked:
         score = table.scores[prefer.index]
         if score >= _effective(table.scores[ranked[0].index], ranked[0]) and score >= 0:
             if prefer.is_available():
                 chosen = prefer
-                cause = Cause("preferred")
+                cause = Cause(CauseKind.PREFERRED)
     if chosen is None and ranked:
         chosen = ranked[0]
         parent = resource.parent
@@ -176,7 +178,7 @@ def _choose(plan: Plan, resource: Resource, prefer: Node | None, *, stop_if_fail
             if table.scores[chosen.index] > 0 and chosen.is_available():
                 stay = _stay_if_equal(resource, ranked, current)
                 if stay is not None:
-                    chosen, cause = stay, Cause("already there")
+                    chosen, cause = stay, Cause(CauseKind.ALREADY_THERE)
     assign_resource(resource, chosen, cause, force=False, stop_if_fail=stop_if_fail)
 
 

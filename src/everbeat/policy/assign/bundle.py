@@ -15,7 +15,7 @@ from everbeat.policy.assign.compare import sort_nodes
 from everbeat.policy.assign.instances import assign_instances, sort_instances
 from everbeat.policy.plan.constraint import Colocation, record_colocation
 from everbeat.policy.plan.placing import assign_resource
-from everbeat.policy.plan.table import Cause
+from everbeat.policy.plan.table import Cause, CauseKind
 from everbeat.policy.plan.words import BUNDLE, CLONE, PROMOTED
 from everbeat.policy.score import INFINITY
 from everbeat.policy.unpack.failcounts import threshold_reached
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from everbeat.policy.plan.plan import Plan
     from everbeat.policy.plan.resource import Replica, Resource
 
-_OWN_NODE = Cause("bundle node")
+_OWN_NODE = Cause(CauseKind.BUNDLE_NODE)
 
 
 def assign_bundle(plan: Plan, bundle: Resource, prefer: Node | None, *, stop_if_fail: bool) -> None:
@@ -102,7 +102,7 @@ def bundle_as_primary(plan: Plan, dependent: Resource, bundle: Resource, record:
         if container is not None:
             return apply_colocation(plan, dependent, container, record, for_dependent=True)
         if record.score >= INFINITY:
-            cause = Cause("colocation", record.id)
+            cause = Cause(CauseKind.COLOCATION, record.id)
             assign_resource(dependent, None, cause, force=True, stop_if_fail=True)
         return 0
     places: list[Node] = []

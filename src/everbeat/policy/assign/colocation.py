@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from everbeat.policy.assign.compare import any_available, sort_nodes
 from everbeat.policy.plan import words
 from everbeat.policy.plan.placing import assign_resource
-from everbeat.policy.plan.table import Cause
+from everbeat.policy.plan.table import Cause, CauseKind
 from everbeat.policy.plan.words import (
     BUNDLE,
     CLONE,
@@ -45,7 +45,7 @@ def apply_this_with(plan: Plan, record: Colocation, dependent: Resource) -> None
         assign(plan, record.primary, None, stop_if_fail=True)
     apply_colocation(plan, dependent, record.primary, record, for_dependent=True)
     if saved is not None and not any_available(plan, dependent.table):
-        dependent.table.restore(saved, Cause("colocation left no node", record.id))
+        dependent.table.restore(saved, Cause(CauseKind.COLOCATION_UNDONE, record.id))
 
 
 def apply_colocation(
@@ -115,7 +115,7 @@ def _primitive_as_primary(
 
 def _to_scores(plan: Plan, dependent: Resource, primary: Resource, record: Colocation) -> None:
     table = dependent.table
-    cause = Cause("colocation", record.id)
+    cause = Cause(CauseKind.COLOCATION, record.id)
     node = primary.assigned
     if node is None:
         if record.score < 0:
@@ -247,7 +247,7 @@ def _clone_as_primary(plan: Plan, dependent: Resource, clone: Resource, record: 
         if mate is not None:
             return apply_colocation(plan, dependent, mate, record, for_dependent=False)
         if record.score >= INFINITY:
-            cause = Cause("colocation", record.id)
+            cause = Cause(CauseKind.COLOCATION, record.id)
             assign_resource(dependent, None, cause, force=True, stop_if_fail=True)
         return 0
     if record.score >= INFINITY:
@@ -287,7 +287,7 @@ def intersect(
     dependent: Resource, places: list[Node], scores: dict[int, int] | None, record: Colocation
 ) -> None:
     """Ban a dependent from all nodes but these; with scores, add them there."""
-    cause = Cause("colocation", record.id)
+    cause = Cause(CauseKind.COLOCATION, record.id)
     wanted = {node.index for node in places}
     for index in dependent.table.nodes():
         if index not in wanted:

@@ -14,7 +14,7 @@ from everbeat.policy.assign.lists import has_influence, this_with, with_this
 from everbeat.policy.assign.wishes import SumFlags, add_colocated, single
 from everbeat.policy.plan.hash_order import merge_sorted
 from everbeat.policy.plan.placing import current_node, unassign
-from everbeat.policy.plan.table import Cause, ScoreTable
+from everbeat.policy.plan.table import Cause, CauseKind, ScoreTable
 from everbeat.policy.score import ABSENT, INFINITY
 
 if TYPE_CHECKING:
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from everbeat.policy.plan.plan import Plan
     from everbeat.policy.plan.resource import Resource
 
-_LIMIT = Cause("enough instances")
-_FULL = Cause("no room for an instance")
-_RETRY = Cause("trial placement undone")
+_LIMIT = Cause(CauseKind.ENOUGH_INSTANCES)
+_FULL = Cause(CauseKind.ENOUGH_ON_NODE)
+_RETRY = Cause(CauseKind.TRIAL_UNDONE)
 
 
 def instance_number(resource: Resource) -> int:

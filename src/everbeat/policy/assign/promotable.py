@@ -21,7 +21,7 @@ from everbeat.policy.assign.lists import has_influence, this_with, with_this
 from everbeat.policy.assign.wishes import SumFlags, add_colocated, single
 from everbeat.policy.plan.hash_order import merge_sorted
 from everbeat.policy.plan.placing import score_everywhere
-from everbeat.policy.plan.table import Cause
+from everbeat.policy.plan.table import Cause, CauseKind
 from everbeat.policy.plan.words import (
     GROUP,
     PROMOTED,
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from everbeat.policy.plan.plan import Plan
     from everbeat.policy.plan.resource import Resource
 
-_PROMOTION = Cause("promotion score")
+_PROMOTION = Cause(CauseKind.PROMOTION_SCORE)
 
 
 def add_promotion_scores(plan: Plan, clone: Resource) -> None:
@@ -183,11 +183,11 @@ def _sort(plan: Plan, clone: Resource) -> None:
         row = add_colocated(
             plan, record.dependent, clone, clone.table.scores, record, factor, flags
         )
-        clone.table.take(row, Cause("colocation", record.id))
+        clone.table.take(row, Cause(CauseKind.COLOCATION, record.id))
     clone.updating = False
     for use in clone.tickets:
         if use.role == PROMOTED and (not use.ticket.granted or use.ticket.standby):
-            score_everywhere(plan, clone, -INFINITY, Cause("ticket", use.ticket.id))
+            score_everywhere(plan, clone, -INFINITY, Cause(CauseKind.TICKET, use.ticket.id))
     for instance in clone.children:
         node = place_of(instance)
         if not instance.managed and instance.next_role == PROMOTED:
@@ -278,7 +278,7 @@ def dependent_of_role(plan: Plan, dependent: Resource, clone: Resource, record: 
             for index in dependent.table.nodes():
                 other = plan.nodes_by_index[index]
                 if node_value(dependent, other, record.attribute) == wanted:
-                    dependent.table.add(index, record.score, Cause("colocation", record.id))
+                    dependent.table.add(index, record.score, Cause(CauseKind.COLOCATION, record.id))
         places.append(node)
         first = instance.primitives()[0]
         scores[node.index] = first.assigned_score

@@ -14,7 +14,7 @@ from everbeat.policy.assign.lists import this_with, with_this
 from everbeat.policy.assign.wishes import SumFlags, add_colocated
 from everbeat.policy.plan.hash_order import in_hash_order, merge_sorted
 from everbeat.policy.plan.placing import current_node
-from everbeat.policy.plan.table import Cause
+from everbeat.policy.plan.table import Cause, CauseKind
 from everbeat.policy.plan.words import BUNDLE, CLONE, GROUP, PRIMITIVE
 from everbeat.policy.score import ABSENT, INFINITY
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from everbeat.policy.plan.plan import Plan
     from everbeat.policy.plan.resource import Resource
 
-_LIMIT = Cause("no room")
+_LIMIT = Cause(CauseKind.NO_CAPACITY)
 
 
 def sort_for_utilization(plan: Plan) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, final
 
 from everbeat.policy.assign.colocation import any_open, node_values
 from everbeat.policy.assign.lists import has_influence, this_with, with_this
-from everbeat.policy.plan.table import Cause
+from everbeat.policy.plan.table import Cause, CauseKind
 from everbeat.policy.plan.words import GROUP
 from everbeat.policy.score import ABSENT, INFINITY, UNUSABLE_FOR_NOW, add_scores
 
@@ -55,7 +55,7 @@ def add_dependent_scores(plan: Plan, record: Colocation, primary: Resource) -> N
         single(record.score / INFINITY),
         flags,
     )
-    primary.table.take(row, Cause("colocation", record.id))
+    primary.table.take(row, Cause(CauseKind.COLOCATION, record.id))
 
 
 def add_colocated(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import TYPE_CHECKING, Final, final
 
 from everbeat.policy.plan.words import MIGRATABLE, NEEDS_NOTHING, OPTIONAL, PSEUDO, RUNNABLE
@@ -24,11 +25,21 @@ class Relation:
         self.quiet_then = -1
 
 
+class Change(Enum):
+    """What became of an action; the value is the word of the reason that people see."""
+
+    REQUIRED = "required"
+    UNRUNNABLE = "unrunnable"
+    UNMIGRATABLE = "unmigrateable"
+    UNRUNNABLE_BY_COLOCATION = "colocation"
+    TOLD = "reason"  # nothing: only a reason was put into words
+
+
 @final
 class Because:
     """One change of an action's flags: what it became, and the action or rule that made it so."""
 
-    def __init__(self, change: str, action_id: int, text: str) -> None:
+    def __init__(self, change: Change, action_id: int, text: str) -> None:
         self.change: Final = change
         self.action_id: Final = action_id  # 0: no action, a rule
         self.text: Final = text
@@ -118,6 +129,6 @@ class Action:
         """Say in words why the action is as it is; the first reason stays unless overwritten."""
         if text is None:
             return
-        self.because.append(Because("reason", 0, text))
+        self.because.append(Because(Change.TOLD, 0, text))
         if self.reason is None or overwrite:
             self.reason = text

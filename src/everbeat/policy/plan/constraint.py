@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, final
 
+from everbeat.policy.plan.table import CauseKind
 from everbeat.policy.plan.words import CLONE
 
 if TYPE_CHECKING:
@@ -17,7 +18,12 @@ class LocationRecord:
     """Scores of some nodes for one resource; `role` 0 means whatever role."""
 
     def __init__(
-        self, record_id: str, resource: Resource, role: int, mode: int, kind: str = "location"
+        self,
+        record_id: str,
+        resource: Resource,
+        role: int,
+        mode: int,
+        kind: CauseKind = CauseKind.LOCATION,
     ) -> None:
         self.id: Final = record_id
         self.resource: Final = resource

@@ -6,23 +6,69 @@ is the entry before it, and `after` is `before` plus `amount` unless the entry i
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Final, final
 
 from everbeat.policy.plan.words import PROBE_ALWAYS
 from everbeat.policy.score import ABSENT, INFINITY, add_scores
 
 
+class CauseKind(Enum):
+    """The kinds of rule that change a score or choose a node; the value is the text for people."""
+
+    # What the configuration asks for.
+    LOCATION = "location"
+    HEALTH = "health"
+    COLOCATION = "colocation"
+    COLOCATION_UNDONE = "colocation left no node"
+    TICKET = "ticket"
+    STICKINESS = "stickiness"
+    MIGRATION_THRESHOLD = "migration-threshold"
+    EXCLUSIVE_DISCOVERY = "exclusive discovery"
+    SHUTDOWN_LOCK = "shutdown-lock"
+    NO_CAPACITY = "no room"
+    ENOUGH_INSTANCES = "enough instances"
+    ENOUGH_ON_NODE = "no room for an instance"
+    PROMOTION_SCORE = "promotion score"
+    SYMMETRIC_CLUSTER = "symmetric cluster"
+    # What state it is in, and what its history says.
+    NOT_MANAGED = "not managed"
+    WANTED_STOPPED = "wanted stopped"
+    STOP_ALL = "stop-all-resources"
+    ACTIVE_ON_SEVERAL = "active on several nodes"
+    FAILED_THERE = "failed there"
+    NOT_CONFIGURED = "no longer configured"
+    PROBE_FAILED = "probe failed"
+    NOT_INSTALLED = "agent not installed"
+    HARD_ERROR = "hard error"
+    FATAL_ERROR = "fatal error"
+    STOP_FAILED = "stop failed"
+    STAYS_STOPPED = "stays stopped after failure"
+    # What belongs together.
+    NO_MATE = "no instance to go with"
+    BUNDLE_NODE = "bundle node"
+    NOT_ON_REMOTE = "no resources of this kind on remote nodes"
+    WITH_LAUNCHER = "runs where its launcher runs"
+    INTO_CONTAINER = "connection into a container"
+    # Steps of placing, which no score is shown to come from.
+    BEST_SCORE = "best score"
+    PREFERRED = "preferred"
+    ALREADY_THERE = "already there"
+    TRIAL_UNDONE = "trial placement undone"
+
+
 @final
 class Cause:
     """Why something is so: the kind of rule that spoke and the id of what it spoke of."""
 
-    def __init__(self, kind: str, subject: str = "") -> None:
+    def __init__(self, kind: CauseKind, subject: str = "") -> None:
         self.kind: Final = kind
         self.subject: Final = subject
 
     def text(self) -> str:
         """Write the cause for people."""
-        return f"{self.kind} {self.subject}" if self.subject else self.kind
+        kind = self.kind.value
+        return f"{kind} {self.subject}" if self.subject else kind
 
 
 @final

@@ -44,6 +44,12 @@ EXIT_TEXTS: Final = {
     193: "still under way",
 }
 
+# Reasons of actions that the explanations know again, in the words of the reference engine.
+REASON_CHANGED: Final = "resource definition change"
+REASON_MAINTENANCE: Final = "maintenance mode"
+REASON_NO_QUORUM: Final = "no quorum"
+REASON_FROZEN: Final = "quorum freeze"
+
 # What a failure asks for, in rising severity.
 ON_FAIL_IGNORE: Final = 0
 ON_FAIL_DEMOTE: Final = 1

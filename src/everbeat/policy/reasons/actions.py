@@ -17,11 +17,16 @@ from typing import TYPE_CHECKING, Final, final
 from everbeat.policy.actions.fence import can_fence
 from everbeat.policy.actions.flags import base_task
 from everbeat.policy.assign.colocation import instances_of
+from everbeat.policy.plan.action import Change
 from everbeat.policy.plan.placing import current_node
 from everbeat.policy.plan.words import (
     BUNDLE,
     PRIMITIVE,
     PROMOTED,
+    REASON_CHANGED,
+    REASON_FROZEN,
+    REASON_MAINTENANCE,
+    REASON_NO_QUORUM,
     ROLE_NAMES,
     STOPPED,
     UNPROMOTED,
@@ -47,7 +52,8 @@ if TYPE_CHECKING:
     from everbeat.policy.plan.plan import Plan
     from everbeat.policy.plan.resource import Resource
 
-CHANGED: Final = "resource definition change"
+_WANTED: Final = (Change.REQUIRED, Change.UNRUNNABLE_BY_COLOCATION)
+_FORBIDDEN: Final = (Change.UNRUNNABLE, Change.UNRUNNABLE_BY_COLOCATION)
 DEPTH_MAX: Final = 40
 """Actions behind each other; a longer chain is cut at the resource it has reached."""
 
@@ -242,7 +248,7 @@ class Explainer:
     def _of_cancel(self, action: Action, resource: Resource) -> Reason:
         task, interval = action.cancelled_task or action.task, action.interval_ms
         operation = self.document.operation(resource, task, interval)
-        if action.reason == "maintenance mode":
+        if action.reason == REASON_MAINTENANCE:
             behind = unmanaged_reason(self.plan, self.document, resource)
             text = "nothing is monitored in maintenance"
             return Reason(kind=behind.kind, subject=behind.subject, text=text, because=(behind,))
@@ -299,7 +305,7 @@ class Explainer:
             return self._of_flags(action, resource)
         if node is not None and node in resource.active_on:
             own = [a for a in stops if a.node is node]
-            if action.reason == CHANGED:
+            if action.reason == REASON_CHANGED:
                 return (self._changed(resource, node),)
             if own and own[0].id not in self._open:
                 return self._of_stop(own[0], resource)
@@ -361,7 +367,7 @@ class Explainer:
         """Explain a stop on the node on which the resource goes on running."""
         starts = [a for a in resource.actions if a.task == "start" and a.node is action.node]
         for own in (action, *starts):
-            if own.reason == CHANGED:
+            if own.reason == REASON_CHANGED:
                 return (self._changed(resource, action.node),)
         if resource.start_pending:
             return (self._pending(resource, action.node),)
@@ -474,7 +480,7 @@ class Explainer:
             return state
         for action in resource.actions:
             for because in action.because:
-                if because.change == "unmigrateable" and because.action_id > 0:
+                if because.change is Change.UNMIGRATABLE and because.action_id > 0:
                     cause = self.plan.actions[because.action_id - 1]
                     if cause.resource is not resource:
                         return self._link(because, resource, cause)
@@ -504,7 +510,7 @@ class Explainer:
 
     def _from_because(self, action: Action, resource: Resource) -> tuple[Reason, ...]:
         for because in action.because:
-            if because.action_id == 0 or because.change not in ("required", "colocation"):
+            if because.action_id == 0 or because.change not in _WANTED:
                 continue
             cause = self.plan.actions[because.action_id - 1]
             if cause.id in self._open:
@@ -518,7 +524,7 @@ class Explainer:
         behind = (self.behind(cause),)
         if other is None or other is resource:
             return behind[0]
-        if because.change == "colocation":
+        if because.change is Change.UNRUNNABLE_BY_COLOCATION:
             element = self.document.colocation(resource, other)
             subject = "#group-members" if element is None else element.id
             rule = colocation_reason(self.document, resource, subject)
@@ -545,13 +551,13 @@ class Explainer:
         resource, node = action.resource, action.node
         if action.is_runnable or resource is None:
             return None
-        if action.reason in ("no quorum", "quorum freeze"):
+        if action.reason in (REASON_NO_QUORUM, REASON_FROZEN):
             policy = self.plan.options.quorum_policy
             text = f"the cluster has no quorum (no-quorum-policy {policy})"
             subject = self.document.option("no-quorum-policy")
             return Reason(kind=Kind.QUORUM, subject=subject, text=text)
         for because in action.because:
-            if because.action_id == 0 or because.change not in ("unrunnable", "colocation"):
+            if because.action_id == 0 or because.change not in _FORBIDDEN:
                 continue
             cause = self.plan.actions[because.action_id - 1]
             if cause.id in self._open:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from everbeat.policy.plan.table import CauseKind
 from everbeat.policy.plan.words import CLONE, PRIMITIVE, STOPPED
 from everbeat.policy.reasons.reason import Kind, Reason
 from everbeat.policy.reasons.scores import (
@@ -185,9 +186,9 @@ def _sums(terms: tuple[Term, ...]) -> dict[Reason, int]:
 
 def _tie_break(document: Document, resource: Resource, node: Node) -> Reason:
     cause = resource.placement_cause
-    if cause is not None and cause.kind == "already there":
+    if cause is not None and cause.kind is CauseKind.ALREADY_THERE:
         text = f"of equal nodes it stays on {node.name}, where it runs"
-    elif cause is not None and cause.kind == "preferred":
+    elif cause is not None and cause.kind is CauseKind.PREFERRED:
         text = f"of equal nodes {node.name} was asked for, by its clone or for its room"
     else:
         text = f"of equal nodes {node.name} had least to run, or comes first by its name"
@@ -200,7 +201,7 @@ def nowhere_reason(plan: Plan, document: Document, resource: Resource) -> Reason
         return unmanaged_reason(plan, document, resource)
     if plan.options.stop_all or resource.removed:
         return stopped_reason(plan, document, resource)
-    wanted_stopped = [e for e in resource.table.ledger if e.cause.kind == "wanted stopped"]
+    wanted_stopped = [e for e in resource.table.ledger if e.cause.kind is CauseKind.WANTED_STOPPED]
     if wanted_stopped:
         return stopped_reason(plan, document, resource)
     limit = _instance_limit(document, resource)

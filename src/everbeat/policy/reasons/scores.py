@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from everbeat.cib.whole_numbers import integer_prefix
+from everbeat.policy.plan.table import CauseKind
 from everbeat.policy.plan.words import EXIT_TEXTS, PROBE_EXCLUSIVE, PROMOTED
 from everbeat.policy.reasons.reason import Kind, Reason
 from everbeat.policy.score import ABSENT, INFINITY, render_score
@@ -26,15 +27,14 @@ if TYPE_CHECKING:
     from everbeat.policy.reasons.document import Document
 
 _HISTORY_TEXTS: Final = {
-    "probe failed": "a probe could not look for it there",
-    "agent not installed": "its agent is not installed there",
-    "hard error": "it failed there with an error no retry on that node would cure",
-    "fatal error": "it failed with an error that no node would cure",
-    "stop failed": "it could not be stopped there",
-    "stays stopped after failure": "it failed, and its operation says on-fail=stop",
+    CauseKind.PROBE_FAILED: "a probe could not look for it there",
+    CauseKind.NOT_INSTALLED: "its agent is not installed there",
+    CauseKind.HARD_ERROR: "it failed there with an error no retry on that node would cure",
+    CauseKind.FATAL_ERROR: "it failed with an error that no node would cure",
+    CauseKind.STOP_FAILED: "it could not be stopped there",
+    CauseKind.STAYS_STOPPED: "it failed, and its operation says on-fail=stop",
 }
 _TIMED_OUT: Final = "2"  # op-status of what took too long
-_UNDONE: Final = "trial placement undone"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +56,7 @@ def terms_of(plan: Plan, document: Document, resource: Resource, node: Node) -> 
         if entry.after == ABSENT:
             terms.clear()
             continue
-        if entry.cause.kind == _UNDONE and _take_back(terms, entry.after):
+        if entry.cause.kind is CauseKind.TRIAL_UNDONE and _take_back(terms, entry.after):
             continue
         terms.append(
             Term(
@@ -92,61 +92,75 @@ def reason_of_cause(
 ) -> Reason:
     """Return a ledger entry's cause as a reason."""
     kind, subject = cause.kind, cause.subject
-    if kind in _HISTORY_TEXTS:
-        return Reason(kind=Kind.HISTORY, subject=subject, text=_HISTORY_TEXTS[kind])
     match kind:
-        case "location" | "health":
+        case CauseKind.LOCATION | CauseKind.HEALTH:
             return _location(plan, document, resource, node, kind, subject)
-        case "colocation" | "colocation left no node":
+        case CauseKind.COLOCATION | CauseKind.COLOCATION_UNDONE:
             return colocation_reason(document, resource, subject)
-        case "ticket":
+        case CauseKind.TICKET:
             return ticket_reason(plan, document, resource, subject)
-        case "stickiness":
+        case CauseKind.STICKINESS:
             text = f"it prefers to stay where it runs (resource-stickiness {resource.stickiness})"
             return _meta(document, resource, "resource-stickiness", text)
-        case "migration-threshold":
+        case CauseKind.MIGRATION_THRESHOLD:
             return _threshold(plan, document, resource, node)
-        case "exclusive discovery":
+        case CauseKind.EXCLUSIVE_DISCOVERY:
             return _exclusive(resource)
-        case "shutdown-lock":
+        case CauseKind.SHUTDOWN_LOCK:
             where = "" if resource.lock_node is None else f" to {resource.lock_node.name}"
             text = f"it is locked{where}, which shut down cleanly and is to have it back"
             return Reason(kind=Kind.LOCK, subject=resource.id, text=text)
-        case "no room":
+        case CauseKind.NO_CAPACITY:
             text = f"{node.name} has not the capacity it needs"
             return Reason(kind=Kind.CAPACITY, subject=resource.id, text=text)
-        case "enough instances" | "no room for an instance":
+        case CauseKind.ENOUGH_INSTANCES | CauseKind.ENOUGH_ON_NODE:
             return _limit(document, resource, kind)
-        case "promotion score":
+        case CauseKind.PROMOTION_SCORE:
             return promotion_reason(document, resource, node)
-        case "not managed" | "wanted stopped" | "active on several nodes":
+        case CauseKind.NOT_MANAGED | CauseKind.WANTED_STOPPED | CauseKind.ACTIVE_ON_SEVERAL:
             return _state(plan, document, resource, kind)
-        case "symmetric cluster":
+        case CauseKind.SYMMETRIC_CLUSTER:
             text = "every node may run everything (symmetric-cluster)"
             subject = document.option("symmetric-cluster")
             return Reason(kind=Kind.OPTION, subject=subject, text=text)
-        case "failed there":
+        case CauseKind.FAILED_THERE:
             return failure_reason(document, resource, node, "it failed there")
-        case "no longer configured":
+        case CauseKind.NOT_CONFIGURED:
             text = "it is no longer configured"
             return Reason(kind=Kind.HISTORY, subject=resource.id, text=text)
-        case "no instance to go with":
+        case CauseKind.NO_MATE:
             text = f"no instance of {subject} is there to go with"
             return Reason(kind=Kind.ORDER, subject=subject, text=text)
-        case "bundle node" | "no resources of this kind on remote nodes":
+        case CauseKind.BUNDLE_NODE | CauseKind.NOT_ON_REMOTE:
             text = "a bundle's parts run on the bundle's own nodes, and nothing else does"
             return Reason(kind=Kind.BUNDLE, subject=resource.top().id, text=text)
-        case "runs where its launcher runs":
+        case CauseKind.WITH_LAUNCHER:
             text = "it runs where the resource that launches it runs"
             return Reason(kind=Kind.RESOURCE, subject=configured(document, resource), text=text)
-        case _:  # a trial undone
-            return Reason(kind=Kind.SCORE, subject=kind, text=kind)
+        case (
+            CauseKind.PROBE_FAILED
+            | CauseKind.NOT_INSTALLED
+            | CauseKind.HARD_ERROR
+            | CauseKind.FATAL_ERROR
+            | CauseKind.STOP_FAILED
+            | CauseKind.STAYS_STOPPED
+        ):
+            return Reason(kind=Kind.HISTORY, subject=subject, text=_HISTORY_TEXTS[kind])
+        case (
+            CauseKind.INTO_CONTAINER
+            | CauseKind.STOP_ALL
+            | CauseKind.BEST_SCORE
+            | CauseKind.PREFERRED
+            | CauseKind.ALREADY_THERE
+            | CauseKind.TRIAL_UNDONE
+        ):
+            return Reason(kind=Kind.SCORE, subject=kind.value, text=kind.value)
 
 
 def _location(
-    plan: Plan, document: Document, resource: Resource, node: Node, kind: str, subject: str
+    plan: Plan, document: Document, resource: Resource, node: Node, kind: CauseKind, subject: str
 ) -> Reason:
-    if kind == "health":
+    if kind is CauseKind.HEALTH:
         text = f"the health of {node.name} counts (node-health-strategy {subject})"
         option = document.option("node-health-strategy")
         return Reason(kind=Kind.OPTION, subject=option, text=text)
@@ -281,12 +295,12 @@ def _exclusive(resource: Resource) -> Reason:
     return Reason(kind=Kind.LOCATION, subject=subject, text=text)
 
 
-def _limit(document: Document, resource: Resource, kind: str) -> Reason:
+def _limit(document: Document, resource: Resource, kind: CauseKind) -> Reason:
     top = resource.uber_parent()
     if resource.top().bundle is not None:
         text = "the bundle has a container there already, or all it may have"
         return Reason(kind=Kind.BUNDLE, subject=resource.top().id, text=text)
-    if kind == "enough instances":
+    if kind is CauseKind.ENOUGH_INSTANCES:
         text = f"all {top.clone_max} instances of {top.xml_id} have a place (clone-max)"
         name = "clone-max"
     else:
@@ -360,10 +374,10 @@ def _ended(entry: Element) -> str:
     return f"{operation} ended with {code}{meant}{why}"
 
 
-def _state(plan: Plan, document: Document, resource: Resource, kind: str) -> Reason:
-    if kind == "wanted stopped":
+def _state(plan: Plan, document: Document, resource: Resource, kind: CauseKind) -> Reason:
+    if kind is CauseKind.WANTED_STOPPED:
         return stopped_reason(plan, document, resource)
-    if kind == "active on several nodes":
+    if kind is CauseKind.ACTIVE_ON_SEVERAL:
         text = f"it runs on several nodes at once (multiple-active {resource.multiple_active})"
         return _meta(document, resource, "multiple-active", text)
     return unmanaged_reason(plan, document, resource)

@@ -13,7 +13,7 @@ from everbeat.policy.actions.create import new_action
 from everbeat.policy.plan import words
 from everbeat.policy.plan.constraint import LocationRecord
 from everbeat.policy.plan.placing import score_on
-from everbeat.policy.plan.table import Cause
+from everbeat.policy.plan.table import Cause, CauseKind
 from everbeat.policy.plan.words import (
     GROUP,
     PRIMITIVE,
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from everbeat.policy.plan.plan import Plan
     from everbeat.policy.plan.resource import Resource
 
-_STICKINESS = Cause("stickiness")
-_THRESHOLD = Cause("migration-threshold")
-_EXCLUSIVE = Cause("exclusive discovery")
-_LOCK = Cause("shutdown-lock")
+_STICKINESS = Cause(CauseKind.STICKINESS)
+_THRESHOLD = Cause(CauseKind.MIGRATION_THRESHOLD)
+_EXCLUSIVE = Cause(CauseKind.EXCLUSIVE_DISCOVERY)
+_LOCK = Cause(CauseKind.SHUTDOWN_LOCK)
 
 
 def apply_health(plan: Plan) -> None:
@@ -49,7 +49,7 @@ def apply_health(plan: Plan) -> None:
         for resource in plan.resources:
             if health < 0 and is_true(resource.meta.get("allow-unhealthy-nodes")):
                 continue
-            record = LocationRecord(strategy, resource, 0, PROBE_ALWAYS, "health")
+            record = LocationRecord(strategy, resource, 0, PROBE_ALWAYS, CauseKind.HEALTH)
             record.add(node, health)
             plan.locations.insert(0, record)
             resource.locations.insert(0, record)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, final
 from everbeat.cib.tree import Element
 from everbeat.cib.whole_numbers import integer_prefix
 from everbeat.policy.plan.resource import BundleParts, Replica, Resource
-from everbeat.policy.plan.table import Cause
+from everbeat.policy.plan.table import Cause, CauseKind
 from everbeat.policy.plan.words import PROBE_EXCLUSIVE, PROBE_NEVER
 from everbeat.policy.score import INFINITY
 from everbeat.policy.unpack.nodes import prepare_node
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _DAEMON: Final = "/usr/sbin/pacemaker-remoted"
 _DEFAULT_PORT: Final = "3121"
 _REPLICA_SCORE: Final = 500
-_NOT_A_HOST: Final = Cause("bundle node")
+_NOT_A_HOST: Final = Cause(CauseKind.BUNDLE_NODE)
 
 
 @final

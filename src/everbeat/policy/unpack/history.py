@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from everbeat.cib.tree import Element
 from everbeat.policy.actions.create import new_action
 from everbeat.policy.plan.placing import score_everywhere
-from everbeat.policy.plan.table import Cause
+from everbeat.policy.plan.table import Cause, CauseKind
 from everbeat.policy.plan.words import CLONE, PRIMITIVE, ROLE_UNKNOWN
 from everbeat.policy.score import INFINITY
 from everbeat.policy.unpack.operation_history import HistoryState, unpack_entry
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from everbeat.policy.plan.plan import Plan
     from everbeat.policy.plan.resource import Resource
 
-_REMOVED = Cause("no longer configured")
+_REMOVED = Cause(CauseKind.NOT_CONFIGURED)
 
 
 def unpack_node_history(plan: Plan, node: Node, state: Element) -> None:

@@ -15,7 +15,7 @@ from everbeat.policy.actions.fence import can_fence
 from everbeat.policy.actions.operations import on_fail_of, operation_meta, role_after_failure
 from everbeat.policy.plan.placing import score_everywhere, score_on
 from everbeat.policy.plan.plan import FailedOperation
-from everbeat.policy.plan.table import Cause, ScoreTable
+from everbeat.policy.plan.table import Cause, CauseKind, ScoreTable
 from everbeat.policy.plan.words import (
     CLONE,
     ON_FAIL_BAN,
@@ -112,7 +112,7 @@ def unpack_entry(
     if masked:
         _take_success(plan, resource, node, entry, told, rc=entry.target_rc, masked=True)
         record_failure(plan, resource, node, entry, masked=True)
-        score_on(owner, node, -INFINITY, Cause("probe failed", entry.xml.id))
+        score_on(owner, node, -INFINITY, Cause(CauseKind.PROBE_FAILED, entry.xml.id))
         return
     if entry.status == PENDING:
         _take_pending(plan, resource, node, entry, told)
@@ -330,7 +330,7 @@ def _take_failure(
     if entry.status == NOT_INSTALLED:
         if on_fail == ON_FAIL_IGNORE:
             on_fail = ON_FAIL_BAN
-        score_on(owner, node, -INFINITY, Cause("agent not installed", entry.xml.id))
+        score_on(owner, node, -INFINITY, Cause(CauseKind.NOT_INSTALLED, entry.xml.id))
     if on_fail == ON_FAIL_IGNORE or (on_fail == ON_FAIL_RESTART_CONTAINER and entry.task == "stop"):
         _take_success(plan, resource, node, entry, told, rc=entry.target_rc, masked=False)
         resource.failure_ignored = True
@@ -353,9 +353,9 @@ def _take_failure(
     if role == STOPPED:
         _ban_afresh(plan, resource, entry)
     if entry.status == ERROR_HARD:
-        score_on(owner, node, -INFINITY, Cause("hard error", entry.xml.id))
+        score_on(owner, node, -INFINITY, Cause(CauseKind.HARD_ERROR, entry.xml.id))
     elif entry.status == ERROR_FATAL:
-        score_everywhere(plan, owner, -INFINITY, Cause("fatal error", entry.xml.id))
+        score_everywhere(plan, owner, -INFINITY, Cause(CauseKind.FATAL_ERROR, entry.xml.id))
 
 
 def _take_failed_task(
@@ -363,7 +363,7 @@ def _take_failed_task(
 ) -> None:
     match entry.task:
         case "stop":
-            score_on(resource, node, -INFINITY, Cause("stop failed", entry.xml.id))
+            score_on(resource, node, -INFINITY, Cause(CauseKind.STOP_FAILED, entry.xml.id))
         case "migrate_to":
             migrate_to_failed(plan, resource, node, entry.xml)
         case "migrate_from":
@@ -390,6 +390,6 @@ def _ban_afresh(plan: Plan, resource: Resource, entry: Entry) -> None:
     ledger = target.table.ledger
     target.table = ScoreTable()
     target.table.ledger = ledger
-    cause = Cause("stays stopped after failure", entry.xml.id)
+    cause = Cause(CauseKind.STAYS_STOPPED, entry.xml.id)
     for node in plan.nodes:
         target.table.put(node.index, -INFINITY, node.probe_mode, cause)

@@ -12,7 +12,7 @@ from everbeat.policy.actions.create import find_task_actions, task_action
 from everbeat.policy.actions.fence import fence_node
 from everbeat.policy.plan import words
 from everbeat.policy.plan.placing import score_everywhere, score_on
-from everbeat.policy.plan.table import Cause
+from everbeat.policy.plan.table import Cause, CauseKind
 from everbeat.policy.plan.words import (
     BUNDLE,
     GROUP,
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from everbeat.policy.plan.resource import Resource
     from everbeat.policy.unpack.operation_history import HistoryState
 
-_FAILED = Cause("failed there")
-_NOT_MANAGED = Cause("not managed")
-_MULTIPLE = Cause("active on several nodes")
+_FAILED = Cause(CauseKind.FAILED_THERE)
+_NOT_MANAGED = Cause(CauseKind.NOT_MANAGED)
+_MULTIPLE = Cause(CauseKind.ACTIVE_ON_SEVERAL)
 
 
 def apply_state(plan: Plan, resource: Resource, node: Node, told: HistoryState) -> None:

@@ -14,7 +14,7 @@ from everbeat.cib.whole_numbers import integer_prefix
 from everbeat.policy.plan import words
 from everbeat.policy.plan.placing import score_on
 from everbeat.policy.plan.resource import Resource
-from everbeat.policy.plan.table import Cause
+from everbeat.policy.plan.table import Cause, CauseKind
 from everbeat.policy.plan.words import (
     BUNDLE,
     CLONE,
@@ -44,8 +44,8 @@ _VARIANTS = {
     "master": CLONE,
     "bundle": BUNDLE,
 }
-_SYMMETRIC = Cause("symmetric cluster")
-_CONNECTION = Cause("connection into a container")
+_SYMMETRIC = Cause(CauseKind.SYMMETRIC_CLUSTER)
+_CONNECTION = Cause(CauseKind.INTO_CONTAINER)
 _SINGLE_CLASSES = ("systemd", "lsb", "service")
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from everbeat.policy.actions.fence import fence_node
 from everbeat.policy.plan.constraint import Ticket, TicketUse
 from everbeat.policy.plan.placing import score_everywhere
-from everbeat.policy.plan.table import Cause
+from everbeat.policy.plan.table import Cause, CauseKind
 from everbeat.policy.plan.words import PROMOTED, ROLE_UNKNOWN, STARTED, role_from_text
 from everbeat.policy.score import INFINITY
 from everbeat.policy.unpack.constraint_parts import (
@@ -61,7 +61,7 @@ def _answer(plan: Plan, resource: Resource, use: TicketUse) -> None:
         _answer(plan, child, use)
     if resource.children:
         return
-    cause = Cause("ticket", use.ticket.id)
+    cause = Cause(CauseKind.TICKET, use.ticket.id)
     if not use.ticket.granted and resource.active_on:
         _lose(plan, resource, use, cause)
     elif use.role != PROMOTED or use.policy == "stop":
