@@ -61,4 +61,5 @@ def _check_ledgers(explainer: Explainer) -> None:
             for term in terms_of(plan, explainer.document, resource, node):
                 score = term.amount if term.is_new else add_scores(score, term.amount)
                 assert score == term.after
+                assert term.reason.kind is not Kind.SCORE, "a step of the engine is no term"
             assert score == resource.table.get(node.index)

@@ -134,7 +134,7 @@ def reason_of_cause(
         case CauseKind.BUNDLE_NODE | CauseKind.NOT_ON_REMOTE:
             text = "a bundle's parts run on the bundle's own nodes, and nothing else does"
             return Reason(kind=Kind.BUNDLE, subject=resource.top().id, text=text)
-        case CauseKind.WITH_LAUNCHER:
+        case CauseKind.WITH_LAUNCHER | CauseKind.INTO_CONTAINER:
             text = "it runs where the resource that launches it runs"
             return Reason(kind=Kind.RESOURCE, subject=configured(document, resource), text=text)
         case (
@@ -147,8 +147,7 @@ def reason_of_cause(
         ):
             return Reason(kind=Kind.HISTORY, subject=subject, text=_HISTORY_TEXTS[kind])
         case (
-            CauseKind.INTO_CONTAINER
-            | CauseKind.STOP_ALL
+            CauseKind.STOP_ALL
             | CauseKind.BEST_SCORE
             | CauseKind.PREFERRED
             | CauseKind.ALREADY_THERE
