@@ -36,7 +36,6 @@ from everbeat.model.operations import (
     RunHook,
     RunOperation,
     StartClients,
-    StopClients,
 )
 from lab import wait_until
 from lab.slowness import is_over, machine
@@ -509,11 +508,12 @@ def test_clients_are_kept_running_and_stopped_last_one_first(lab: Lab) -> None:
             channel.send_nowait(StartClients())
             channel.send_nowait(StartClients())
             await until(lambda: lines(lab.folder / "calls") == 2, "both have started")
-            channel.send_nowait(StopClients())
+            os.kill(lab.pid, signal.SIGTERM)
             while not isinstance(await _fact(channel), ClientsStopped):
                 pass
 
-    asyncio.run(session())
+    with contextlib.suppress(IpcError):
+        asyncio.run(session())
     calls = (lab.folder / "calls").read_text().splitlines()
     assert sorted(calls[:2]) == ["one 1 alpha", "two 1 alpha"]
     assert calls[2:] == ["two stopped", "one stopped"]

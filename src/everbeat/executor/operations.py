@@ -21,7 +21,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from everbeat.agents.agent import AddressAgent
-from everbeat.agents.environment import accepted
 from everbeat.agents.reading import is_held
 from everbeat.agents.resolve import may_be_asked, resolve
 from everbeat.executor.deadline import NOT_EXAMINED, Deadline, Stage
@@ -232,11 +231,10 @@ class Operations:
         )
         if isinstance(agent, AddressAgent):
             return SetAddress(run=run, action=order.action, arguments=agent.arguments)
-        environment = (*accepted(order.environment), *self._base)
         return Launch(
             run=run,
             command=agent.command(order.action),
-            environment=environment,
+            environment=self._base,
             is_read=order.action is Action.STATUS,
             is_urgent=True,
             is_ended_by_next=True,

@@ -16,7 +16,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from everbeat.agents.environment import accepted
 from everbeat.executor.effects import Launch, Note, Reboot, Signal
 from everbeat.model.operations import ClientEnded, ClientsStopped
 from everbeat.model.reports import Severity
@@ -59,16 +58,13 @@ class Respawn:
         self._clients = [_Client(spec) for spec in specs]
         self._base = base
         self._runs = runs
-        self._extra: Environment = ()
         self._is_started = False
         self._stopping: _Client | None = None
         self._is_stopping = False
         self._is_killed = False
         self._next_step_ms: int | None = None
 
-    def on_start(
-        self, environment: Environment, now_ms: int, *, is_manager_new: bool = False
-    ) -> list[RespawnEffect]:
+    def on_start(self, now_ms: int, *, is_manager_new: bool = False) -> list[RespawnEffect]:
         """Start all clients in file order; a second order changes nothing.
 
         `is_manager_new`: another manager than the one that gave the first order.
@@ -78,7 +74,6 @@ class Respawn:
         if self._is_started:
             return self._renew() if is_manager_new else []
         self._is_started = True
-        self._extra = accepted(environment)
         return [self._launch(client, now_ms) for client in self._clients]
 
     def on_stop(self, now_ms: int) -> list[RespawnEffect]:
@@ -138,7 +133,7 @@ class Respawn:
         return Launch(
             run=client.run,
             command=client.spec.command,
-            environment=(*self._extra, *self._base),
+            environment=self._base,
             user=client.spec.user,
             is_bound=True,
         )

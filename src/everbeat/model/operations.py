@@ -38,7 +38,6 @@ class RunOperation:
     resource: ResourceSpec
     action: Action
     timeout_ms: int
-    environment: tuple[tuple[str, str], ...] = ()  # HA_* of the message that caused it
     is_counted: bool = True  # a start that fails is a failure; False: another way is tried next
 
 
@@ -80,13 +79,6 @@ class StartAgain:
 class StartClients:
     """Order: communication is up, start the respawn clients."""
 
-    environment: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class StopClients:
-    """Order: stop the respawn clients, last one first; answered by ClientsStopped."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watch:
@@ -124,7 +116,6 @@ ExecutorOrder: TypeAlias = (
     | AnnounceAddresses
     | StartAgain
     | StartClients
-    | StopClients
     | WatchResources
     | ForgetFailures
     | Failures

@@ -45,7 +45,6 @@ from everbeat.model.operations import (
     RunOperation,
     StartAgain,
     StartClients,
-    StopClients,
     WatchResources,
 )
 from everbeat.model.service_address import ADDRESS_NAMES
@@ -128,10 +127,8 @@ class ExecutorNode:
             case StartClients():
                 is_new = self._clients_session not in {"", self._session}
                 self._clients_session = self._session
-                started = self._respawn.on_start(order.environment, now_ms, is_manager_new=is_new)
+                started = self._respawn.on_start(now_ms, is_manager_new=is_new)
                 return self._routed(started)
-            case StopClients():
-                return self._routed(self._respawn.on_stop(now_ms))
             case WatchResources():
                 return self._routed(self._recurring.on_watch(order, now_ms))
             case ForgetFailures(resource):

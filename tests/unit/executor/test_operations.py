@@ -37,14 +37,12 @@ def order(
     **more: object,
 ) -> RunOperation:
     spec = ResourceSpec(script, script, ("10.0.0.1",) if script == "IPaddr" else ())
-    environment = (("HA_src", "beta"), ("PATH", "/evil"), ("HA_FUNCS", "/evil"))
     return RunOperation(
         id=number,
         group=GroupKey(group),
         resource=spec,
         action=action,
         timeout_ms=int(str(more.get("timeout_ms", 1_000))),
-        environment=environment,
     )
 
 
@@ -63,7 +61,7 @@ def test_an_operation_runs_and_is_answered_with_what_came_of_it() -> None:
     [launch] = core.on_run(order(7), 100)
     assert isinstance(launch, Launch)
     assert launch.command == ("/r/Rsc", "start")
-    assert dict(launch.environment) == {"HA_src": "beta", "PATH": "/bin"}
+    assert dict(launch.environment) == {"PATH": "/bin"}
     assert not launch.is_read
     [done] = answers(core.on_ended(launch.run, Ending(exit_code=1, output="no"), 130))
     assert (done.id, done.outcome, done.exit_code, done.output) == (7, Outcome.DONE, 1, "no")
