@@ -21,12 +21,10 @@ from everbeat.cib.tree import Element, render_attribute, render_tree, tree_from_
 from everbeat.rules.calendar import Duration, Moment, add_duration, render_moment
 from everbeat.rules.evaluate import RuleFacts, evaluate
 from everbeat.rules.iso8601 import (
-    Period,
     TextFault,
     duration_from_text,
     milliseconds_from_text,
     moment_from_text,
-    period_from_text,
 )
 from everbeat.rules.reading import read_rule
 
@@ -141,28 +139,6 @@ def test_a_duration_added_to_a_date_ends_where_pacemaker_says() -> None:
             continue
         expected = f"Duration ends at: {render_moment(add_duration(start, duration))}"
         assert answer.splitlines()[-1] == expected, (render_moment(start), text)
-
-
-def test_periods_begin_and_end_where_pacemaker_says() -> None:
-    source = seeded(SEED + 2)
-    texts = [
-        source.choice(
-            [
-                f"{random_date(source, with_zone=False)}/{random_date(source, with_zone=False)}",
-                f"{random_date(source, with_zone=False)}/{random_duration(source)}",
-            ]
-        )
-        for _ in range(120)
-    ]
-    for text, answer in zip(texts, many([("-p", text) for text in texts]), strict=True):
-        mine = period_from_text(text, Moment(NOW_S))
-        if not isinstance(mine, Period):
-            assert answer == "invalid", text
-            continue
-        if re.search("12-31|1231|366|W53", text) and "/P" in text:
-            continue
-        start, end = Moment(mine.start.epoch_s), Moment(mine.end.epoch_s)
-        assert answer == f"Period: {render_moment(start)} to {render_moment(end)}\n", text
 
 
 # -------------------------------------------------------------------------- rules

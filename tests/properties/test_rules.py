@@ -26,7 +26,6 @@ from everbeat.rules.iso8601 import (
     duration_from_text,
     milliseconds_from_text,
     moment_from_text,
-    period_from_text,
 )
 from everbeat.rules.reading import read_rule
 
@@ -75,7 +74,6 @@ def test_any_text_is_read_or_refused(text: str) -> None:
     for result in (
         moment_from_text(text, Moment(NOW_S)),
         duration_from_text(text),
-        period_from_text(text, Moment(NOW_S)),
         milliseconds_from_text(text),
     ):
         if isinstance(result, TextFault):

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from everbeat.model.cluster import HaConfig
     from everbeat.model.keys import AuthKeys
     from everbeat.node.link_effects import LinkEffect
-    from everbeat.ports.clock import Random
+    from everbeat.ports.chance import Random
     from everbeat.sim.world import World
 
 ALPHA, BETA = NodeName("alpha"), NodeName("beta")

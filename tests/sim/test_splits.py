@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from everbeat.membership.identity import Identity
     from everbeat.model.cluster import HaConfig
     from everbeat.model.keys import AuthKeys
-    from everbeat.ports.clock import Random
+    from everbeat.ports.chance import Random
 
 SEEDS = 200
 BATCH = 5

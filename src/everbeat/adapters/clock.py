@@ -8,7 +8,7 @@ _NS_PER_MS = 1_000_000
 
 
 class SystemClock:
-    """The clocks of this machine; satisfies ports.clock.Clock."""
+    """The clocks of this machine."""
 
     def now_ms(self) -> int:
         """Return CLOCK_MONOTONIC milliseconds; the same in all processes of the machine."""

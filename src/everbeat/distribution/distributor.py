@@ -55,8 +55,8 @@ if TYPE_CHECKING:
     from everbeat.model.keys import AuthKeys
     from everbeat.model.message import Message
     from everbeat.model.reports import Report
+    from everbeat.ports.chance import Random
     from everbeat.ports.cipher import Cipher
-    from everbeat.ports.clock import Random
 
 NODES_MAX: Final = 100
 """As many as a cluster may have; more challenges in a commit are not read."""

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from everbeat.model.names import NodeName
-    from everbeat.ports.clock import Random
+    from everbeat.ports.chance import Random
 
 FIRST_DELAY_MS_MIN: Final = 50
 REPEAT_MS: Final = 250

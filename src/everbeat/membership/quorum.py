@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from everbeat.model.cluster import HaConfig
     from everbeat.model.names import NodeName
     from everbeat.model.quorum import WitnessReply
-    from everbeat.ports.clock import Random
+    from everbeat.ports.chance import Random
 
 THIRD: Final = {Quorum.WITNESS: "witness", Quorum.PING: "ping"}
 ASKS_MAX: Final = 16

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from everbeat.membership.identity import KnownLife
     from everbeat.model.cluster import HaConfig
     from everbeat.model.message import Message
-    from everbeat.ports.clock import Random
+    from everbeat.ports.chance import Random
 
 
 class Roster:

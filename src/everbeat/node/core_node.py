@@ -99,8 +99,8 @@ if TYPE_CHECKING:
     from everbeat.model.operations import ExecutorFact
     from everbeat.model.reports import Report
     from everbeat.node.fencing_gate import GateEffect
+    from everbeat.ports.chance import Random
     from everbeat.ports.cipher import Cipher
-    from everbeat.ports.clock import Random
 
 
 @dataclass(frozen=True, slots=True)

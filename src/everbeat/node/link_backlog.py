@@ -22,14 +22,11 @@ class LinkBacklog:
 
     def __init__(self) -> None:
         self._kept: deque[MembershipFact] = deque(maxlen=KEPT_MAX)
-        self.lost_count = 0
 
     def keep(self, fact: MembershipFact) -> None:
         """Keep a fact if the view does not hold it."""
         if not isinstance(fact, MessageReceived | NodeRestarted | NodeReturned):
             return
-        if len(self._kept) == KEPT_MAX:
-            self.lost_count += 1
         self._kept.append(fact)
 
     def take(self) -> tuple[MembershipFact, ...]:

@@ -76,8 +76,8 @@ if TYPE_CHECKING:
     from everbeat.model.keys import AuthKeys
     from everbeat.model.quorum import WitnessReply
     from everbeat.node.link_door import OpenedMessage
+    from everbeat.ports.chance import Random
     from everbeat.ports.cipher import Cipher
-    from everbeat.ports.clock import Random
 
 __all__ = [
     "Identity",

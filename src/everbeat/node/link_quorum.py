@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from everbeat.model.names import LinkName, NodeName
     from everbeat.model.quorum import WitnessReply
     from everbeat.node.link_effects import LinkEffect
-    from everbeat.ports.clock import Random
+    from everbeat.ports.chance import Random
 
 VOTING: Final = frozenset({Quorum.VOTES, Quorum.WITNESS, Quorum.PING})
 LEFT_FIELD: Final = "eb_left"

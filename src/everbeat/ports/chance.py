@@ -1,20 +1,8 @@
-"""Time and chance as a core needs them. Real in `adapters`, seeded in `sim`."""
+"""Chance as a core needs it. Real in the daemons, seeded in `sim`."""
 
 from __future__ import annotations
 
 from typing import Protocol
-
-
-class Clock(Protocol):
-    """Monotonic and wall-clock milliseconds."""
-
-    def now_ms(self) -> int:
-        """Return CLOCK_MONOTONIC milliseconds; never goes back."""
-        ...
-
-    def wall_ms(self) -> int:
-        """Return CLOCK_REALTIME milliseconds; may jump."""
-        ...
 
 
 class Random(Protocol):

@@ -200,14 +200,6 @@ def add_duration(moment: Moment, duration: Duration) -> Moment:
     return Moment(later.epoch_s + seconds, later.offset_s)
 
 
-def subtract_duration(moment: Moment, duration: Duration) -> Moment:
-    """Move back: years first, then months, days and seconds."""
-    return add_duration(
-        moment,
-        Duration(-duration.years, -duration.months, -duration.days, -duration.seconds),
-    )
-
-
 def seconds_of(duration: Duration) -> int:
     """Return the length with years of 365 and months of 30 days."""
     days = duration.years * 365 + duration.months * 30 + duration.days

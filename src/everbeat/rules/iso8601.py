@@ -1,10 +1,9 @@
-"""Dates, durations, periods and intervals as people write them in a CIB.
+"""Dates, durations and intervals as people write them in a CIB.
 
     date       2005-01-20  20050120  2005-020  2005020  2005-W03-4   (no time: midnight)
     time       T12:30:45  12:30  T1230  T12   after a date, or alone: today
     zone       Z  +02:00  -0330  +02, with or without a blank before it; none: local time
     duration   P1Y2M3W4DT5H6M7S; parts may be signed and in any order, a 0 counts
-    period     date/date  date/duration  duration/date  duration (from now)
     interval   10  10s  1min  2h  100ms  1500us  PT1M
 
 What cannot be read is a `TextFault`, a value. Text that still depends on the clock or the local
@@ -24,13 +23,11 @@ from everbeat.rules.calendar import (
     SECONDS_PER_DAY,
     Duration,
     Moment,
-    add_duration,
     days_from_civil,
     days_from_week,
     days_in_month,
     days_in_year,
     seconds_of,
-    subtract_duration,
     weeks_in_year,
 )
 
@@ -97,15 +94,6 @@ class WrittenDate:
         self.second_of_day: Final = second_of_day
         self.offset_s: Final = offset_s
         self.is_now: Final = is_now
-
-
-@final
-class Period:
-    """From a moment to another; `end` may be before `start`, as written."""
-
-    def __init__(self, start: Moment, end: Moment) -> None:
-        self.start: Final = start
-        self.end: Final = end
 
 
 @final
@@ -250,29 +238,6 @@ def duration_from_text(text: str) -> Duration | TextFault:
         else:
             seconds += count * {"H": 3600, "M": 60, "S": 1}[unit]
     return Duration(years, months, days, seconds)
-
-
-def period_from_text(text: str, now: Moment) -> Period | TextFault:
-    """Read a span of time: two of start, end and duration, or a duration from now on."""
-    first, slash, second = text.strip().partition("/")
-    left = _date_or_duration(first, now)
-    if not slash:
-        if isinstance(left, Duration):
-            return Period(now, add_duration(now, left))
-        return TextFault("period", text)
-    right = _date_or_duration(second, now)
-    if isinstance(left, Moment) and isinstance(right, Moment):
-        return Period(left, right)
-    if isinstance(left, Moment) and isinstance(right, Duration):
-        return Period(left, add_duration(left, right))
-    if isinstance(left, Duration) and isinstance(right, Moment):
-        return Period(subtract_duration(right, left), right)
-    return TextFault("period", text)
-
-
-def _date_or_duration(text: str, now: Moment) -> Moment | Duration | TextFault:
-    word = text.strip()
-    return duration_from_text(word) if word.startswith("P") else moment_from_text(word, now)
 
 
 # ---------------------------------------------------------------------- intervals

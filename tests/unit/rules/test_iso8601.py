@@ -7,12 +7,10 @@ import pytest
 from everbeat.rules.calendar import Duration, Moment, add_duration, fields_of, render_moment
 from everbeat.rules.iso8601 import (
     INTERVAL_MAX_MS,
-    Period,
     TextFault,
     duration_from_text,
     milliseconds_from_text,
     moment_from_text,
-    period_from_text,
     simple_milliseconds_from_text,
 )
 
@@ -91,22 +89,6 @@ def test_years_keep_the_day_of_the_year_and_months_that_of_the_month(
 @pytest.mark.parametrize("text", ["P", "P1", "1D", "P1.5D", "PX", "p1d", "P1DX", "P99999999999D"])
 def test_what_is_no_duration_is_a_fault(text: str) -> None:
     assert duration_from_text(text) == TextFault("duration", text)
-
-
-def test_a_period_is_two_of_start_end_and_duration_or_begins_now() -> None:
-    expected = ("2005-02-28 00:00:00Z", "2005-03-31 00:00:00Z")
-    for text in ("2005-02-28/2005-03-31", "P1M/2005-03-31", "2005-02-28/P1M3D"):
-        period = period_from_text(text, NOW)
-        assert isinstance(period, Period)
-        assert (render_moment(period.start), render_moment(period.end)) == expected
-    period = period_from_text("PT1H", NOW)
-    assert isinstance(period, Period)
-    assert (period.start, period.end) == (NOW, Moment(NOW.epoch_s + 3600))
-
-
-@pytest.mark.parametrize("text", ["2005-01-01", "2005-01-01/", "/P1D", "P1M/P1M", "a/b"])
-def test_what_is_no_period_is_a_fault(text: str) -> None:
-    assert period_from_text(text, NOW) == TextFault("period", text)
 
 
 def test_intervals_have_units_and_an_upper_bound() -> None:
