@@ -24,13 +24,12 @@ from everbeat.config.plain_text import (
 from everbeat.config.secrets import READABLE_BY_OTHERS
 from everbeat.config.suggestions import nearest
 from everbeat.config.values import leading_number, number_from_word
-from everbeat.model.keys import AUTH_KEYS_MAX, AuthKey, AuthKeys
+from everbeat.model.keys import AUTH_KEYS_MAX, METHODS, AuthKey, AuthKeys
 from everbeat.model.reports import Place, Severity
 
 if TYPE_CHECKING:
     from everbeat.model.reports import Report
 
-METHODS: Final = ("aes-siv", "sha256", "sha1", "md5", "crc")
 OWN_METHODS: Final = frozenset({"aes-siv", "sha256"})  # of everbeat's dialect, unknown to 3.0.6
 SECRET_SHORT: Final = 8
 NO_COMMENT: Final = "a # inside a line of authkeys is no comment"

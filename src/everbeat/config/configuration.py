@@ -1,19 +1,24 @@
-"""The three files together: all problems of all files at once, or the values they say."""
+"""The three files together: all problems of all files at once, or the values they say.
+
+Reports go into logs and to other nodes: if a secret stands in ha.cf or haresources, their words are
+those of a second reading, of the same files with masks in place of the secrets.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from everbeat.config.addresses import check_addresses
 from everbeat.config.authkeys import read_authkeys, reports_of_recordings
-from everbeat.config.codes import report_of
-from everbeat.config.files import ConfigFile, ConfigFiles, has_dos_line_ends
+from everbeat.config.codes import CODES, report_of
+from everbeat.config.files import ConfigFile, ConfigFiles, has_dos_line_ends, lines_of
 from everbeat.config.ha_cf import crm_from_word, read_ha_cf
 from everbeat.config.haresources import read_haresources
 from everbeat.config.host_facts import HostFacts
 from everbeat.config.monitoring import check_monitored
-from everbeat.config.secrets import check_secrets
+from everbeat.config.secrets import check_secrets, masked_file
 from everbeat.config.witness_keys import reports_of_signing
 from everbeat.model.cluster import Quorum
 from everbeat.model.names import node_name_from_text
@@ -40,7 +45,49 @@ class Parsed:
 
 
 def config_from_files(files: ConfigFiles, host: HostLookup) -> Parsed:
-    """Read and check the files of one node. Never raises; same input, same result."""
+    """Read and check the files of one node. Never raises; same input, same result.
+
+    No report holds a secret of ha.cf or haresources.
+    """
+    parsed = _read(files, host)
+    shown = replace(
+        files, ha_cf=masked_file(files.ha_cf), haresources=masked_file(files.haresources)
+    )
+    if shown == files or not parsed.reports:
+        return parsed
+    return replace(parsed, reports=_told_of(shown, parsed.reports, _read(shown, host).reports))
+
+
+def _told_of(
+    shown: ConfigFiles, found: tuple[Report, ...], read: tuple[Report, ...]
+) -> tuple[Report, ...]:
+    """Return the reports that were found, in the words of those read of the files as shown.
+
+    A problem that lies in a secret itself is not among these: the meaning of its code has to do.
+    """
+    wanted = Counter(map(_problem, found))
+    words = {problem: iter([r for r in read if _problem(r) == problem]) for problem in wanted}
+    known = Counter(map(_problem, read))
+    files = (shown.ha_cf, shown.haresources)
+    places = {(f.name, line.number): line.place for f in files for line in lines_of(f)}
+    reports = []
+    for report in found:
+        problem, place = _problem(report), report.place
+        if place.file == shown.authkeys.name:
+            reports.append(report)
+        elif known[problem] == wanted[problem]:
+            reports.append(next(words[problem]))
+        else:
+            place = places.get((place.file, place.line), Place(place.file, place.line))
+            reports.append(report_of(report.code, place, CODES[report.code].meaning))
+    return tuple(reports)
+
+
+def _problem(report: Report) -> tuple[str, str, int]:
+    return report.code, report.place.file, report.place.line
+
+
+def _read(files: ConfigFiles, host: HostLookup) -> Parsed:
     draft, config = read_ha_cf(files.ha_cf, host)
     keys, key_reports = read_authkeys(files.authkeys)
     groups: tuple[ResourceGroup, ...] = ()

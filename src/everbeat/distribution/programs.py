@@ -8,11 +8,15 @@ haresources with a path among their parameters (a configuration to load, a file 
 An address that is malformed is refused as what it is: a site's own script would be given it.
 Whoever has the key, or an old backup of it, is then not root everywhere: it moves groups, and
 starts what is installed here, as it is installed here.
+
+Lines are compared as they are written, and shown without their secrets: what is reported goes to
+the other node and into the log.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from everbeat.config.codes import report_of
@@ -27,6 +31,7 @@ from everbeat.config.files import (
 )
 from everbeat.config.haresources import logical_lines
 from everbeat.config.resources import address_arguments
+from everbeat.config.secrets import masked_file
 from everbeat.model.distribution import HA_CF, HARESOURCES
 from everbeat.model.service_address import faults_of, read_address, well_formed, word_of
 
@@ -43,6 +48,15 @@ GUARDED: Final = frozenset({
     "logfile", "debugfile", "coreroot", "watchdog", "serial", DIRECTIVE,
 })  # fmt: skip
 """Directives that name programs, users, files or devices; and the word that lets them change."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Guarded:
+    """A line or word that is guarded: as written, as it may be shown, and where it stands."""
+
+    text: str
+    shown: str
+    place: Place
 
 
 def program_reports(bundle: Bundle, present: Mapping[str, bytes | None]) -> tuple[Report, ...]:
@@ -71,51 +85,58 @@ def allows_programs(ha_cf: bytes | None) -> bool:
     return False
 
 
-def _differences(
-    name: str, here: list[tuple[str, Place]], there: list[tuple[str, Place]]
-) -> Iterator[Report]:
-    known = Counter(text for text, _ in here)
-    for text, place in there:
-        if known[text]:
-            known[text] -= 1
+def _differences(name: str, here: list[_Guarded], there: list[_Guarded]) -> Iterator[Report]:
+    known = Counter(guarded.text for guarded in here)
+    for guarded in there:
+        if known[guarded.text]:
+            known[guarded.text] -= 1
             continue
-        arguments = address_arguments(text) if name == HARESOURCES else None
-        if arguments is not None:
-            fault = faults_of(read_address(arguments)[1])[0]
-            summary = f"'{text}' cannot be served: {fault.problem}"
-            yield report_of("address-not-allowed", place, summary, word_of(well_formed(arguments)))
+        arguments = address_arguments(guarded.shown) if name == HARESOURCES else None
+        faults = faults_of(read_address(arguments)[1]) if arguments is not None else ()
+        if arguments is not None and faults:
+            summary = f"'{guarded.shown}' cannot be served: {faults[0].problem}"
+            remedy = word_of(well_formed(arguments))
+            yield report_of("address-not-allowed", guarded.place, summary, remedy)
             continue
-        summary = f"'{text}' names what root is to use here; another node may not bring it"
+        summary = f"'{guarded.shown}' names what root is to use here; another node may not bring it"
         remedy = (
             f"this line in {name} of this node by hand, then distribute again; "
             f"or {DIRECTIVE} {PROGRAMS} in its ha.cf"
         )
-        yield report_of("program-not-allowed", place, summary, remedy)
+        yield report_of("program-not-allowed", guarded.place, summary, remedy)
     if name == HARESOURCES:
         return  # what is gone is stopped, as a standby does
-    for text, place in here:
-        if known[text]:
-            known[text] -= 1
-            summary = f"'{text}' stands here and not in the other node's file; it may not remove it"
+    for guarded in here:
+        if known[guarded.text]:
+            known[guarded.text] -= 1
+            summary = (
+                f"'{guarded.shown}' stands here and not in the other node's file; it may not "
+                "remove it"
+            )
             remedy = (
                 f"delete it in {name} of this node by hand, then distribute again; "
                 f"or {DIRECTIVE} {PROGRAMS} in its ha.cf"
             )
-            yield report_of("program-not-allowed", place, summary, remedy)
+            yield report_of("program-not-allowed", guarded.place, summary, remedy)
 
 
-def _guarded_lines(name: str, content: bytes | None) -> Iterator[tuple[str, Place]]:
-    for line in lines_of(_file(name, content)):
+def _guarded_lines(name: str, content: bytes | None) -> Iterator[_Guarded]:
+    file = _file(name, content)
+    for line, masked in zip(lines_of(file), lines_of(masked_file(file)), strict=True):
         words = words_of(without_comment(line.text))
         if words and words[0] in GUARDED:
-            yield " ".join(words), line.place
+            shown = words_of(without_comment(masked.text))
+            yield _Guarded(" ".join(words), " ".join(shown), masked.place)
 
 
-def _guarded_words(name: str, content: bytes | None) -> Iterator[tuple[str, Place]]:
-    for logical in logical_lines(_file(name, content), []):
-        for word in words_of(logical.text)[1:]:
+def _guarded_words(name: str, content: bytes | None) -> Iterator[_Guarded]:
+    file = _file(name, content)
+    pairs = zip(logical_lines(file, []), logical_lines(masked_file(file), []), strict=True)
+    for logical, masked in pairs:
+        words = zip(words_of(logical.text), words_of(masked.text), strict=True)
+        for word, shown in tuple(words)[1:]:
             if "/" in word and not _is_served(word):
-                yield word, logical.line.place
+                yield _Guarded(word, shown, masked.line.place)
 
 
 def _is_served(word: str) -> bool:

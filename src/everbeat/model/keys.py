@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 AUTH_KEYS_MAX: Final = 16
+METHODS: Final = ("aes-siv", "sha256", "sha1", "md5", "crc")
 
 
 @dataclass(frozen=True, slots=True)

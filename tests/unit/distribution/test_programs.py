@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from everbeat.distribution.programs import GUARDED, allows_programs, program_reports
@@ -45,8 +47,9 @@ def test_no_guarded_line_comes_goes_or_changes(directive: str) -> None:
     assert refused("ha.cf", HA_CF + line) == [f"7 {line.decode()}"]
     here: dict[str, bytes | None] = {"ha.cf": HA_CF + line + b"\n"}
     assert refused("ha.cf", HA_CF, here) == [f"7 {line.decode()}"]
+    shown = "********" if directive in {"stonith", "stonith_host"} else "-u"  # may be a password
     assert refused("ha.cf", HA_CF + line + b" -u\n", here) == [
-        f"7 {line.decode()} -u",
+        f"7 {line.decode()} {shown}",
         f"7 {line.decode()}",
     ]
     assert refused("ha.cf", HA_CF + line + b"\n" + line, here) == [f"8 {line.decode()}"], "twice"
@@ -132,3 +135,24 @@ def test_what_leaves_haresources_is_only_stopped() -> None:
 
 def test_keys_have_no_such_lines() -> None:
     assert refused("authkeys", b"respawn root /usr/bin/id\n") == []
+
+
+def test_a_changed_password_is_refused_and_not_shown() -> None:
+    device = b"stonith_host * external/site beta 192.0.2.9 admin "
+    mount = b"alpha Filesystem:://nas/srv::/srv::cifs::user=web,password="
+    here: dict[str, bytes | None] = {
+        "ha.cf": HA_CF + device + b"former\n",
+        "haresources": mount + b"former,uid=33 nginx\n",
+    }
+    files = (
+        FileContent("ha.cf", HA_CF + device + b"hunter2\n"),
+        FileContent("haresources", mount + b"hunter2,uid=33 nginx\n"),
+    )
+    assert program_reports(Bundle(files), {**here, files[0].name: files[0].content})
+    reports = program_reports(Bundle(files), here)
+    assert [report.place.line for report in reports] == [7, 7, 1]
+    assert not {"hunter2", "former"} & set(re.findall(r"\w+", repr(reports)))
+    assert "external/site ******** 192.0.2.9 ******** ********" in reports[0].summary
+    shown = "Filesystem:://nas/srv::/srv::cifs::user=web,password=********,uid=33"
+    assert shown in reports[2].summary
+    assert reports[2].place.text == f"alpha {shown} nginx"
