@@ -4,7 +4,8 @@
 
 A line that finds the queue full is dropped; the next one that finds room says how many were. Files
 are opened for each batch of lines, so that they may be rotated by renaming. Lines look like
-Heartbeat's: `Nov 22 14:51:08 alpha heartbeat: [37]: info: text`.
+Heartbeat's: `Nov 22 14:51:08 alpha heartbeat: [37]: info: text`. Passwords of mounts and programs,
+named as such, are masked: others read the log.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from logging.handlers import SysLogHandler
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from everbeat.config.secrets import masked
 from everbeat.model.reports import Severity
 from everbeat.node.log_lines import LogLevel
 
@@ -129,7 +131,8 @@ def wait_written() -> None:
 def line_of(targets: LogTargets, level: LogLevel, text: str, when: time.struct_time) -> str:
     """Return a log file's line, without newline; control characters are made visible."""
     stamp = time.strftime("%b %d %H:%M:%S", when)
-    printable = "".join(c if c.isprintable() or c == "\t" else f"\\x{ord(c):02x}" for c in text)
+    shown = masked(text)
+    printable = "".join(c if c.isprintable() or c == "\t" else f"\\x{ord(c):02x}" for c in shown)
     return f"{stamp} {targets.node} {targets.program}: [{os.getpid()}]: {level.word}: {printable}"
 
 

@@ -1,7 +1,8 @@
 """The JSON of everbeat's commands: dataclasses, structs and named tuples by their field names.
 
 Enums are their words (severity: info, warning, error), bytes are hex. Keys are stable: a field
-may be added, none is renamed or removed within a major version.
+may be added, none is renamed or removed within a major version. Passwords that a text names as such
+are masked.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 from enum import Enum
 from typing import Any
 
+from everbeat.config.secrets import masked
 from everbeat.model.reports import Severity
 
 
@@ -33,6 +35,8 @@ def plain_value(value: object) -> Any:
         return value.name.lower()
     if isinstance(value, Enum):
         return value.value
+    if isinstance(value, str):
+        return masked(value)
     if isinstance(value, bytes):
         return value.hex()
     if isinstance(value, tuple | list):

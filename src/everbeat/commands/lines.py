@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
 
+from everbeat.config.secrets import masked
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import TextIO
@@ -62,8 +64,8 @@ def show(lines: Iterable[Line], out: TextIO) -> None:
 
 
 def printable(text: str) -> str:
-    """Return text that cannot move the cursor: names come from other machines."""
-    return "".join(c if c.isprintable() or c == "\t" else "?" for c in text)
+    """Return text that cannot move the cursor, and no password: names come from other machines."""
+    return "".join(c if c.isprintable() or c == "\t" else "?" for c in masked(text))
 
 
 def duration(ms: int) -> str:

@@ -13,6 +13,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from everbeat.config.secrets import masked
 from everbeat.model.failures import Failures, ResourceFailures
 
 if TYPE_CHECKING:
@@ -61,9 +62,11 @@ class FailCounts:
         return [self.current()]
 
     def on_forget(self, resource: str) -> list[Failures]:
-        """Set the count of a resource to zero, or of all (an empty word)."""
+        """Set the count of a resource, as written or as shown, to zero, or of all (empty)."""
         self._counts = {
-            key: count for key, count in self._counts.items() if resource not in {"", key[1]}
+            key: count
+            for key, count in self._counts.items()
+            if resource not in {"", key[1], masked(key[1])}
         }
         return [self.current()]
 

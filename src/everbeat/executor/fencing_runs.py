@@ -5,6 +5,9 @@
 
 Devices do not wait for each other, nor for resources. A manager that goes away changes nothing:
 what runs goes on, and its answer waits for the next manager.
+
+What an agent prints is told without the secrets it was given: it goes into events, the log and what
+people are shown.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from everbeat.agents.fence_call import FenceReading
 from everbeat.agents.stonith_fence import fence_call, fence_reading
 from everbeat.agents.stonith_glue import glue_call, glue_reading
+from everbeat.config.secrets import without_values
 from everbeat.executor.deadline import Deadline, Stage
 from everbeat.executor.effects import Ending, Launch, Signal
 from everbeat.model.fencing import FenceOutcome, FencingDone
@@ -115,7 +119,7 @@ def _done(
         action=order.action,
         node=order.node,
         outcome=reading.outcome,
-        output=output,
+        output=without_values(output, order.device.type, order.device.parameters, order.node),
         started_ms=started_ms,
         ended_ms=now_ms,
         is_on=reading.is_on,

@@ -3,7 +3,8 @@
 In: what a resource manager, fencing and the checks of addresses do and find. Out: EventRecorded;
 an unfinished event is told again when it has moved on. What an event is about, its subjects, is
 named in the words of whoever tells it: groups, say, or resources. Ids grow by one; the newest
-EVENTS_MAX are kept for readers who come later.
+EVENTS_MAX are kept for readers who come later. They are kept in a file and read by many: passwords
+in the words of resources are masked.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from everbeat.config.secrets import masked
 from everbeat.model.journal import ClusterEvent, Phase
 from everbeat.model.reports import Severity
 
@@ -60,7 +62,8 @@ class Timeline:
         """Remember something that is over at once."""
         event = self._add(kind, text, now_ms, node or self._own, severity)
         if details:
-            event = self._events[-1] = replace(event, details=details[:DETAILS_MAX])
+            shown = tuple(map(masked, details[:DETAILS_MAX]))
+            event = self._events[-1] = replace(event, details=shown)
         return [EventRecorded(event)]
 
     def begin(
@@ -81,7 +84,7 @@ class Timeline:
         """
         event = replace(
             self._add(kind, text, now_ms, node, severity),
-            phases=tuple(phases),
+            phases=tuple(Phase(masked(phase.name), phase.at_ms) for phase in phases),
             is_finished=False,
         )
         self._events[-1] = event
@@ -100,7 +103,7 @@ class Timeline:
         """Add one phase to an open event."""
         event = self._find(event_id)
         if event is not None and len(event.phases) < PHASES_MAX:
-            self._replace(replace(event, phases=(*event.phases, Phase(name, at_ms))))
+            self._replace(replace(event, phases=(*event.phases, Phase(masked(name), at_ms))))
 
     def finish(
         self, event_id: int | None, name: str, now_ms: int, severity: Severity | None = None
@@ -134,7 +137,7 @@ class Timeline:
             kind=kind,
             severity=severity,
             node=node,
-            text=text,
+            text=masked(text),
             at_ms=now_ms,
             wall_ms=now_ms + self._wall_offset_ms,
         )

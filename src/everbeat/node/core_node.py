@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from everbeat.clients.api import ClientApi
 from everbeat.clients.ipfail import GiveUp, Ipfail
 from everbeat.clients.orders import AskStandby, Disconnect, Reply
+from everbeat.config.secrets import masked
 from everbeat.distribution import distributor
 from everbeat.distribution.distributor import Distributor, Member
 from everbeat.haresources.effects import GroupMoved, ResourceActed
@@ -474,7 +475,7 @@ class CoreNode:
                 noted = self._manager.timeline.note(
                     "fence-me", text, now_ms, severity=Severity.ERROR
                 )
-                return [*noted, Broadcast(message_of(t=FENCE_ME, why=why))]
+                return [*noted, Broadcast(message_of(t=FENCE_ME, why=masked(why)))]
             case StopFailure.REBOOT:
                 text = f"{why}; this machine restarts now"
                 noted = self._manager.timeline.note("reboot", text, now_ms, severity=Severity.ERROR)

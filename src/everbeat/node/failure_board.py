@@ -8,7 +8,7 @@
 A message carries all counts of its sender, so that one that is lost is made good by the next one,
 and when each is forgotten: if the word that it was is lost, it is forgotten here all the same.
 Ages travel, not times: clocks are never compared. Heartbeat 3.0.6 knows no such message and
-passes it over.
+passes it over. Passwords in the words of resources do not travel.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import re
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, unquote
 
+from everbeat.config.secrets import masked
 from everbeat.model.failures import Failures, NodeFailures, ResourceFailures
 from everbeat.model.members import NodeStatus
 from everbeat.model.membership import Broadcast, MessageReceived, NodeRestarted, NodeStatusChanged
@@ -111,7 +112,7 @@ class FailureBoard:
 
 def cleanup_message(resource: str, node: str) -> Message:
     """Return the message by which all nodes, or the one named, forget failures."""
-    return message_of(t=CLEANUP_TYPE, **{_RESOURCE_FIELD: resource, _NODE_FIELD: node})
+    return message_of(t=CLEANUP_TYPE, **{_RESOURCE_FIELD: masked(resource), _NODE_FIELD: node})
 
 
 def cleanup_from_message(message: Message, own: NodeName) -> str | None:
@@ -125,7 +126,7 @@ def _word_of(count: ResourceFailures, now_ms: int) -> str:
     age_ms, left_ms = now_ms - count.last_ms, count.clears_ms - now_ms
     bar = "1" if count.is_barred else "0"
     key = quote(count.group, safe="")  # group keys hold slashes: 10.0.0.50/24/eth0
-    return "/".join((str(count.count), bar, str(age_ms), str(left_ms), key, count.resource))
+    return "/".join((str(count.count), bar, str(age_ms), str(left_ms), key, masked(count.resource)))
 
 
 def _count_from_word(word: str, now_ms: int) -> ResourceFailures | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import count
 
 from everbeat.executor.deadline import ABANDON_MS, KILL_AFTER_MS
@@ -74,3 +75,23 @@ def test_an_agent_that_is_not_there_is_told_apart() -> None:
     [done] = core.on_ended(launched(core).run, Ending(exit_code=126), 130) or []
     assert isinstance(done, FencingDone)
     assert done.outcome is FenceOutcome.NOT_FOUND
+
+
+def test_what_an_agent_says_of_its_secrets_is_not_told() -> None:
+    glue = FenceDevice(
+        name="g", type="external/site", parameters=("beta", "10.0.0.9", "admin", "hunter2")
+    )
+    said = "beta at 10.0.0.9: login admin:hunter2 failed, passwd=other"
+    answers = []
+    for device in (glue, DEVICE):
+        core = runs()
+        [launch] = core.on_run(replace(order(1), device=device), 100)
+        assert isinstance(launch, Launch)
+        [done] = core.on_ended(launch.run, Ending(exit_code=1, output=f"{said} secret"), 130) or []
+        assert isinstance(done, FencingDone)
+        answers.append(done.output)
+    shown = "beta at 10.0.0.9: login ********:******** failed, passwd=********"
+    assert answers == [
+        f"{shown} secret",
+        "beta at 10.0.0.9: login admin:hunter2 failed, passwd=******** ********",
+    ]
