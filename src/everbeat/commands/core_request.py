@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 from everbeat.commands import as_json
+from everbeat.commands.lines import printable
 from everbeat.ipc.client import REPLY_TIMEOUT_S, CoreClient
 from everbeat.ipc.codec import IpcError
 from everbeat.ipc.messages import Answer, GetStatus, StatusReply
@@ -58,7 +59,7 @@ def ask_and_tell(
     if is_json:
         print(as_json.dumps(answer), file=out)
     elif answer.is_accepted:
-        print(answer.text, file=out)
+        print(printable(answer.text), file=out)
     else:
-        print(f"everbeat {command}: {answer.text}", file=err)
+        print(f"everbeat {command}: {printable(answer.text)}", file=err)
     return 0 if answer.is_accepted else 1

@@ -190,6 +190,9 @@ HARESOURCES: Final = (
     Code("quotes-straight", _E, "A quote is a part of the word that it stands at."),
     Code("haresources-node-unknown", _E, "The line begins with a name that is no cluster node."),
     Code("group-empty", _W, "A node name alone; Heartbeat ignores the line."),
+    Code(
+        "group-key-secret", _W, "A group is named on the wire by its first word, password and all."
+    ),
     Code("group-key-twice", _W, "Two groups begin with the same resource; look-ups find both."),
     Code("resource-shared", _W, "Two groups name one resource: a stop of one stops it for both."),
     Code("address-twice", _W, "The same service address stands in two places."),

@@ -31,6 +31,7 @@ from everbeat.config.plain_text import (
     without_unseen,
 )
 from everbeat.config.resources import check_resource, resource_from_word, service_address
+from everbeat.config.secrets import MASK, masked
 from everbeat.config.suggestions import nearest
 from everbeat.model.groups import ResourceGroup, ResourceSpec
 from everbeat.model.names import GroupKey, NodeName, node_name_from_text
@@ -220,6 +221,10 @@ def _check_groups(
             summary = f"a group with the key {group.key} begins in line {earlier} already"
             remedy = "begin each group with another resource, e.g. its own address"
             reports.append(report_of("group-key-twice", line.place, summary, remedy))
+        if MASK in masked(group.key):
+            summary = "a password stands in the group's first resource, whose word names the group"
+            remedy = "begin the group with another resource, e.g. its own address"
+            reports.append(report_of("group-key-secret", line.place, summary, remedy))
         for resource in group.resources:
             reports.extend(check_resource(resource, line.place, host))
             _check_address(addresses, resource, line, reports)
