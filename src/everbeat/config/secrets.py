@@ -60,11 +60,10 @@ _BLANKS: Final = re.compile(r"([ \t\r\v\f\n]+)")
 _QUOTES: Final = "".join(sorted(QUOTES))
 _DIRECTIVES: Final = ("stonith", "stonith_host", "stonith_action", "stonith_timeout")
 _NAME_AND_REST: Final = re.compile(r"([^=:,]*)[=:,]?(.*)", re.DOTALL)
-_NAMED: Final = re.compile(r"([\w.-]+)=(?=.)", re.DOTALL)
-_NAME_AT_END: Final = re.compile(r"([\w.-]+)=$")
+_NAMED: Final = re.compile(r"(?<![\w.-])([\w.-]++)=(?=.)", re.DOTALL)
+_NAME_AT_END: Final = re.compile(r"(?<![\w.-])([\w.-]++)=$")
 _OPTION: Final = re.compile(r"-+[\w.-]+")
-_OF_URL: Final = re.compile(r"(\w://[^\s/:@]*:)\S+@")
-_URL_BEGINS: Final = re.compile(r"(\w://[^\s/:@]*:)\S+$")
+_URL_BEGINS: Final = re.compile(r"\w://[^\s/:@]*+:")
 _URL_ENDS: Final = re.compile(r"\S*@")
 _PARAMETER_ENDS: Final = re.compile(r"(::|,(?=[\w.-]+=))")
 _CONTINUATION: Final = re.compile(r"\\[ \t\r]*$")
@@ -146,15 +145,17 @@ def _masked_line(text: str, *, is_ha_cf: bool) -> str:
     """Mask one line. Behind a secret `#` may be a part of it: such a comment is masked as well."""
     end = None if is_ha_cf else _CONTINUATION.search(text)
     text, tail = (text[: end.start()], end.group()) if end else (text, "")
-    content, sign, comment = text.partition("#")
-    if _URL_ENDS.match(comment):
-        content = _URL_BEGINS.sub(rf"\1{MASK}", content)
-    shown = _rewritten(content, partial(_masked_line_words, is_ha_cf=is_ha_cf))
-    if sign and MASK not in shown:
-        comment = _masked_line(comment, is_ha_cf=is_ha_cf)
-    elif comment.strip():
-        comment = MASK
-    return shown + sign + comment + tail
+    parts = text.split("#")
+    for index, part in enumerate(parts):
+        content, begin = part, _URL_BEGINS.search(part)
+        if begin and any(map(_URL_ENDS.match, parts[index + 1 : index + 2])):
+            content = part[: begin.end()] + MASK
+        parts[index] = _rewritten(content, partial(_masked_line_words, is_ha_cf=is_ha_cf))
+        if MASK in parts[index]:
+            rest = parts[index + 1 :]
+            parts[index + 1 :] = [MASK if any(map(str.strip, rest)) else "".join(rest)][: len(rest)]
+            break
+    return "#".join(parts) + tail
 
 
 def _rewritten(text: str, mask: Callable[[tuple[str, ...]], list[str]]) -> str:
@@ -216,7 +217,8 @@ def _masked_word(word: str) -> str:
     for match in _NAMED.finditer(word):
         if _is_secret(match[1]):
             return word[: match.end()] + MASK
-    return _OF_URL.sub(rf"\1{MASK}@", word)
+    begin, end = _URL_BEGINS.search(word), word.rfind("@")
+    return f"{word[: begin.end()]}{MASK}{word[end:]}" if begin and begin.end() < end else word
 
 
 def _is_bare_secret(word: str) -> bool:
