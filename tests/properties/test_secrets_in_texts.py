@@ -13,9 +13,10 @@ from everbeat.commands import as_json
 from everbeat.commands.lines import line, plain
 from everbeat.config.resources import resource_from_word
 from everbeat.executor.failures import FailCounts
-from everbeat.haresources.timeline import Timeline
+from everbeat.journal.timeline import Timeline
 from everbeat.model.failures import Failures, ResourceFailures
-from everbeat.model.groups import Phase, ResourceGroup
+from everbeat.model.groups import ResourceGroup
+from everbeat.model.journal import Phase
 from everbeat.model.names import GroupKey, NodeName
 from everbeat.node.failure_board import FailureBoard, cleanup_message
 from everbeat.node.log_lines import LogLevel
@@ -55,7 +56,7 @@ def test_no_text_about_a_resource_says_its_password(shape: str, secret: str) -> 
     told: list[object] = [as_json.dumps(group)]
     for text in texts_about(word):
         number, begun = timeline.begin(
-            "takeover", text, 1, node=NodeName("alpha"), keys=[KEY], phases=[Phase(text, 1)]
+            "takeover", text, 1, node=NodeName("alpha"), subjects=[KEY], phases=[Phase(text, 1)]
         )
         timeline.phase(number, text, 2)
         told += [*begun, *timeline.note("hung", text, 3, details=(text,))]
