@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cluster.pair_lab import ADDRESS, Pair
+from cluster.pair_lab import ADDRESS, Pair, pid_of
 from lab import wait_until
 from lab.node import everbeat
 
@@ -56,6 +56,7 @@ def offered(node: Node, name: str, content: str) -> str:
         input=content,
         capture_output=True,
         text=True,
+        errors="surrogateescape",
         check=True,
         timeout=60,
     )
@@ -140,6 +141,17 @@ def test_an_address_and_a_script_by_its_name_come_as_before(pair: Pair) -> None:
     )
     assert "beta installed" in told
     wait_until(lambda: pair.beta.holds("10.77.0.62"), "the new group")
+
+
+def test_a_word_that_is_no_utf_8_kills_nobody(pair: Pair) -> None:
+    cores = {node: pid_of(node, "hb-core") for node in (pair.alpha, pair.beta)}
+    word = "webd::f\udcfcr"  # ISO 8859-1
+    told = offered(pair.alpha, "haresources", in_etc(pair.beta, "haresources") + f"beta {word}\n")
+    assert "beta installed" in told
+    for node, core in cores.items():
+        wait_until(lambda node=node: "webd::f?r" in everbeat(node, "status"), "the group is shown")
+        assert r"webd::f\udcfcr" in everbeat(node, "status", "--json")
+        assert pid_of(node, "hb-core") == core
 
 
 def test_a_token_brings_no_line_of_the_joiners_choice(pair: Pair) -> None:

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from everbeat.ipc.codec import Codec, Hello, IpcError
 from everbeat.ipc.frames import FrameSplitter, frame
-from everbeat.ipc.messages import CORE_TYPES
+from everbeat.ipc.messages import CORE_TYPES, ReloadReply
 from everbeat.ipc.registries import EXECUTOR_TYPES, LINK_TYPES
 from everbeat.model.groups import ResourceSpec
+from everbeat.model.membership import Broadcast
 from everbeat.model.message import Field, FieldType, Message
 
 ALL_TYPES = (*LINK_TYPES, *EXECUTOR_TYPES, *CORE_TYPES, Hello)
@@ -37,7 +38,7 @@ messages = st.recursive(
     lambda inner: st.builds(Message, st.lists(fields(inner), max_size=4)),
     max_leaves=4,
 )
-texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+texts = st.text(st.characters(), max_size=20)  # lone surrogates: bytes of files that are no UTF-8
 numbers = st.integers(-(2**63), 2**63 - 1)  # msgpack's range
 st.register_type_strategy(Message, messages)
 st.register_type_strategy(str, texts)
@@ -50,6 +51,19 @@ st.register_type_strategy(int, numbers)
 def test_every_registered_value_survives(kind: type, data: st.DataObject) -> None:
     value = data.draw(st.from_type(kind))
     assert CODEC.decode(CODEC.encode(value)) == value
+
+
+@pytest.mark.parametrize("text", ["f\udcfcr", "\ud800", "\udcc3\udcbc", "fär*", "\U0010ffff"])
+def test_every_text_that_a_file_or_another_node_can_hold_survives(text: str) -> None:
+    message = Message((Field(FieldType.LIST, "l", (text,)), Field(FieldType.BINARY, "b", b"\xff")))
+    for value in (Broadcast(message), ReloadReply(is_accepted=False, text=text)):
+        assert CODEC.decode(CODEC.encode(value)) == value
+
+
+@pytest.mark.parametrize("body", [b"\xa1\xff", b"\xa3\xe2\x86\x92", b"\x81\x90\x01", b"\xc1"])
+def test_what_is_escaped_wrongly_is_an_ipc_error(body: bytes) -> None:
+    with pytest.raises(IpcError):
+        CODEC.decode(b"\x92\xacReloadReply*" + body)
 
 
 @given(st.binary(max_size=200))

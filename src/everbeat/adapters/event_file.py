@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from everbeat.adapters.json_text import bytes_from_value, value_from_bytes
 from everbeat.adapters.own_files import open_own, read_own, replace_own
 from everbeat.model.journal import ClusterEvent
 
@@ -38,12 +39,11 @@ class EventFile:
 
     def read(self) -> tuple[ClusterEvent, ...]:
         """Return the events on disk, oldest first; lines that cannot be read are left out."""
-        decoder = msgspec.json.Decoder(ClusterEvent)
         events = []
         with contextlib.suppress(OSError):
             for line in read_own(self._path).splitlines():
                 with contextlib.suppress(msgspec.MsgspecError):
-                    events.append(decoder.decode(line))
+                    events.append(value_from_bytes(line, ClusterEvent))
         return tuple(events)
 
     def append_nowait(self, event: ClusterEvent) -> None:
@@ -52,7 +52,7 @@ class EventFile:
             self.dropped += 1
             return
         self._waiting += 1
-        self._writer.submit(self._append, msgspec.json.encode(event) + b"\n")
+        self._writer.submit(self._append, bytes_from_value(event) + b"\n")
 
     def wait_written(self) -> None:
         """Wait until what waits is written; for ever where the disk hangs."""

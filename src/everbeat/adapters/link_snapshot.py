@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from everbeat.adapters.disk_identity import replace_file
+from everbeat.adapters.json_text import bytes_from_value, value_from_bytes
 from everbeat.adapters.own_files import read_own
 from everbeat.model.cluster import HaConfig  # noqa: TC001 - msgspec reads them
 from everbeat.model.keys import AuthKeys  # noqa: TC001 - msgspec reads them
@@ -33,13 +34,13 @@ class LinkSnapshot:
 
 def write_snapshot(run: Path, snapshot: LinkSnapshot) -> None:
     """Keep the configuration. Raise DiskIdentityError."""
-    replace_file(run / SNAPSHOT_FILE, msgspec.msgpack.encode(snapshot))
+    replace_file(run / SNAPSHOT_FILE, bytes_from_value(snapshot))
 
 
 def read_snapshot(run: Path) -> LinkSnapshot | None:
     """Return what the last link process ran with; None if that is unknown."""
     try:
         content = read_own(run / SNAPSHOT_FILE)
-        return msgspec.msgpack.decode(content, type=LinkSnapshot)
-    except (OSError, msgspec.DecodeError):
+        return value_from_bytes(content, LinkSnapshot)
+    except (OSError, msgspec.MsgspecError):
         return None

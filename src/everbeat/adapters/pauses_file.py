@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import msgspec
 
+from everbeat.adapters.json_text import bytes_from_value, value_from_bytes
 from everbeat.adapters.own_files import read_own, replace_own
 from everbeat.model.names import GroupKey
 
@@ -32,7 +33,7 @@ class PausesFile:
     def read(self) -> Pauses:
         """Return what was written last; nothing if it cannot be read."""
         with contextlib.suppress(OSError, msgspec.MsgspecError):
-            pauses = msgspec.json.decode(read_own(self._path), type=tuple[tuple[str, int], ...])
+            pauses = value_from_bytes(read_own(self._path), tuple[tuple[str, int], ...])
             self._written = tuple((GroupKey(key), until_ms) for key, until_ms in pauses)
         return self._written
 
@@ -41,5 +42,5 @@ class PausesFile:
         if pauses == self._written:
             return
         with contextlib.suppress(OSError):  # then the next core pauses nothing
-            replace_own(self._path, msgspec.json.encode(pauses))
+            replace_own(self._path, bytes_from_value(pauses))
             self._written = pauses

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from everbeat.adapters.json_text import bytes_from_value, value_from_bytes
 from everbeat.adapters.own_files import read_own, replace_own
 from everbeat.model.fencing import SafeNode
 
@@ -30,7 +31,7 @@ class SafeNodesFile:
     def read(self) -> tuple[SafeNode, ...]:
         """Return what was written last; nothing if it cannot be read: then nodes are fenced."""
         with contextlib.suppress(OSError, msgspec.MsgspecError):
-            return msgspec.json.decode(read_own(self._path), type=tuple[SafeNode, ...])
+            return value_from_bytes(read_own(self._path), tuple[SafeNode, ...])
         return ()
 
     def write(self, nodes: tuple[SafeNode, ...]) -> None:
@@ -38,5 +39,5 @@ class SafeNodesFile:
         if nodes == self._written:
             return
         with contextlib.suppress(OSError):  # then the next core fences more than it must
-            replace_own(self._path, msgspec.json.encode(nodes))
+            replace_own(self._path, bytes_from_value(nodes))
             self._written = nodes

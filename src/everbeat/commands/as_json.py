@@ -18,7 +18,10 @@ from everbeat.model.reports import Severity
 
 def dumps(value: object, *, is_indented: bool = False) -> str:
     """Return the JSON text of a value made of dataclasses, structs, tuples and plain values."""
-    return json.dumps(plain_value(value), indent=2 if is_indented else None, ensure_ascii=False)
+    plain, indent = plain_value(value), 2 if is_indented else None
+    text = json.dumps(plain, indent=indent, ensure_ascii=False)
+    # Only lone surrogates, bytes of a file that are no UTF-8, cannot be printed; so JSON has them.
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def plain_value(value: object) -> Any:

@@ -118,12 +118,20 @@ def unpacked_reports(field: str) -> tuple[Report, ...]:
                 severity=Severity(severity),
                 summary=str(summary),
                 remedy=str(remedy),
-                place=Place(str(file), int(line), str(text)),
+                place=Place(str(file), _line_number(line), str(text)),
             )
             for code, severity, summary, remedy, file, line, text in rows[:REPORTS_MAX]
         )
     except (BundleError, ValueError, TypeError, KeyError, OverflowError, RecursionError):
         return ()
+
+
+def _line_number(value: object) -> int:
+    """Return a line's number. Raises ValueError, TypeError or OverflowError for anything else."""
+    number = int(value)  # type: ignore[call-overload] # JSON: what is no number raises
+    if not 0 <= number <= JSON_BYTES_MAX:
+        raise ValueError("no line of a file")
+    return int(number)
 
 
 def _tag(secret: bytes, header: bytes, offer: str, text: bytes) -> bytes:

@@ -3,11 +3,16 @@
 In: the frozen dataclasses of `model`, the structs of `ipc.messages`. Out: bytes. Decoding checks
 every field against its annotation; only registered types come out. A Message, whose fields are
 typed at run time, travels as a list of `[field type, name, value]`.
+
+A file of Heartbeat may hold bytes that are no UTF-8, which are lone surrogates in its text
+(`config.files`), and JSON of another node may hold any of them: msgpack takes none. A value with
+such a text travels as `[type name + ESCAPED, body]`, each of its texts as the characters of its
+bytes.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -15,10 +20,13 @@ from everbeat.ipc.messages import PROTOCOL_VERSION
 from everbeat.model.message import Field, FieldType, FieldValue, Message
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 MESSAGE_DEPTH_MAX = 16
 """Structs nested deeper than Heartbeat's own limit are refused."""
+
+ESCAPED: Final = "*"
+"""Behind the name of a type: the texts of the body are escaped. No type is called so."""
 
 
 class IpcError(Exception):
@@ -45,6 +53,7 @@ class Codec:
         self._names = {kind: name for name, kind in registered.items()}
         self._encoder = msgspec.msgpack.Encoder(enc_hook=_plain)
         self._envelope = msgspec.msgpack.Decoder(tuple[str, msgspec.Raw])
+        self._kinds = registered
         self._decoders: dict[str, msgspec.msgpack.Decoder[object]] = {
             name: msgspec.msgpack.Decoder(kind, dec_hook=_rich) for name, kind in registered.items()
         }
@@ -54,17 +63,25 @@ class Codec:
         name = self._names.get(type(value))
         if name is None:
             raise IpcError(f"{type(value).__name__} is not spoken on this socket")
-        return self._encoder.encode((name, value))
+        try:
+            return self._encoder.encode((name, value))
+        except UnicodeEncodeError:
+            plain = msgspec.to_builtins(value, builtin_types=(bytes,), enc_hook=_plain)
+            return self._encoder.encode((name + ESCAPED, _with_texts(plain, _escaped)))
 
     def decode(self, data: bytes) -> object:
         """Return the value. Raise IpcError if the bytes are not one of a registered type."""
         try:
             name, body = self._envelope.decode(data)
             decoder = self._decoders.get(name)
-            if decoder is None:
+            if decoder is not None:
+                return decoder.decode(body)
+            kind = self._kinds.get(name.removesuffix(ESCAPED))
+            if kind is None:
                 raise IpcError(f"{name!r} is not spoken on this socket")
-            return decoder.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            plain = _with_texts(msgspec.msgpack.decode(body), _unescaped)
+            return msgspec.convert(plain, kind, builtin_types=(bytes,), dec_hook=_rich)
+        except (msgspec.DecodeError, UnicodeError, RecursionError, TypeError) as error:
             raise IpcError(f"malformed value: {error}") from error
 
 
@@ -78,6 +95,29 @@ def check_hello(value: object) -> Hello:
             f" {PROTOCOL_VERSION}: after an upgrade restart everbeat"
         )
     return value
+
+
+def _escaped(text: str) -> str:
+    return text.encode("utf-8", "surrogatepass").decode("latin-1")
+
+
+def _unescaped(text: str) -> str:
+    return text.encode("latin-1").decode("utf-8", "surrogatepass")
+
+
+def _with_texts(plain: Any, change: Callable[[str], str]) -> Any:  # Any: what msgpack can hold
+    """Return plain values with every text in them changed."""
+    match plain:
+        case str():
+            return change(plain)
+        case list() | tuple():
+            return [_with_texts(each, change) for each in plain]
+        case dict():
+            return {
+                _with_texts(name, change): _with_texts(each, change) for name, each in plain.items()
+            }
+        case _:
+            return plain
 
 
 def _plain(value: object) -> object:

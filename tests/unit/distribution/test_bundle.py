@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import zlib
 from dataclasses import replace
 from hashlib import sha256
@@ -81,6 +82,12 @@ def test_reports_come_back() -> None:
     )
     assert unpacked_reports(packed_reports((report,))) == (report,)
     assert unpacked_reports("nonsense") == ()
+
+
+@pytest.mark.parametrize("line", [-1, 10**30, "9" * 40, 1e400, None])
+def test_a_report_is_of_a_line_that_a_file_can_have(line: object) -> None:
+    text = json.dumps([["code", 2, "summary", "remedy", "ha.cf", line, "text"]])
+    assert unpacked_reports(base64.b64encode(zlib.compress(text.encode())).decode()) == ()
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, '{"files": ' * 50_000, "Infinity", "[1e999]"])
