@@ -16,7 +16,7 @@ from everbeat.model.groups import AutoFailback
 from everbeat.model.members import NodeStatus
 from everbeat.model.membership import Broadcast
 from everbeat.model.message import message_of
-from everbeat.model.names import GroupKey
+from everbeat.model.names import GroupKey, wire_text_of
 
 if TYPE_CHECKING:
     from everbeat.haresources.handover import Handover
@@ -200,7 +200,7 @@ class Desk:
         """Return the field that names groups, where the four words do not suffice or always."""
         if self.is_pair and naming is Naming.WHERE_NEEDED:
             return {}
-        return {GROUPS_FIELD: " ".join(sorted(keys))}
+        return {GROUPS_FIELD: wire_text_of(" ".join(sorted(keys)))}
 
     def can_name_groups(self, peer: Peer) -> bool:
         """Whether a hand-over to this node may be of some groups alone: a Heartbeat knows words."""

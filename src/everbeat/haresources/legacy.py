@@ -16,7 +16,7 @@ from everbeat.haresources.peers import NOTHING, is_empty, shown
 from everbeat.model.groups import AutoFailback
 from everbeat.model.membership import Broadcast
 from everbeat.model.message import message_of
-from everbeat.model.names import GroupKey
+from everbeat.model.names import GroupKey, wire_text_of, word_from_wire
 
 if TYPE_CHECKING:
     from everbeat.haresources.desk import Desk
@@ -53,7 +53,7 @@ def on_tick(desk: Desk, now_ms: int) -> list[ManagerEffect]:
     for key, due_ms in sorted(desk.requests.items()):
         if now_ms >= due_ms:
             desk.requests[key] = now_ms + REPEAT_MS
-            effects.append(Broadcast(message_of(t="ip-request", ipaddr=key)))
+            effects.append(Broadcast(message_of(t="ip-request", ipaddr=wire_text_of(key))))
     for key, asker in sorted(desk.grants.items()):
         if key not in desk.runner.touched():
             del desk.grants[key]
@@ -63,7 +63,7 @@ def on_tick(desk: Desk, now_ms: int) -> list[ManagerEffect]:
 
 def on_request(desk: Desk, source: NodeName, message: Message, now_ms: int) -> list[ManagerEffect]:
     """Give a group back to the node that asks for it."""
-    key = GroupKey(message.text("ipaddr") or "")
+    key = GroupKey(word_from_wire(message.text("ipaddr") or ""))
     if key not in desk.holdings.all() or desk.mode is not AutoFailback.LEGACY:
         return []
     if key not in desk.runner.touched() and key not in desk.claims():
@@ -74,7 +74,7 @@ def on_request(desk: Desk, source: NodeName, message: Message, now_ms: int) -> l
 
 def on_answer(desk: Desk, message: Message, now_ms: int) -> list[ManagerEffect]:
     """Start a group that the others have let go."""
-    key = GroupKey(message.text("ipaddr") or "")
+    key = GroupKey(word_from_wire(message.text("ipaddr") or ""))
     if message.text("dest") != desk.own or message.text("ok") != "OK" or key not in desk.requests:
         return []
     del desk.requests[key]
@@ -82,4 +82,5 @@ def on_answer(desk: Desk, message: Message, now_ms: int) -> list[ManagerEffect]:
 
 
 def _answer(dest: NodeName, key: GroupKey, owned: str) -> Broadcast:
-    return Broadcast(message_of(t="ip-request-resp", dest=dest, ipaddr=key, weown=owned, ok="OK"))
+    named = wire_text_of(key)
+    return Broadcast(message_of(t="ip-request-resp", dest=dest, ipaddr=named, weown=owned, ok="OK"))

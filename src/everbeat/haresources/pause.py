@@ -18,6 +18,7 @@ from everbeat.haresources.desk import Stage
 from everbeat.haresources.peers import GROUPS_FIELD, PARTNER_FIELD, is_empty, shown
 from everbeat.model.membership import Broadcast
 from everbeat.model.message import message_of
+from everbeat.model.names import wire_text_of
 from everbeat.model.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def refuse_takeover(
     if desk.peer(asker).dialect == 0:
         return [*events]  # a Heartbeat would not know the word
     paused = " ".join(sorted(keys & desk.pauses.keys()))
-    fields = {"t": REFUSED_TYPE, PARTNER_FIELD: asker, GROUPS_FIELD: paused}
+    fields = {"t": REFUSED_TYPE, PARTNER_FIELD: asker, GROUPS_FIELD: wire_text_of(paused)}
     return [*events, Broadcast(message_of(**fields))]
 
 

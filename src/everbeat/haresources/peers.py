@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from everbeat.model.groups import ResourceGroup
 from everbeat.model.holdings import Hold, hold_from_word
 from everbeat.model.members import NodeStatus
-from everbeat.model.names import GroupKey
+from everbeat.model.names import GroupKey, word_from_wire
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -139,7 +139,8 @@ class Holdings:
         """Return the keys a `resource`, `ask_resources` or `hb_takeover` message speaks of."""
         named = message.text(GROUPS_FIELD)
         if named is not None:
-            return frozenset(key for key in self._owner if key in named.split())
+            words = word_from_wire(named).split(" ")
+            return frozenset(key for key in self._owner if key in words)
         hold = hold_from_word(message.text("rsc_hold") or "")
         return None if hold is None else self.keys(hold, node)
 

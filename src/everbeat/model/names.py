@@ -44,6 +44,20 @@ def is_script_name(text: str) -> bool:
     return bool(text) and "/" not in text and ".." not in text and text.isprintable()
 
 
+def wire_text_of(word: str) -> str:
+    """Return a word of our files as a message carries it: its bytes, each as a character.
+
+    A message's text is latin-1, that of a file UTF-8, with a lone surrogate for each byte that is
+    none. Such words are separated by plain blanks: U+0085 and U+00A0 may be parts of a character.
+    """
+    return word.encode("utf-8", "surrogateescape").decode("latin-1")
+
+
+def word_from_wire(text: str) -> str:
+    """Return the word of our files that a message carries."""
+    return text.encode("latin-1", "replace").decode("utf-8", "surrogateescape")
+
+
 def node_name_from_text(text: str) -> NodeName:
     """Return the canonical (lower case) form of a node's name."""
     return NodeName(text.strip().lower())

@@ -40,6 +40,7 @@ from everbeat.model.membership import (
     fold,
 )
 from everbeat.model.message import message_of
+from everbeat.model.names import wire_text_of
 from everbeat.model.neighbours import (
     AddressAnnounced,
     AddressesProbed,
@@ -475,7 +476,7 @@ class CoreNode:
                 noted = self._manager.timeline.note(
                     "fence-me", text, now_ms, severity=Severity.ERROR
                 )
-                return [*noted, Broadcast(message_of(t=FENCE_ME, why=masked(why)))]
+                return [*noted, Broadcast(message_of(t=FENCE_ME, why=wire_text_of(masked(why))))]
             case StopFailure.REBOOT:
                 text = f"{why}; this machine restarts now"
                 noted = self._manager.timeline.note("reboot", text, now_ms, severity=Severity.ERROR)

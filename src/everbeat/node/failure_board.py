@@ -22,7 +22,7 @@ from everbeat.model.failures import Failures, NodeFailures, ResourceFailures
 from everbeat.model.members import NodeStatus
 from everbeat.model.membership import Broadcast, MessageReceived, NodeRestarted, NodeStatusChanged
 from everbeat.model.message import message_of
-from everbeat.model.names import GroupKey, NodeName
+from everbeat.model.names import GroupKey, NodeName, wire_text_of, word_from_wire
 
 if TYPE_CHECKING:
     from everbeat.model.membership import MembershipFact
@@ -95,7 +95,7 @@ class FailureBoard:
         node = NodeName(message.text("src") or "")
         if node in {"", self._own}:
             return None
-        words = (message.text(_COUNTS_FIELD) or "").split()[:TOLD_MAX]
+        words = word_from_wire(message.text(_COUNTS_FIELD) or "").split(" ")[:TOLD_MAX]
         counts = tuple(c for w in words if (c := _count_from_word(w, now_ms)) is not None)
         self._counts[node] = counts
         return NodeFailures(node, counts)
@@ -107,25 +107,31 @@ class FailureBoard:
 
     def _message(self, now_ms: int) -> Broadcast:
         words = [_word_of(count, now_ms) for count in self.own().counts[:TOLD_MAX]]
-        return Broadcast(message_of(t=FAILURES_TYPE, **{_COUNTS_FIELD: " ".join(words)}))
+        return Broadcast(
+            message_of(t=FAILURES_TYPE, **{_COUNTS_FIELD: wire_text_of(" ".join(words))})
+        )
 
 
 def cleanup_message(resource: str, node: str) -> Message:
     """Return the message by which all nodes, or the one named, forget failures."""
-    return message_of(t=CLEANUP_TYPE, **{_RESOURCE_FIELD: masked(resource), _NODE_FIELD: node})
+    return message_of(
+        t=CLEANUP_TYPE, **{_RESOURCE_FIELD: wire_text_of(masked(resource)), _NODE_FIELD: node}
+    )
 
 
 def cleanup_from_message(message: Message, own: NodeName) -> str | None:
     """Return the resource to be forgotten ("" for all), or None if it is not for us."""
     if message.type != CLEANUP_TYPE or message.text(_NODE_FIELD) not in {None, "", own}:
         return None
-    return message.text(_RESOURCE_FIELD) or ""
+    return word_from_wire(message.text(_RESOURCE_FIELD) or "")
 
 
 def _word_of(count: ResourceFailures, now_ms: int) -> str:
     age_ms, left_ms = now_ms - count.last_ms, count.clears_ms - now_ms
     bar = "1" if count.is_barred else "0"
-    key = quote(count.group, safe="")  # group keys hold slashes: 10.0.0.50/24/eth0
+    key = quote(
+        count.group, safe="", errors="surrogateescape"
+    )  # group keys hold slashes: 10.0.0.50/24/eth0
     return "/".join((str(count.count), bar, str(age_ms), str(left_ms), key, masked(count.resource)))
 
 
@@ -138,7 +144,7 @@ def _count_from_word(word: str, now_ms: int) -> ResourceFailures | None:
     if max(abs(number), abs(age_ms), abs(left_ms)) > _NUMBER_MAX:
         return None
     return ResourceFailures(
-        group=GroupKey(unquote(parts[4])),
+        group=GroupKey(unquote(parts[4], errors="surrogateescape")),
         resource=parts[5],
         count=number,
         is_barred=bar == 1,

@@ -40,7 +40,7 @@ from everbeat.model.membership import (
     StatusReason,
 )
 from everbeat.model.message import message_of
-from everbeat.model.names import NodeName, node_name_from_text
+from everbeat.model.names import NodeName, node_name_from_text, word_from_wire
 from everbeat.model.quorum import ConfirmOff
 from everbeat.model.verdict import Verdict
 from everbeat.node.fencing_events import FencingEvents
@@ -355,7 +355,7 @@ class FencingGate:
             case "stonith":
                 return self._on_word(source, order, message, now_ms)
             case "fence_me" if self._fencer.is_configured_for(source):
-                why = message.text("why") or "it asks for it"
+                why = word_from_wire(message.text("why") or "") or "it asks for it"
                 delay_ms = self._rank(source) * self._config.stonith_timeout_ms
                 action = self._config.stonith_action
                 asked = self._fencer.on_request(source, action, why, now_ms, delay_ms=delay_ms)
