@@ -94,6 +94,7 @@ HA_CF: Final = (
     Code("ping-is-service", _W, "A service address answers wherever its group is."),
     Code("ping-own-address", _W, "Pinging this very machine proves nothing."),
     Code("ping-group-incomplete", _E, "A ping group is a name and one host at least."),
+    Code("ping-name-unusual", _E, "A ping node has a name that no message can carry."),
     Code("deadtime-too-small", _E, "deadtime must be more than twice keepalive."),
     Code("deadtime-tight", _W, "deadtime leaves room for few lost heartbeats."),
     Code("deadtime-low", _W, "Below two seconds a busy machine is easily taken for dead."),

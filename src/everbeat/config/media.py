@@ -269,6 +269,11 @@ def _add_ucast(
 
 
 def _add(draft: Draft, statement: Statement, medium: Medium) -> None:
+    if medium.kind.is_ping and not medium.link.isascii():
+        summary = f"{statement.directive}: {medium.link} is no name that messages can carry"
+        remedy = "a name of ASCII letters, digits and hyphens, on every node"
+        draft.report("ping-name-unusual", statement.line, summary, remedy)
+        return
     if medium in draft.media:
         summary = f"{statement.directive}: {medium.link} is configured a second time"
         draft.report("medium-twice", statement.line, summary, "delete this line")
