@@ -37,6 +37,10 @@ if TYPE_CHECKING:
     from everbeat.model.message import Message
 
 QUEUE_BYTES_MAX: Final = 1_048_576  # unread answers; beyond: the client is hung up on
+LINGER_S: Final = 2.0
+LINGERING_MAX: Final = 16
+"""So many that are hung up on may still read what is queued, each for so long; beyond: the one that
+was hung up on first is cut off."""
 BACKLOG: Final = 64
 _PEER_GROUPS: Final = 59  # SO_PEERGROUPS, asm-generic/socket.h; not in the socket module
 _GROUPS_MAX: Final = 256
@@ -64,6 +68,7 @@ class ClientSocket:
         self._host = host
         self._server: asyncio.Server | None = None
         self._connections: dict[int, _Connection] = {}
+        self._lingering: dict[_Connection, asyncio.TimerHandle] = {}  # hung up on, but not read out
         self._waiting: deque[tuple[int, _Connection]] = deque()  # each client once, until all taken
         self._last_client = 0
 
@@ -108,10 +113,18 @@ class ClientSocket:
             connection.send_nowait(message)
 
     def disconnect(self, client: int) -> None:
-        """Hang up after what is queued; on_client_gone does not follow."""
+        """Hang up after what is queued, or soon; on_client_gone does not follow.
+
+        Its session and its name are free at once: were it waited for, whoever reads nothing could
+        have any number of connections.
+        """
         connection = self._connections.pop(client, None)
-        if connection is not None:
-            connection.close()
+        if connection is None or not connection.close():
+            return
+        loop = asyncio.get_running_loop()
+        self._lingering[connection] = loop.call_later(LINGER_S, connection.cut_off)
+        if len(self._lingering) > LINGERING_MAX:
+            next(iter(self._lingering)).cut_off()
 
     def _add(self, connection: _Connection, credentials: Credentials) -> int:
         self._last_client += 1
@@ -137,6 +150,12 @@ class ClientSocket:
             connection.read_on()
         if self._waiting:
             asyncio.get_running_loop().call_soon(self._take_turn)
+
+    def _ended(self, connection: _Connection) -> None:
+        """Take that a connection is closed, read out or not."""
+        timer = self._lingering.pop(connection, None)
+        if timer is not None:
+            timer.cancel()
 
     def _lost(self, client: int, reason: str) -> None:
         if self._connections.pop(client, None) is not None:
@@ -200,6 +219,7 @@ class _Connection(asyncio.Protocol):
         self._transport.resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._owner._ended(self)  # noqa: SLF001 - one class in two
         self._owner._lost(self._client, "hung-up" if exc is None else "connection-lost")  # noqa: SLF001 - one class in two
 
     def send_nowait(self, message: Message) -> None:
@@ -215,9 +235,17 @@ class _Connection(asyncio.Protocol):
             return  # a message the string form cannot carry (3.0.6 drops it as well)
         self._transport.write(frame)
 
-    def close(self) -> None:
+    def close(self) -> bool:
+        """Hang up after what is queued; return whether anything is."""
         assert self._transport is not None
         self._transport.close()
+        return self._transport.get_write_buffer_size() > 0
+
+    def cut_off(self) -> None:
+        """Hang up at once, whatever was not read."""
+        assert self._transport is not None
+        self._owner._ended(self)  # noqa: SLF001 - one class in two
+        self._transport.abort()
 
     def _abort(self, reason: str) -> None:
         assert self._transport is not None

@@ -7,13 +7,14 @@ import os
 import socket
 import stat
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from api_daemon import ApiDaemon
 from everbeat.adapters.api_client import ApiClient, ApiError
-from everbeat.adapters.client_socket import ClientSocket
+from everbeat.adapters.client_socket import LINGERING_MAX, ClientSocket
 from everbeat.model.cluster import ApiAuthorization
 from everbeat.model.message import Field, FieldType, Message, message_of
 from everbeat.wire.client_frame import FrameSplitter, encode_frame
@@ -21,8 +22,6 @@ from everbeat.wire.limits import CLIENT_PARTS_MAX, FIRST_FRAME_BYTES_MAX
 from lab.slowness import is_over
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from everbeat.clients.authorization import Credentials
 
 
@@ -31,6 +30,11 @@ def wait_until(condition: object) -> None:
     while not condition():  # type: ignore[operator] # a callable; pytest code stays short
         assert not is_over(began, 10)
         time.sleep(0.005)
+
+
+def open_files() -> int:
+    """Return how many there are in this process, which is client and daemon."""
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
 def signed_on(path: Path, name: str) -> socket.socket:
@@ -112,6 +116,23 @@ def test_a_client_that_never_reads_is_hung_up_on(tmp_path: Path) -> None:
             pass
         wait_until(lambda: "too-slow" in daemon.gone)
         lazy.close()
+
+
+def test_who_signs_off_and_reads_nothing_keeps_no_connection(tmp_path: Path) -> None:
+    path = tmp_path / "register"
+    requests = encode_frame(message_of(t="hbapi-req", reqtype="nodelist")) * 1_500
+    farewell = encode_frame(message_of(t="hbapi-req", reqtype="signoff"))
+    with ApiDaemon(path, ApiAuthorization("default", users=("root",))) as daemon:
+        before = open_files()
+        lazy = []
+        for number in range(2 * LINGERING_MAX):
+            lazy.append(signed_on(path, f"mon{number}"))
+            lazy[-1].sendall(requests + farewell)
+            wait_until(lambda left=2 * (number + 1): len(daemon.broadcasts) == left)
+            assert open_files() <= before + len(lazy) + LINGERING_MAX + 1
+        wait_until(lambda: open_files() == before + len(lazy))  # LINGER_S later
+        for each in lazy:
+            each.close()
 
 
 def test_messages_of_a_named_client_reach_the_cluster(tmp_path: Path) -> None:
