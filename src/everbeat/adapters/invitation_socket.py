@@ -41,7 +41,8 @@ FIRST_BYTES_MAX: Final = 4_096
 _LOOK_S: Final = 0.2
 CALLERS_MAX: Final = 16
 CALLERS_OF_ADDRESS_MAX: Final = 4
-"""So many callers without proof are heard at a time, in all and from one address; no others."""
+"""So many callers without proof are heard at a time, in all and from one address. Another one takes
+the place of the one that has kept it longest: of its own address, or of that with the most."""
 
 
 class Talk:
@@ -144,7 +145,7 @@ class Callers:
         self._cipher = cipher
         self._calls: queue.SimpleQueue[Call] = queue.SimpleQueue()
         self._lock = threading.Lock()
-        self._unproved: list[str] = []
+        self._unproved: list[tuple[str, socket.socket]] = []  # in the order they called
         self._is_over = False
         waiting.settimeout(_LOOK_S)
         self._thread = threading.Thread(target=self._accept, daemon=True)
@@ -169,23 +170,41 @@ class Callers:
                 continue
             source = str(address[0])
             with self._lock:
-                is_crowd = self._unproved.count(source) >= CALLERS_OF_ADDRESS_MAX
-                if is_crowd or len(self._unproved) >= CALLERS_MAX:
-                    peer.close()
-                    continue
-                self._unproved.append(source)
+                self._make_room(source)
+                self._unproved.append((source, peer))
             threading.Thread(target=self._hear, args=(peer, source), daemon=True).start()
+
+    def _make_room(self, source: str) -> None:
+        """Hang up on one caller if there is no place for another one from this address."""
+        sources = [other for other, _ in self._unproved]
+        crowded = source
+        if sources.count(source) < CALLERS_OF_ADDRESS_MAX:
+            if len(sources) < CALLERS_MAX:
+                return
+            crowded = max(sources, key=sources.count)
+        _, oldest = self._unproved.pop(sources.index(crowded))
+        with contextlib.suppress(OSError):  # it has hung up itself
+            oldest.shutdown(socket.SHUT_RDWR)  # its thread hears of it, and closes it
 
     def _hear(self, peer: socket.socket, source: str) -> None:
         try:
             talk = talk_to_joiner(peer, self._token, self._cipher)
-            self._calls.put(Call(source, talk, talk.hear()))
+            call = Call(source, talk, talk.hear())
         except InvitationError as error:
+            call = Call(source, None, {}, str(error))
+        if not self._leave(peer, source) and call.talk is not None:
+            call = Call(source, None, {}, "too many called at the same time")
+        if call.talk is None:
             peer.close()
-            self._calls.put(Call(source, None, {}, str(error)))
-        finally:
-            with self._lock:
-                self._unproved.remove(source)
+        self._calls.put(call)
+
+    def _leave(self, peer: socket.socket, source: str) -> bool:
+        """Give up a caller's place; False: another one has it already."""
+        with self._lock:
+            had_place = (source, peer) in self._unproved
+            if had_place:
+                self._unproved.remove((source, peer))
+        return had_place
 
 
 def own_address(token: Token) -> str:

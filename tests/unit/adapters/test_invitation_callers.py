@@ -9,6 +9,7 @@ from ipaddress import ip_address
 
 from everbeat.adapters.cipher import AesSiv
 from everbeat.adapters.invitation_socket import (
+    CALLERS_MAX,
     CALLERS_OF_ADDRESS_MAX,
     FIRST_BYTES_MAX,
     PROOF_S,
@@ -33,9 +34,9 @@ def invitation() -> tuple[socket.socket, Token]:
     return waiting, token
 
 
-def stranger(token: Token, length: int) -> socket.socket:
+def stranger(token: Token, length: int, address: str = STRANGER) -> socket.socket:
     """Call, greet, and promise so many bytes."""
-    caller = socket.create_connection((str(token.address), token.port), 5, (STRANGER, 0))
+    caller = socket.create_connection((str(token.address), token.port), 5, (address, 0))
     with contextlib.suppress(OSError):
         caller.sendall(greeting(bytes(NONCE_BYTES)) + length.to_bytes(4, "big"))
     return caller
@@ -62,6 +63,24 @@ def test_who_has_the_token_gets_through_whatever_others_do() -> None:
         assert call.talk is not None
         call.talk.say({"files": "x" * 2 * FIRST_BYTES_MAX})
         assert len(talk.hear()["files"]) == 2 * FIRST_BYTES_MAX
+        call.talk.close()
+
+
+def test_strangers_with_many_addresses_keep_no_place_from_who_has_the_token() -> None:
+    waiting, token = invitation()
+    with contextlib.ExitStack() as opened:
+        opened.enter_context(contextlib.closing(waiting))
+        callers = opened.enter_context(contextlib.closing(Callers(waiting, token, AesSiv())))
+        for number in range(2 * CALLERS_MAX):
+            address = f"127.0.1.{number % (CALLERS_MAX // 2)}"
+            opened.enter_context(stranger(token, FIRST_BYTES_MAX, address))  # and then nothing
+        talk = opened.enter_context(contextlib.closing(talk_to_inviter(token, AesSiv())))
+        talk.say({"name": "gamma"})
+        while (call := callers.next_call(PROOF_S)) is not None and call.talk is None:
+            assert call.source.startswith("127.0.1.")
+        assert call is not None
+        assert call.asked == {"name": "gamma"}
+        assert call.talk is not None
         call.talk.close()
 
 
