@@ -10,7 +10,7 @@ import socket
 import struct
 from typing import TYPE_CHECKING, Final
 
-from everbeat.adapters.udp import DATAGRAM_BYTES_MAX
+from everbeat.adapters.udp import DATAGRAM_BYTES_MAX, RECEIVE_BATCH_MAX
 from everbeat.model.cluster import Medium, MediumKind
 
 if TYPE_CHECKING:
@@ -59,8 +59,11 @@ class PingPort:
             raise failure
 
     def receive(self) -> Iterator[tuple[bytes, str]]:
-        """Yield the payloads of replies to us, with the host that answered."""
-        while True:
+        """Yield the payloads of replies to us, with the host that answered.
+
+        RECEIVE_BATCH_MAX reads at most: this socket hears whatever anybody sends as a reply.
+        """
+        for _ in range(RECEIVE_BATCH_MAX):
             try:
                 data, source = self._socket.recvfrom(DATAGRAM_BYTES_MAX)
             except BlockingIOError:

@@ -15,7 +15,6 @@ import errno
 import os
 import socket
 from dataclasses import dataclass
-from itertools import islice
 from typing import TYPE_CHECKING, Final, Protocol
 
 from everbeat.adapters.icmp import open_ping
@@ -30,8 +29,6 @@ REOPEN_S: Final = 1.0
 """How often a medium is looked after: closed ones are tried, open ones are checked."""
 
 RESOLVE_TIMEOUT_S: Final = 5.0
-RECEIVE_BATCH_MAX: Final = 1000
-"""Datagrams taken from one medium before others have their turn."""
 
 _DROPPED: Final = frozenset({errno.EAGAIN, errno.ENOBUFS, errno.ENOMEM, errno.EMSGSIZE})
 _HARD: Final = frozenset({errno.ENODEV, errno.ENXIO, errno.EBADF, errno.EIO, errno.ENETDOWN})
@@ -55,7 +52,7 @@ class Port(Protocol):
         ...
 
     def receive(self) -> Iterator[tuple[bytes, str]]:
-        """Yield what has arrived, with its source, until there is no more. Raise OSError."""
+        """Yield what RECEIVE_BATCH_MAX reads bring at most, with its source. Raise OSError."""
         ...
 
     def check(self) -> None:
@@ -189,7 +186,7 @@ class Media:
         if port is None:
             return
         try:
-            for data, source in islice(port.receive(), RECEIVE_BATCH_MAX):
+            for data, source in port.receive():
                 self._counts[index].received += 1
                 self._on_datagram(index, data, source)
                 if self._ports.get(index) is not port:

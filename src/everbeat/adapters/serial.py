@@ -8,6 +8,7 @@ import os
 import termios
 from typing import TYPE_CHECKING, Final
 
+from everbeat.adapters.udp import RECEIVE_BATCH_MAX
 from everbeat.wire.stream import StreamSplitter
 
 if TYPE_CHECKING:
@@ -53,8 +54,11 @@ class SerialPort:
             self._loop.add_writer(self._descriptor, self._flush)
 
     def receive(self) -> Iterator[tuple[bytes, str]]:
-        """Yield the messages that have arrived. Raise OSError (EIO) when the line hangs up."""
-        while True:
+        """Yield the messages that have arrived, of RECEIVE_BATCH_MAX reads at most.
+
+        Raise OSError (EIO) when the line hangs up.
+        """
+        for _ in range(RECEIVE_BATCH_MAX):
             try:
                 data = os.read(self._descriptor, _READ_BYTES)
             except BlockingIOError:

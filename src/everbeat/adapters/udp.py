@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 DATAGRAM_BYTES_MAX: Final = 65_535
+RECEIVE_BATCH_MAX: Final = 1000
+"""Reads of one medium before others have their turn, whatever becomes of what was read."""
 RECEIVE_BUFFER_BYTES: Final = 4 * 1024 * 1024
 """So that a process held up for a while still finds every heartbeat that came meanwhile."""
 
@@ -57,8 +59,8 @@ class UdpPort:
             self._socket.sendto(data, self._destination)
 
     def receive(self) -> Iterator[tuple[bytes, str]]:
-        """Yield what has arrived, with the sender's address, until there is no more."""
-        while True:
+        """Yield what has arrived, with the sender's address, RECEIVE_BATCH_MAX reads at most."""
+        for _ in range(RECEIVE_BATCH_MAX):
             try:
                 data, source = self._socket.recvfrom(DATAGRAM_BYTES_MAX)
             except BlockingIOError:

@@ -7,14 +7,21 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cluster.media_lab import Node
-from everbeat.adapters.icmp import echo_reply_payload, echo_request, internet_checksum
+from everbeat.adapters.icmp import (
+    ECHO_HEADER,
+    PingPort,
+    echo_reply_payload,
+    echo_request,
+    internet_checksum,
+)
 from everbeat.adapters.interfaces import interface_now
 from everbeat.adapters.notify import notify
-from everbeat.adapters.udp import is_own_address
+from everbeat.adapters.udp import RECEIVE_BATCH_MAX, enlarge_receive_buffer, is_own_address
 from everbeat.model.cluster import Medium, MediumKind
 from everbeat.model.names import LinkName
 from lab import wait_until
@@ -39,6 +46,22 @@ def send(port: int, count: int, data: bytes = b"hello") -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sending:
         for _ in range(count):
             sending.sendto(data, ("127.0.0.1", port))
+
+
+@pytest.mark.parametrize("is_ours", [True, False])
+def test_replies_that_nobody_asked_for_keep_no_medium_from_its_turn(is_ours: bool) -> None:  # noqa: FBT001 - a parameter of pytest
+    count = RECEIVE_BATCH_MAX + 100
+    reply = ECHO_HEADER.pack(0, 0, 0, 7 if is_ours else 8, 1) + b"payload"
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as flooded:
+        enlarge_receive_buffer(flooded)
+        flooded.bind(("127.0.0.1", 0))
+        send(flooded.getsockname()[1], count, bytes([0x45]).ljust(20, b"\0") + reply)
+        port = PingPort(flooded, ("127.0.0.1",), 7)
+        assert len(list(port.receive())) == (RECEIVE_BATCH_MAX if is_ours else 0)
+        assert len(list(port.receive())) == (100 if is_ours else 0)
+        send(flooded.getsockname()[1], count, bytes([0x45]).ljust(20, b"\0") + reply)
+        list(port.receive())
+        assert flooded.recv(100), "the rest waits for the next turn"
 
 
 def test_a_burst_that_came_while_nobody_looked_is_read_completely() -> None:
