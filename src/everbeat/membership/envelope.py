@@ -16,6 +16,7 @@ from typing import Final
 
 from everbeat.model.message import Field, FieldType, Message
 from everbeat.model.names import NODE_NAME_BYTES_MAX, NodeName, node_name_from_text
+from everbeat.wire.packing import PAYLOAD_FIELD
 
 UUID_BYTES: Final = 16
 NULL_UUID: Final = bytes(UUID_BYTES)
@@ -32,8 +33,12 @@ STAMPED_FIELDS: Final = (
     "ld",
     "ttl",
     "auth",
+    PAYLOAD_FIELD,
 )
-"""Fields the sender alone writes; a payload that brings them along loses them."""
+"""Fields the sender alone writes; a payload that brings them along loses them.
+
+The last one is a whole message, header and all: whoever opens ours would take it for what we said.
+"""
 
 _HEX: Final = re.compile(r"[0-9a-fA-F]{1,16}", re.ASCII)
 _DECIMAL: Final = re.compile(r"[0-9]{1,18}", re.ASCII)

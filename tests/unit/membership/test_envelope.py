@@ -5,10 +5,15 @@ from __future__ import annotations
 import pytest
 
 from everbeat.membership.envelope import Envelope, Stamp, envelope_from_message, stamped, with_ttl
+from everbeat.model.keys import AuthKey, AuthKeys
 from everbeat.model.message import Field, FieldType, Message, message_of
 from everbeat.model.names import NodeName
+from everbeat.wire.datagram import Opened, message_from_text, open_datagram, seal, text_from_message
+from everbeat.wire.packing import packed
 
 GOOD = {"t": "status", "src": "Beta", "seq": "1f", "hg": "6b02fccc", "ts": "6b02fccb", "ttl": "3"}
+KEYS = AuthKeys(1, (AuthKey(1, "sha1", b"TopSecretKey"),))
+OTHER_STAMP = Stamp(own=NodeName("beta"), uuid=b"b" * 16, generation=9, wall_s=1, load="0", ttl=3)
 STAMP = Stamp(own=NodeName("alpha"), uuid=b"u" * 16, generation=255, wall_s=16, load="0.1", ttl=4)
 
 
@@ -76,6 +81,24 @@ def test_a_payload_cannot_forge_what_the_sender_writes() -> None:
     message = stamped(forged, STAMP, sequence=1)
     assert message.text("src") == "alpha"
     assert message.binary("srcuuid") == b"u" * 16
+
+
+@pytest.mark.parametrize("algorithm", ["zlib", "bz2"])
+@pytest.mark.parametrize("form", ["classic", "netstring"])
+def test_a_payload_brings_no_message_that_is_opened_in_place_of_ours(
+    algorithm: str, form: str
+) -> None:
+    """Who may send through us, a client of the API say, would else speak for any node."""
+    forged = stamped(message_of(t="hb_takeover", rsc_hold="all"), OTHER_STAMP, sequence=77)
+    payload = message_of(t="num_ping").with_fields(*packed(forged, algorithm, form).fields)
+    message = stamped(payload, STAMP, sequence=1)
+    for is_traditional in (False, True):
+        data = seal(message, KEYS, compression="zlib", is_traditional=is_traditional)
+        opened = open_datagram(data, KEYS)
+        assert isinstance(opened, Opened)
+        assert (opened.message.type, opened.message.text("src")) == ("num_ping", "alpha")
+        text = text_from_message(message, compression="zlib", is_traditional=is_traditional)
+        assert message_from_text(text)[0].text("src") == "alpha"
 
 
 def test_another_ttl_leaves_every_field_in_its_place() -> None:
