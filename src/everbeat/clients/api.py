@@ -58,7 +58,7 @@ STAMP_DIGITS_MAX: Final = 16
 NODE_TYPES: Final = frozenset({
     "status", "starting", "resource", "shutdone", "reqnodes", "repnodes", "stonith", "ifstat",
     "hbapi-clstat", "hbapi-resp", "query-cstatus", "respond-cstatus",
-    "takeover-refused",
+    "takeover-refused", "fence_me", "resource-failures", "resource-cleanup",
 })  # fmt: skip
 # What moves groups and changes the node list. By default any member of haclient may be client ping.
 MOVING_TYPES: Final = frozenset({
