@@ -23,7 +23,7 @@ import struct
 from collections import deque
 from typing import TYPE_CHECKING, Final, Protocol
 
-from everbeat.adapters.own_files import set_aside, set_mode
+from everbeat.adapters.own_files import make_way, set_mode
 from everbeat.adapters.peer import credentials_of as kernel_word
 from everbeat.clients.authorization import Credentials
 from everbeat.clients.orders import Disconnect, Reply
@@ -163,9 +163,7 @@ class ClientSocket:
 
     def _bound(self) -> socket.socket:
         """Return the socket, bound; what lies in its place and is no socket of ours is kept."""
-        self._unlink()
-        if self._path.is_symlink() or self._path.exists():
-            set_aside(self._path)
+        make_way(self._path)
         listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         try:
             listening.bind(str(self._path))

@@ -3,6 +3,7 @@
     replace_own    NAME.new, made by us ──► renamed to NAME: nobody reads a half of it
     open_own       NAME if it is ours alone, else a new one in its place
     read_own       the bytes of NAME if it is ours alone
+    make_way       no NAME, for a socket
     own_folder     NAME if it is ours alone, else a new one in its place
     take_folder    makes a folder ours alone; what others have put there is set aside
     flush_folder   the names in a folder are on disk
@@ -140,11 +141,14 @@ def is_folder_ours(path: Path) -> bool:
 
 
 def set_mode(path: Path, mode: int, group: int | None = None) -> None:
-    """Give what is ours at this place a mode, and a group; nothing else. Raise OSError."""
+    """Give a socket of ours at this place a mode, and a group; nothing else. Raise OSError.
+
+    A file of ours may have been renamed to this name since the socket was bound.
+    """
     descriptor = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         found = os.fstat(descriptor)
-        if found.st_uid != os.geteuid() or stat.S_ISLNK(found.st_mode):
+        if found.st_uid != os.geteuid() or not stat.S_ISSOCK(found.st_mode):
             raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), str(path))
         same = f"/proc/self/fd/{descriptor}"  # a path of this kind cannot be changed by descriptor
         if group is not None:
@@ -170,6 +174,19 @@ def set_aside(path: Path, folder: int | None = None) -> str:
                 os.rename(path, aside, src_dir_fd=folder, dst_dir_fd=folder)
             return aside.name
     raise OSError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+
+
+def make_way(path: Path) -> None:
+    """Make room for a socket: one of ours that nobody uses any more goes, all else is set aside.
+
+    Raise OSError.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        found = path.lstat()
+        if stat.S_ISSOCK(found.st_mode) and found.st_uid == os.geteuid():
+            path.unlink()
+        else:
+            set_aside(path)
 
 
 def flush_folder(folder: Path) -> None:

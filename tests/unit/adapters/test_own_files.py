@@ -227,12 +227,16 @@ def test_a_folder_that_others_may_write_is_taken_over_and_a_link_is_none(tmp_pat
 
 def test_a_mode_is_given_to_what_is_ours_and_through_no_link(tmp_path: Path) -> None:
     precious = victim(tmp_path)
-    set_mode(precious, 0o640)
-    assert stat.S_IMODE(precious.stat().st_mode) == 0o640
-    (tmp_path / "link").symlink_to(precious)
-    with pytest.raises(PermissionError):
-        set_mode(tmp_path / "link", 0o777)
-    assert stat.S_IMODE(precious.stat().st_mode) == 0o640
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(tmp_path / "core.sock"))
+    set_mode(tmp_path / "core.sock", 0o640)
+    assert stat.S_IMODE((tmp_path / "core.sock").stat().st_mode) == 0o640
+    (tmp_path / "link").symlink_to(tmp_path / "core.sock")
+    for name in ("link", precious.name):  # a file of ours that somebody has moved here
+        with pytest.raises(PermissionError):
+            set_mode(tmp_path / name, 0o777)
+    assert stat.S_IMODE((tmp_path / "core.sock").stat().st_mode) == 0o640
+    assert stat.S_IMODE(precious.stat().st_mode) == 0o644
 
 
 def test_nobody_else_can_hold_a_lock_of_ours(tmp_path: Path) -> None:
