@@ -14,6 +14,7 @@ import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from everbeat.adapters.own_files import make_way
 from everbeat.model.cluster import WITNESS_PORT
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ class StatusSocket:
     def __init__(self, path: Path) -> None:
         self._path = path
         path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-        path.unlink(missing_ok=True)
+        make_way(path)
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         os.fchmod(self._socket.fileno(), 0o600)  # Linux gives the file the socket's mode
         self._socket.bind(str(path))
@@ -137,7 +138,8 @@ class StatusSocket:
     def close(self) -> None:
         """Close it and remove its name."""
         self._socket.close()
-        self._path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            make_way(self._path)
 
 
 def _opened(listening: Listening) -> socket.socket:

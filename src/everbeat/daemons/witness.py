@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import json
 import logging
 import secrets
@@ -30,6 +31,7 @@ from everbeat.adapters.config_files import read_config_file
 from everbeat.adapters.disk_identity import DiskIdentityError
 from everbeat.adapters.log import LEVELS, LOGGER_NAME, Log, LogTargets
 from everbeat.adapters.notify import notify
+from everbeat.adapters.own_files import is_folder_ours
 from everbeat.adapters.witness_grants import read_grants, write_grants
 from everbeat.adapters.witness_socket import (
     Listening,
@@ -229,9 +231,12 @@ def serve(options: WitnessOptions) -> int:
 def _serve(options: WitnessOptions, config: WitnessConfig) -> int:
     try:
         options.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not is_folder_ours(options.state):  # who puts old grants back there decides who serves
+            mend = "others may write here: see what they did, then chown root, chmod go-w"
+            raise PermissionError(errno.EPERM, mend, str(options.state))
         daemon = WitnessDaemon(options, config)
     except OSError as error:
-        _log.error("%s: %s", options.state, error.strerror)
+        _log.error("%s: %s", error.filename or options.state, error.strerror)
         return EXIT_BROKEN
     try:
         daemon.open()

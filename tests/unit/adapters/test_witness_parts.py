@@ -9,7 +9,8 @@ import pytest
 
 from everbeat.adapters.witness_client import UNANSWERED_MAX, UNKNOWN_KEY, WitnessClient
 from everbeat.adapters.witness_grants import read_grants, write_grants
-from everbeat.adapters.witness_socket import Listening, listening_from_word
+from everbeat.adapters.witness_socket import Listening, StatusSocket, listening_from_word
+from everbeat.daemons.witness import EXIT_BROKEN, WitnessOptions, serve
 from everbeat.membership.witness import KeptGrant
 from everbeat.model.cluster import WitnessPlace
 from everbeat.model.keys import AuthKey, AuthKeys
@@ -85,6 +86,31 @@ def test_where_to_listen_is_an_address_a_port_or_both(word: str, listening: List
 )
 def test_other_words_are_no_place_to_listen(word: str) -> None:
     assert listening_from_word(word) is None
+
+
+def test_a_witness_keeps_no_grants_where_others_may_write(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "authkeys").write_text("auth 1\n1 sha1 TopSecretKey\n")
+    (tmp_path / "authkeys").chmod(0o600)
+    shared = tmp_path / "witness"
+    shared.mkdir()
+    shared.chmod(0o777)
+    place = Listening("192.0.2.1", 6940)  # of nobody: it is not opened
+    options = WitnessOptions(etc=tmp_path, state=shared, run=tmp_path / "run", listening=(place,))
+    assert serve(options) == EXIT_BROKEN
+    assert f"{shared}: others may write here" in capfd.readouterr().err
+
+
+def test_what_lies_in_the_place_of_its_socket_keeps_no_witness_from_starting(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "witness.sock").mkdir()
+    (tmp_path / "witness.sock" / "file").touch()
+    for _ in range(2):
+        StatusSocket(tmp_path / "witness.sock").close()
+    assert (tmp_path / "witness.sock.foreign.1" / "file").exists()
+    assert not (tmp_path / "witness.sock").exists()
 
 
 def test_a_question_reaches_the_witness_and_its_answer_comes_back() -> None:
