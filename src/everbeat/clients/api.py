@@ -60,9 +60,10 @@ NODE_TYPES: Final = frozenset({
     "hbapi-clstat", "hbapi-resp", "query-cstatus", "respond-cstatus",
     "takeover-refused", "fence_me", "resource-failures", "resource-cleanup",
 })  # fmt: skip
-# What moves groups and changes the node list. By default any member of haclient may be client ping.
+# What moves groups and changes nodes. By default any member of haclient may be client ping.
 MOVING_TYPES: Final = frozenset({
     "ask_resources", "hb_takeover", "ip-request", "ip-request-resp", "addnode", "delnode",
+    "setweight", "setsite",
 })  # fmt: skip
 LOOKING_CLIENT: Final = "ping"
 _NODE_FIELDS: Final = (

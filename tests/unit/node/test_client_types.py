@@ -24,6 +24,7 @@ KNOWN = (
     | fencing_gate._SPOKEN_TYPES
     | link_node.OWN_TYPES
     | distributor.TYPES
+    | {"addnode", "delnode", "setweight", "setsite"}  # Roster's
 )
 
 
