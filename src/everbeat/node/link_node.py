@@ -512,12 +512,18 @@ class LinkNode:
         acked = self._roster.acknowledgements.acked(record.name)
         for answer in self._sender.history.again(first, last, acked, now_ms):
             if isinstance(answer, Refusal):
-                number = f"{answer.number:x}"
-                self._send_to(record.name, t="NS_nak_rexmit", firstseq=number, info=answer.reason)
-            else:
+                self._refuse_again(record, f"{answer.number:x}", answer.reason)
+                continue
+            try:
                 self._effects += self._sender.again(answer)
-                self._supersede(answer)
+            except WireError as error:  # other keys than at first make it longer
+                self._refuse_again(record, answer.text("seq") or "", error.reason)
+                continue
+            self._supersede(answer)
         return ""
+
+    def _refuse_again(self, record: NodeRecord, number: str, reason: str) -> None:
+        self._send_to(record.name, t="NS_nak_rexmit", firstseq=number, info=reason)
 
     def _supersede(self, said_again: Message) -> None:
         """Say the newest of its type once more, with a new number, after an older one.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from everbeat.membership.envelope import Stamp, stamped
 from everbeat.membership.identity import continuing_identity
 from everbeat.model.cluster import Autojoin, HaConfig, Medium, MediumKind
+from everbeat.model.keys import AuthKey, AuthKeys
 from everbeat.model.members import Doubt, LifeDoubt, LinkStatus, NodeKind, NodeStatus
 from everbeat.model.membership import (
     Broadcast,
@@ -42,6 +43,7 @@ from everbeat.node.link_node import (
     ReserveSequence,
     Transmit,
 )
+from everbeat.node.link_sender import UDP_BYTES_MAX
 from everbeat.wire.datagram import Opened, open_datagram, seal, seal_string
 from properties.link_world import KEYS, TIMING, bcast, config_of, identity_of
 
@@ -450,6 +452,20 @@ def test_a_request_is_answered_with_the_same_fields_and_an_old_one_is_refused() 
     (refusal,) = said(bench.hear(t="NS_rexmit", dest="alpha", firstseq="1", lastseq="1"))
     assert (refusal.type, refusal.text("firstseq")) == ("NS_nak_rexmit", "1")
     assert refusal.text("info") == "seqno too low"
+
+
+def test_a_message_that_grew_too_long_under_other_keys_is_lost_and_nothing_else() -> None:
+    bench = Bench().join()
+    own = AuthKey(2, "sha256", b"AnotherTopSecretKey")
+    bench.node.on_keys(AuthKeys(2, (*KEYS.keys, own)))
+    length = UDP_BYTES_MAX
+    while not [e for e in bench.order(t="x", text="x" * length) if isinstance(e, Transmit)]:
+        length -= 1  # as long as it can be in our own dialect
+    bench.node.on_keys(KEYS)
+    number = str(int(said(bench.order(t="y"))[0].text("seq") or "", 16) - 1)
+    (refusal,) = said(bench.hear(t="NS_rexmit", dest="alpha", firstseq=number, lastseq=number))
+    assert refusal.type == "NS_nak_rexmit"
+    assert types(bench.order(t="z")) == ["z"]
 
 
 def test_an_old_resource_message_said_again_is_followed_by_the_newest() -> None:
