@@ -42,7 +42,7 @@ def flight_record(pid: int, output: str) -> tuple[str, ...]:
 
 
 def _tree(leader: int, table: Sequence[Process]) -> Iterable[str]:
-    found = _family(leader, table)
+    found = family_of(leader, table)
     if not found:
         return ["processes: none is left"]
     lines: list[str] = []
@@ -57,18 +57,25 @@ def _tree(leader: int, table: Sequence[Process]) -> Iterable[str]:
     return lines
 
 
-def _family(leader: int, table: Sequence[Process]) -> list[tuple[int, Process]]:
-    """Return the processes of the session and their descendants, each under its parent."""
+def family_of(leader: int, table: Sequence[Process]) -> list[tuple[int, Process]]:
+    """Return the processes of the session and their descendants, each under its parent.
+
+    As many steps as there are processes: the user of a service may have any number.
+    """
     by_pid = {one.pid: one for one in table}
     family = {one.pid for one in table if leader in {one.session, one.pid}}
     for one in table:  # parents mostly have lower numbers; one pass finds nearly all
         if one.parent in family:
             family.add(one.pid)
+    children: dict[int, list[int]] = {}
+    for one in table:
+        if one.pid in family:
+            children.setdefault(one.parent, []).append(one.pid)
     found: list[tuple[int, Process]] = []
     pending = [(0, pid) for pid in sorted(family, reverse=True) if by_pid[pid].parent not in family]
     while pending:
         depth, pid = pending.pop()
         found.append((depth, by_pid[pid]))
-        children = [one.pid for one in table if one.parent == pid and one.pid in family]
-        pending += [(depth + 1, child) for child in sorted(children, reverse=True)]
+        under = sorted(children.get(pid, ()), reverse=True)
+        pending += [(depth + 1, child) for child in under]
     return found

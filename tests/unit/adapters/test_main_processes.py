@@ -8,12 +8,13 @@ import signal
 import subprocess
 from typing import TYPE_CHECKING
 
-from everbeat.adapters.flight_record import flight_record
+from everbeat.adapters.flight_record import family_of, flight_record
 from everbeat.adapters.main_processes import MainProcesses, find_main
-from everbeat.adapters.process_table import process, processes
+from everbeat.adapters.process_table import Process, process, processes
 from everbeat.agents.agent import AddressAgent, ScriptAgent
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 SERVICE = "sleep 1000 & sleep 1000 & wait"
@@ -123,6 +124,33 @@ def test_a_flight_record_shows_the_processes_of_a_session_under_their_parents() 
     assert [line[:2] for line in tree[1:]] == ["  ", "  "]
     assert "said: waiting for the disk" in lines
     assert any(line.startswith("machine: load ") for line in lines)
+
+
+class Table(tuple[Process, ...]):
+    """A table that counts how often it is gone through."""
+
+    __slots__ = ()
+    rounds: list[int] = []  # noqa: RUF012 - a tuple has no attributes of its own
+
+    def __iter__(self) -> Iterator[Process]:
+        self.rounds.append(1)
+        return super().__iter__()
+
+
+def test_many_processes_of_a_service_are_each_looked_at_a_few_times() -> None:
+    table = Table(
+        Process(pid=n, name="x", state="S", parent=n // 2, session=1, started_ticks=n)
+        for n in range(2, 2_000)
+    )
+    assert len(family_of(1, table)) == len(table)
+    assert [(depth, one.pid) for depth, one in family_of(1, Table(table[:5]))] == [
+        (0, 2),
+        (1, 4),
+        (1, 5),
+        (0, 3),
+        (1, 6),
+    ]
+    assert len(Table.rounds) <= 10
 
 
 def test_what_has_ended_is_not_in_the_table() -> None:
