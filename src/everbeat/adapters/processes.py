@@ -116,7 +116,7 @@ class Processes:
         captures = [] if order.is_bound else _captures(output, words, is_apart=order.is_read)
         try:
             process = self._start(order, captures)
-        except (OSError, LookupError, subprocess.SubprocessError) as error:
+        except (OSError, LookupError, ValueError, subprocess.SubprocessError) as error:
             for capture in captures:
                 capture.close()
             path = order.command[0]

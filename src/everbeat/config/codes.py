@@ -19,6 +19,7 @@ _I: Final = Severity.INFO
 ALL_FILES: Final = (
     Code("file-missing", _E, "The file does not exist or cannot be read."),
     Code("not-text", _W, "A line holds control characters; a binary file was put here."),
+    Code("nul-byte", _E, "A NUL byte: where it stands every program takes the text to end."),
     Code("dos-line-ends", _W, "The lines end as in DOS (CR LF): Heartbeat stumbles over the CR."),
     Code("mac-line-ends", _E, "The lines end as on old Macs (CR alone): all is read as one line."),
     Code("byte-order-mark", _E, "The file begins with a byte-order mark, or is UTF-16."),

@@ -1,6 +1,6 @@
 r"""What an editor, a word processor or a web page leaves in a file and no person sees there.
 
-    whole file   UTF-16, a byte-order mark, CR alone as line end ─► the text as meant, and errors
+    whole file   UTF-16, byte-order mark, NUL, CR alone as line end ─► the text as meant, and errors
     a line       no-break spaces, marks without width, a comment that # does not begin
 
 What is read on is the text as it was meant, so that nothing else is reported for the same cause;
@@ -29,6 +29,7 @@ _LATIN_1_NO_BREAK: Final = "\udca0"
 _BLANKS: Final = "\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + _LATIN_1_NO_BREAK
 _BLANK: Final = re.compile(f"[{_BLANKS}\u2000-\u200a]")
 _WIDTHLESS: Final = re.compile("[\xad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
+_NUL: Final = "\0"
 _BYTE_ORDER_MARK: Final = "\ufeff"
 _UTF_16_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
 
@@ -48,6 +49,12 @@ def plain_file(file: ConfigFile) -> tuple[ConfigFile, list[Report]]:
         summary = f"{file.name} begins with a byte-order mark, a part of its first word"
         remedy = f"sed -i '1s/^\\xEF\\xBB\\xBF//' {file.name}"
         reports.append(report_of("byte-order-mark", Place(file.name, 1), summary, remedy))
+    if _NUL in text:
+        place = Place(file.name, text.partition(_NUL)[0].count("\n") + 1)
+        text = text.replace(_NUL, "")
+        summary = f"{file.name} holds NUL bytes, the first in this line: it is damaged, or no text"
+        remedy = f"{file.name} from a backup or another node; or tr -d '\\0' <{file.name} >NEW"
+        reports.append(report_of("nul-byte", place, summary, remedy))
     if has_lone_cr(text):
         first, _ = split_at_lone_cr(text, 1)
         place = Place(file.name, first.count("\n") + 1)

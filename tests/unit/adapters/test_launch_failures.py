@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING
 import pytest
 
 from everbeat.adapters.host_facts import RealHost
-from everbeat.adapters.processes import Processes
+from everbeat.adapters.processes import NOT_STARTED_EXIT, Processes
 from everbeat.executor.effects import Ending, Launch
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-async def _launched(path: Path) -> Ending:
+async def _launched(path: Path, *more: str) -> Ending:
     loop = asyncio.get_running_loop()
     ended: asyncio.Future[Ending] = loop.create_future()
     processes = Processes(loop, lambda _, ending: ended.set_result(ending), is_prompt=False)
     environment = (("PATH", os.environ["PATH"]),)
-    processes.launch(Launch(run=1, command=(str(path), "start"), environment=environment))
+    processes.launch(Launch(run=1, command=(str(path), *more, "start"), environment=environment))
     return await asyncio.wait_for(ended, 20)
 
 
@@ -47,6 +47,14 @@ def test_a_script_whose_interpreter_is_not_found_is_not_called_missing(
 
 def test_a_missing_script_is_called_missing(tmp_path: Path) -> None:
     assert "No such file" in asyncio.run(_launched(tmp_path / "none")).output
+
+
+@pytest.mark.parametrize("word", ["a\0b", "\ud800"])
+def test_a_word_that_no_program_can_be_given_fails_its_run_alone(tmp_path: Path, word: str) -> None:
+    script = tmp_path / "appctl"
+    script.write_bytes(b"#!/bin/sh\n")
+    script.chmod(0o755)
+    assert asyncio.run(_launched(script, word)).exit_code == NOT_STARTED_EXIT
 
 
 def test_scripts_are_listed_and_their_first_lines_read(tmp_path: Path) -> None:
