@@ -181,6 +181,29 @@ def test_a_second_address_comes_and_goes_while_the_first_one_is_served(
     assert outages_of(probe, began_ms) == []
 
 
+def test_a_change_made_while_a_person_thinks_is_not_overwritten(bare: Bare) -> None:
+    alpha, beta = bare.nodes
+    before = (alpha.folder / "ha.d/haresources").read_text()
+    waiting = subprocess.Popen(
+        alpha.on.command(PROGRAM, "add", "vip", "10.77.0.58"),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert waiting.stdout is not None
+    for line in waiting.stdout:
+        if line.startswith("then on"):
+            break  # it asks
+    everbeat(beta, "add", "vip", "10.77.0.59", "--yes")
+    told, _ = waiting.communicate("y\n", timeout=60)
+    assert waiting.returncode == 1
+    assert "haresources differs here from what the other node had" in told
+    for node in bare.nodes:
+        assert (node.folder / "ha.d/haresources").read_text() == before + "beta 10.77.0.59\n"
+    everbeat(alpha, "remove", "vip", "10.77.0.59", "--yes")
+
+
 def test_what_check_knows_is_refused_on_every_node_and_harms_nothing(
     bare: Bare, probe: Probe
 ) -> None:
@@ -243,6 +266,22 @@ def test_what_starts_nowhere_is_taken_back_alone(bare: Bare, probe: Probe) -> No
     everbeat(alpha, "takeover", "local")
     probe.wait_answer("alpha")
     assert len(outages_of(probe, began_ms)) <= 1, "where the change failed, once"
+
+
+def test_what_is_taken_back_leaves_what_others_have_added_meanwhile(bare: Bare) -> None:
+    alpha, beta = bare.nodes
+    before = (alpha.folder / "ha.d/haresources").read_text()
+    slow = SCRIPT.format(start=1).replace("start) ", "start) sleep 3; ")
+    for node in bare.nodes:
+        node.write("resource.d/latebrokend", slow, 0o755)
+    words = ("add", "vip", "10.77.0.66", "service", "latebrokend", "--yes")
+    waiting = bare.spawn(alpha, *words)
+    wait_until(lambda: alpha.holds("10.77.0.66"), "it is tried", 20)
+    everbeat(beta, "add", "vip", "10.77.0.67", "--yes")
+    assert ended(waiting, 60) == 1
+    for node in bare.nodes:
+        assert (node.folder / "ha.d/haresources").read_text() == before + "beta 10.77.0.67\n"
+    everbeat(alpha, "remove", "vip", "10.77.0.67", "--yes")
 
 
 def test_a_takeover_that_does_not_start_everything_is_none(bare: Bare) -> None:

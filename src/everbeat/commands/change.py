@@ -37,7 +37,7 @@ from everbeat.ipc.messages import DistributeReply
 from everbeat.model.distribution import HARESOURCES, Fate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from typing import TextIO
 
     from everbeat.commands.places import Places
@@ -87,8 +87,9 @@ def change_all(places: Places, bundle: Bundle, manner: Manner) -> int:
     failed = [end for end in ends if end.is_failed]
     back = ""
     if failed:
-        text = _without_failed(outset, _text_of(places, bundle), failed)
-        again = bundle_of(places, {HARESOURCES: bytes_from_text(text)})
+        present = read_files(places.etc)
+        text = _without_failed(outset, _text_of(places, bundle), failed, present)
+        again = bundle_of({HARESOURCES: bytes_from_text(text)}, present)
         again = replace(again, is_insisted_on=True)
         taken = distribute(places, again, may_pass_over=manner.may_pass_over)
         back = "taken back" if taken.is_done else "it could not be taken back: everbeat reload"
@@ -130,7 +131,7 @@ def reload_here(places: Places, manner: Manner) -> int:
     # What falls to another node may have to wait until that has the file as well.
     ends = tuple(e for e in _ends(places, outset, after) if e.node or e.failed or e.is_moving)
     failed = [end for end in ends if end.is_failed]
-    back = _taken_back_here(places, _without_failed(outset, after, failed)) if failed else ""
+    back = _taken_back_here(places, outset, after, failed) if failed else ""
     if manner.is_json:
         return _as_json(reply, ends, manner, is_done=True)
     return _tell_ends(ends, back, manner)
@@ -160,20 +161,28 @@ def _ends(places: Places, outset: _Outset, after: str) -> tuple[GroupEnd, ...]:
     return wait_ends(look, [group.key for group in changed], outset.now_ms)
 
 
-def _without_failed(outset: _Outset, after: str, failed: list[GroupEnd]) -> str:
+def _without_failed(
+    outset: _Outset, after: str, failed: list[GroupEnd], present: Mapping[str, bytes | None]
+) -> str:
+    """Return haresources as it is by now (`present`) without what has failed of `after`.
+
+    A line that somebody has changed since then is theirs.
+    """
     keys = {end.key for end in failed}
-    former, new = groups_of(outset.haresources), groups_of(after)
-    present = {group.key for group in new}
+    text = text_from_bytes(present[HARESOURCES] or b"")
+    former, new, now = (groups_of(each) for each in (outset.haresources, after, text))
+    named = {group.key for group in new}
     return taken_back(
         outset.haresources,
-        after,
-        [group for group in new if group.key in keys],
-        [group for group in former if group.key not in present],
+        text,
+        [group for group in now if group.key in keys and group in new],
+        [group for group in former if group.key not in named],
     )
 
 
-def _taken_back_here(places: Places, text: str) -> str:
+def _taken_back_here(places: Places, outset: _Outset, after: str, failed: list[GroupEnd]) -> str:
     try:
+        text = _without_failed(outset, after, failed, read_files(places.etc))
         install_file(places.etc / HARESOURCES, bytes_from_text(text))
         reply = reload(places, is_insisted_on=True)
     except (StoreError, IpcError) as error:

@@ -21,6 +21,7 @@ from everbeat.model.distribution import FILE_NAMES, Bundle, Fate, FileContent
 from everbeat.model.reports import Severity
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import TextIO
 
     from everbeat.commands.places import Places
@@ -34,13 +35,16 @@ _TONES: Final = {
 }
 
 
-def bundle_of(places: Places, files: dict[str, bytes]) -> Bundle:
-    """Return a bundle that replaces what this node has, and nothing else on the others."""
-    present = read_files(places.etc)
+def bundle_of(files: Mapping[str, bytes], former: Mapping[str, bytes | None]) -> Bundle:
+    """Return a bundle that replaces what this node had, and nothing else, here and on the others.
+
+    `former`: the files as they were read when these were made of them, not as they are by now:
+    what somebody else has changed since then is not to be overwritten.
+    """
     return Bundle(
         tuple(FileContent(name, files[name]) for name in FILE_NAMES if name in files),
         tuple(
-            (name, digest_of(present[name]))
+            (name, digest_of(former[name]))
             for name in FILE_NAMES
             if name in files and name != "ha.cf"
         ),

@@ -6,7 +6,7 @@ import secrets
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from everbeat.adapters.file_store import StoreError, install_file
+from everbeat.adapters.file_store import StoreError, install_file, read_files
 from everbeat.config.edits import free_number, key_text
 from everbeat.model.distribution import AUTHKEYS
 from everbeat.model.keys import AuthKey, AuthKeys
@@ -63,6 +63,7 @@ def rotate(places: Places, method: str, manner: Manner) -> int:
     rotation begins with what is there. A witness is asked with an old key until it has the new
     one; so the third step waits for that (`finish`).
     """
+    former = read_files(places.etc)[AUTHKEYS]
     keys = _keys_here(places, manner)
     if keys is None:
         return 1
@@ -80,21 +81,23 @@ def rotate(places: Places, method: str, manner: Manner) -> int:
         (f"2/3 key {number} signs", replace(both, signing=number)),
     )
     for text, step in steps:
-        code = _step(places, text, step, manner)
+        code = _step(places, text, step, former, manner)
         if code:
             return code
-    return _drop_old(places, replace(both, signing=number), manner)
+        former = key_text(step).encode()
+    return _drop_old(places, replace(both, signing=number), former, manner)
 
 
 def finish(places: Places, manner: Manner) -> int:
     """Remove the keys that nobody signs with: the last step of a rotation; return the exit code."""
+    former = read_files(places.etc)[AUTHKEYS]
     keys = _keys_here(places, manner)
     if keys is None:
         return 1
     if len(keys.keys) == 1:
         print("there is one key only: nothing is left to do", file=manner.out)
         return 0
-    return _drop_old(places, keys, manner)
+    return _drop_old(places, keys, former, manner)
 
 
 def _keys_here(places: Places, manner: Manner) -> AuthKeys | None:
@@ -109,7 +112,7 @@ def _keys_here(places: Places, manner: Manner) -> AuthKeys | None:
     return keys
 
 
-def _drop_old(places: Places, keys: AuthKeys, manner: Manner) -> int:
+def _drop_old(places: Places, keys: AuthKeys, former: bytes | None, manner: Manner) -> int:
     signing = keys.key(keys.signing)
     assert signing is not None
     why = "" if manner.is_forced else _witness_lacks(places, signing)
@@ -119,7 +122,7 @@ def _drop_old(places: Places, keys: AuthKeys, manner: Manner) -> int:
         print("      then everbeat keys rotate --finish", file=manner.err)
         return 1
     left = AuthKeys(signing.number, (signing,))
-    return _step(places, "3/3 the old keys are gone", left, manner)
+    return _step(places, "3/3 the old keys are gone", left, former, manner)
 
 
 def _witness_lacks(places: Places, key: AuthKey) -> str:
@@ -145,15 +148,18 @@ def _witness_lacks(places: Places, key: AuthKey) -> str:
             return f"the witness {host} does not answer: whether it has key {key.number} is unknown"
 
 
-def _step(places: Places, text: str, keys: AuthKeys, manner: Manner) -> int:
-    """Have all nodes use these keys; return the exit code."""
+def _step(places: Places, text: str, keys: AuthKeys, former: bytes | None, manner: Manner) -> int:
+    """Have all nodes use these keys in the place of `former`; return the exit code.
+
+    Another rotation that came between is refused: it would sign with what nobody accepts yet.
+    """
     from everbeat.commands.change import distribute_heard  # noqa: PLC0415 - help is faster without
     from everbeat.commands.distributing import bundle_of, tell  # noqa: PLC0415 - same
     from everbeat.ipc.codec import IpcError  # noqa: PLC0415 - same
 
     print(f"{text} …", file=manner.out, flush=True)
     try:
-        bundle = bundle_of(places, {AUTHKEYS: key_text(keys).encode()})
+        bundle = bundle_of({AUTHKEYS: key_text(keys).encode()}, {AUTHKEYS: former})
         reply = distribute_heard(places, bundle, manner)
     except IpcError as error:
         print(f"everbeat keys rotate: {error}", file=manner.err)

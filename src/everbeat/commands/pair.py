@@ -260,7 +260,7 @@ def _admit(
             asks=options.asks,
             out=out,
         )
-        reply = distribute_heard(places, bundle_of(places, {HA_CF: files[HA_CF]}), manner)
+        reply = distribute_heard(places, bundle_of({HA_CF: files[HA_CF]}, present), manner)
         if not reply.is_done:
             fates = ", ".join(f"{o.node}: {o.fate.value} {o.text}" for o in reply.outcomes)
             raise PairError(f"the members do not agree: {reply.reason or fates}")

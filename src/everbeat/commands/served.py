@@ -93,9 +93,10 @@ def end_of(view: GroupView, reply: StatusReply, since_ms: int) -> GroupEnd | Non
 def ends_now(
     reply: StatusReply, keys: Collection[GroupKey], since_ms: int
 ) -> dict[GroupKey, GroupEnd | None]:
-    """Return what came of these groups, or None; those that are not in haresources are left out."""
-    views = [view for view in reply.manager.groups if view.group.key in keys]
-    return {view.group.key: end_of(view, reply, since_ms) for view in views}
+    """Return what came of each of these groups, or None while that is open."""
+    views = {view.group.key: view for view in reply.manager.groups}
+    known = ((key, views.get(key)) for key in keys)
+    return {key: end_of(view, reply, since_ms) if view else None for key, view in known}
 
 
 def knows_others(reply: StatusReply) -> bool:
@@ -144,8 +145,9 @@ def wait_ends(
 
 
 def _unserved(key: GroupKey, reply: StatusReply, *, is_moving: bool) -> GroupEnd:
-    view = next(view for view in reply.manager.groups if view.group.key == key)
-    return GroupEnd(key=key, why=view.why, is_moving=is_moving)
+    view = next((view for view in reply.manager.groups if view.group.key == key), None)
+    why = view.why if view else "somebody has taken it out of haresources"
+    return GroupEnd(key=key, why=why, is_moving=is_moving)
 
 
 def sentence(end: GroupEnd) -> str:

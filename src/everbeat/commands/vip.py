@@ -29,7 +29,7 @@ from everbeat.model.service_address import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import TextIO
 
     from everbeat.commands.places import Places
@@ -61,12 +61,12 @@ class Plan:
     line: str
     node: str
     resources: tuple[str, ...]
-    haresources: bytes
+    bundle: Bundle
 
 
 def plan_to_add(places: Places, options: VipOptions) -> Plan:
     """Find out what to write. Raises VipError."""
-    parsed, text = _present(places)
+    parsed, former = _present(places)
     assert parsed.config is not None
     address = _address(options.address)
     _refuse_malformed(options.services)
@@ -82,12 +82,12 @@ def plan_to_add(places: Places, options: VipOptions) -> Plan:
     _check_network(address, options.address)
     line = group_line(node, word, options.services)
     words = (word, *options.services)
-    return Plan(line, node, words, bytes_from_text(with_line(text, line)))
+    return Plan(line, node, words, _bundle(former, with_line(_haresources(former), line)))
 
 
 def plan_to_add_services(places: Places, options: VipOptions) -> Plan:
     """Find out what to write for services more in a group. Raises VipError."""
-    parsed, text = _present(places)
+    parsed, former = _present(places)
     known = ", ".join(address_of(g.key) for g in parsed.groups) or "none"
     group = group_with(parsed.groups, options.address)
     if not options.address and len(parsed.groups) == 1:
@@ -100,25 +100,25 @@ def plan_to_add_services(places: Places, options: VipOptions) -> Plan:
     if doubled:
         raise VipError(f"{doubled[0]} is in the group of {address_of(group.key)} already")
     _refuse_malformed(options.services)
-    left = with_services(text, group.key, options.services)
+    left = with_services(_haresources(former), group.key, options.services)
     if left is None:
         raise VipError(f"{group.key} is not the first word of its line: edit haresources")
     line = group_line(group.owner, " ".join(r.text for r in group.resources), options.services)
-    return Plan(line, group.owner, options.services, bytes_from_text(left))
+    return Plan(line, group.owner, options.services, _bundle(former, left))
 
 
 def plan_to_remove(places: Places, options: VipOptions) -> Plan:
     """Find out what to write. Raises VipError."""
-    parsed, text = _present(places)
+    parsed, former = _present(places)
     group = group_with(parsed.groups, options.address)
     known = ", ".join(address_of(g.key) for g in parsed.groups) or "none"
     if group is None:
         raise VipError(f"no group of haresources has {options.address}; there are: {known}")
-    left = without_group(text, group.key)
+    left = without_group(_haresources(former), group.key)
     if left is None:
         raise VipError(f"{options.address} is not the first word of its line: edit haresources")
     words = tuple(resource.text for resource in group.resources)
-    return Plan(f"{group.owner} {' '.join(words)}", group.owner, words, bytes_from_text(left))
+    return Plan(f"{group.owner} {' '.join(words)}", group.owner, words, _bundle(former, left))
 
 
 def add_vip(
@@ -176,18 +176,26 @@ def _carry_out(
         print("nothing was changed", file=err)
         return 1
     try:
-        bundle = bundle_of(places, {HARESOURCES: plan.haresources})
-        return change_all(places, bundle, replace(options.manner, out=out, err=err))
+        return change_all(places, plan.bundle, replace(options.manner, out=out, err=err))
     except IpcError as error:
         return _refuse(what[0], VipError(f"{error}"), options, err)
 
 
-def _present(places: Places) -> tuple[Parsed, str]:
-    files = read_files(places.etc)
+def _present(places: Places) -> tuple[Parsed, Mapping[str, bytes | None]]:
+    """Return the configuration, and the files as they were read before it. Raises VipError."""
+    former = read_files(places.etc)
     parsed = parsed_with(places.etc, Bundle(()), RealHost(places.etc))
     if parsed.config is None:
         raise VipError(f"the configuration in {places.etc} is wrong: everbeat check says more")
-    return parsed, text_from_bytes(files[HARESOURCES] or b"")
+    return parsed, former
+
+
+def _haresources(files: Mapping[str, bytes | None]) -> str:
+    return text_from_bytes(files[HARESOURCES] or b"")
+
+
+def _bundle(former: Mapping[str, bytes | None], haresources: str) -> Bundle:
+    return bundle_of({HARESOURCES: bytes_from_text(haresources)}, former)
 
 
 def _address(word: str) -> str:

@@ -103,16 +103,16 @@ def add_witness(places: Places, word: str, options: PairOptions, manner: Manner)
     if config.witness is not None:
         print(f"the witness {place.host} answers", file=manner.out)
         return 0
-    bundle = bundle_of(places, {HA_CF: _with_witness(places, word)})
+    former = read_files(places.etc)
+    bundle = bundle_of({HA_CF: _with_witness(former[HA_CF] or b"", word)}, former)
     try:
         return change_all(places, bundle, manner)
     except IpcError as error:
         raise PairError(str(error)) from error
 
 
-def _with_witness(places: Places, word: str) -> bytes:
-    text = text_from_bytes(read_files(places.etc)[HA_CF] or b"")
-    return bytes_from_text(with_line(text, f"witness {word}"))
+def _with_witness(ha_cf: bytes, word: str) -> bytes:
+    return bytes_from_text(with_line(text_from_bytes(ha_cf), f"witness {word}"))
 
 
 def _refuse_what_is_no_third(places: Places, word: str) -> None:
@@ -121,7 +121,9 @@ def _refuse_what_is_no_third(places: Places, word: str) -> None:
     A name without an address is a warning in ha.cf, for a name server may be down at a start. Here
     it would only be said after the token has been used.
     """
-    bundle = Bundle((FileContent(HA_CF, _with_witness(places, word)),))
+    bundle = Bundle(
+        (FileContent(HA_CF, _with_witness(read_files(places.etc)[HA_CF] or b"", word)),)
+    )
     host = RealHost(places.etc, is_thorough=True)
     reports = parsed_with(places.etc, bundle, host).reports
     found = [report for report in reports if report.code in _NO_THIRD_MACHINE]

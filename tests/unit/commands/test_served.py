@@ -162,3 +162,11 @@ def test_a_takeover_is_served_or_has_failed() -> None:
         }
     )
     assert not sight_of(busy, move, SINCE_MS).is_stable
+
+
+def test_a_group_that_somebody_has_taken_out_meanwhile_is_not_served() -> None:
+    gone = GroupKey("10.9.0.51")
+    (found,) = wait_ends(looks(seen(view(GroupState.STARTED, ALPHA))), [gone], SINCE_MS, 0.1)
+    assert found.node is None
+    assert not found.is_failed
+    assert sentence(found) == "10.9.0.51 runs nowhere: somebody has taken it out of haresources"
