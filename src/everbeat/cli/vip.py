@@ -96,7 +96,7 @@ def add_service_command(
     Exit status: 0 it is served; 1 refused or taken back, with the reason.
     """
     if not given["is_json"]:
-        click.echo(f"looking for the group {'of ' + address if address else ''} …")
+        click.echo(f"looking for the group{' of ' + address if address else ''} …")
     from everbeat.commands.vip import VipOptions, add_services  # noqa: PLC0415 - the line goes first
 
     options = VipOptions(

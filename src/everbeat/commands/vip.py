@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
@@ -12,7 +13,7 @@ from everbeat.adapters.file_store import read_files
 from everbeat.adapters.host_facts import RealHost
 from everbeat.adapters.neighbour_table import mac_of, network_of
 from everbeat.commands import as_json
-from everbeat.commands.change import Manner, change_all
+from everbeat.commands.change import Manner, change_all, groups_of
 from everbeat.commands.distributing import bundle_of
 from everbeat.config.edits import group_line, group_with, with_line, with_services, without_group
 from everbeat.config.files import bytes_from_text, text_from_bytes
@@ -35,7 +36,8 @@ if TYPE_CHECKING:
     from everbeat.commands.places import Places
     from everbeat.config.configuration import Parsed
 
-_WHAT: Final = "everbeat {} vip: "
+_VERBS: Final = {"add vip": "add", "add service": "change", "remove vip": "remove"}
+"""What each command does to a line of haresources."""
 
 
 class VipError(Exception):
@@ -69,6 +71,7 @@ def plan_to_add(places: Places, options: VipOptions) -> Plan:
     parsed, former = _present(places)
     assert parsed.config is not None
     address = _address(options.address)
+    _refuse_no_words(options.services)
     _refuse_malformed(options.services)
     group = group_with(parsed.groups, options.address)
     word = word_of(options.address)
@@ -99,6 +102,7 @@ def plan_to_add_services(places: Places, options: VipOptions) -> Plan:
     doubled = [service for service in options.services if service in present]
     if doubled:
         raise VipError(f"{doubled[0]} is in the group of {address_of(group.key)} already")
+    _refuse_no_words(options.services)
     _refuse_malformed(options.services)
     left = with_services(_haresources(former), group.key, options.services)
     if left is None:
@@ -128,9 +132,9 @@ def add_vip(
     try:
         plan = plan_to_add(places, options)
     except VipError as error:
-        return _refuse("add", error, options, err)
-    what = f"then on {plan.node}: start {', '.join(plan.resources)}"
-    return _carry_out(places, options, plan, ("add", what), is_wanted, out, err)
+        return _refuse("add vip", error, options, err)
+    then = f"then on {plan.node}: start {', '.join(plan.resources)}"
+    return _carry_out(places, options, plan, "add vip", then, is_wanted, out, err)
 
 
 def add_services(
@@ -140,9 +144,9 @@ def add_services(
     try:
         plan = plan_to_add_services(places, options)
     except VipError as error:
-        return _refuse("add", error, options, err)
-    what = f"then where it runs: start {', '.join(plan.resources)}; what runs there is not touched"
-    return _carry_out(places, options, plan, ("change", what), is_wanted, out, err)
+        return _refuse("add service", error, options, err)
+    then = f"then where it runs: start {', '.join(plan.resources)}; what runs there is not touched"
+    return _carry_out(places, options, plan, "add service", then, is_wanted, out, err)
 
 
 def remove_vip(
@@ -152,22 +156,23 @@ def remove_vip(
     try:
         plan = plan_to_remove(places, options)
     except VipError as error:
-        return _refuse("remove", error, options, err)
-    what = f"then where it runs: stop {', '.join(reversed(plan.resources))}"
-    return _carry_out(places, options, plan, ("remove", what), is_wanted, out, err)
+        return _refuse("remove vip", error, options, err)
+    then = f"then where it runs: stop {', '.join(reversed(plan.resources))}"
+    return _carry_out(places, options, plan, "remove vip", then, is_wanted, out, err)
 
 
 def _carry_out(
     places: Places,
     options: VipOptions,
     plan: Plan,
-    what: tuple[str, str],
+    command: str,
+    then: str,
     is_wanted: Callable[[], bool],
     out: TextIO,
     err: TextIO,
 ) -> int:
     if not options.is_json:
-        print(f"{what[0]} in haresources on all nodes:\n    {plan.line}\n{what[1]}", file=out)
+        print(f"{_VERBS[command]} in haresources on all nodes:\n    {plan.line}\n{then}", file=out)
     if options.is_dry_run:
         if options.is_json:
             print(as_json.dumps({"line": plan.line, "node": plan.node, "is_done": False}), file=out)
@@ -178,7 +183,7 @@ def _carry_out(
     try:
         return change_all(places, plan.bundle, replace(options.manner, out=out, err=err))
     except IpcError as error:
-        return _refuse(what[0], VipError(f"{error}"), options, err)
+        return _refuse(command, VipError(f"{error}"), options, err)
 
 
 def _present(places: Places) -> tuple[Parsed, Mapping[str, bytes | None]]:
@@ -204,6 +209,19 @@ def _address(word: str) -> str:
         raise VipError(f"'{word}' is no address; write one like 192.0.2.80 or 2001:db8::80")
     _refuse_malformed((word,))
     return address_of(word)
+
+
+def _refuse_no_words(services: Sequence[str]) -> None:
+    """Raise VipError if one of these would be read again as something else than one resource."""
+    for service in services:
+        groups = groups_of(f"owner {service}\n")
+        if [resource.text for group in groups for resource in group.resources] != [service]:
+            raise VipError(
+                f"'{service}' is not one word of haresources: no blank, quote, # or newline, and no"
+                " backslash at its end; each unit or script is a word of its own"
+            )
+    if doubled := [service for service, count in Counter(services).items() if count > 1]:
+        raise VipError(f"{doubled[0]} is named twice")
 
 
 def _refuse_malformed(words: Sequence[str]) -> None:
@@ -235,9 +253,9 @@ def _check_network(address: str, word: str) -> None:
         raise VipError(f"{address} is in use: {mac} answers for it; choose another address")
 
 
-def _refuse(what: str, error: VipError, options: VipOptions, err: TextIO) -> int:
+def _refuse(command: str, error: VipError, options: VipOptions, err: TextIO) -> int:
     if options.is_json:
         print(as_json.dumps({"reason": str(error), "is_done": False}), file=sys.stdout)
     else:
-        print(f"{_WHAT.format(what)}{error}", file=err)
+        print(f"everbeat {command}: {error}", file=err)
     return 1

@@ -78,3 +78,22 @@ def test_an_address_among_the_services_is_looked_at_as_well(tmp_path: Path) -> N
     options = VipOptions(address="192.0.2.50", services=("IPaddr2::10.0.0.1//eth0",))
     assert add_services(places, options, lambda: pytest.fail("asked"), io.StringIO(), err) == 1
     assert said in err.getvalue()
+
+
+@pytest.mark.parametrize(
+    "service", ["#nginx", "nginx#", "ngi nx", "nginx\\", "", " ", "ngi\nnx", "'nginx'", "“nginx”"]
+)
+def test_a_service_that_haresources_would_read_as_something_else_is_refused(
+    tmp_path: Path, service: str
+) -> None:
+    places = pair(tmp_path)
+    said = f"'{service}' is not one word of haresources"
+    assert said in refusal(places, "192.0.2.80/24/lo", "apache2", service)
+    err = io.StringIO()
+    options = VipOptions(address="192.0.2.50", services=(service,))
+    assert add_services(places, options, lambda: pytest.fail("asked"), io.StringIO(), err) == 1
+    assert err.getvalue().startswith(f"everbeat add service: {said}")
+
+
+def test_a_service_that_is_named_twice_is_refused(tmp_path: Path) -> None:
+    assert "nginx is named twice" in refusal(pair(tmp_path), "192.0.2.80/24/lo", "nginx", "nginx")
