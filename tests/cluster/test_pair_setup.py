@@ -162,6 +162,9 @@ def test_an_address_in_use_or_on_no_network_of_ours_is_refused(bare: Bare) -> No
     alpha = bare.nodes[0]
     assert "in haresources already" in refusal(alpha, "add", "vip", ADDRESS, "--yes")
     assert "is in use" in refusal(alpha, "add", "vip", "10.77.0.100", "--yes")
+    assert "is in use" in refusal(alpha, "add", "vip", "10.77.0.2", "--yes")
+    for own in ("10.77.0.1", "10.77.0.1/24/eth0", "fd77::1", "IPaddr2::10.77.0.1"):
+        assert "this machine has it" in refusal(alpha, "add", "vip", own, "--yes")
     assert "on no network" in refusal(alpha, "add", "vip", "192.0.2.1", "--yes")
     for address in ("10.77.0.0", "10.77.0.255", "0.0.0.0/24/eth0", "224.0.0.18", "ff02::60", "::1"):
         assert "no service can have" in refusal(alpha, "add", "vip", address, "--yes")
@@ -202,6 +205,16 @@ def test_a_change_made_while_a_person_thinks_is_not_overwritten(bare: Bare) -> N
     for node in bare.nodes:
         assert (node.folder / "ha.d/haresources").read_text() == before + "beta 10.77.0.59\n"
     everbeat(alpha, "remove", "vip", "10.77.0.59", "--yes")
+
+
+def test_an_address_that_another_node_has_just_given_up_is_free(bare: Bare) -> None:
+    alpha, beta = bare.nodes
+    for address in ("10.77.0.55", "fd77::55"):
+        everbeat(alpha, "add", "vip", address, "--on", "beta", "--yes")
+        alpha.run("ping", "-c", "1", address)  # it knows now where the address is
+        everbeat(beta, "remove", "vip", address, "--yes")
+        assert "is on alpha" in everbeat(alpha, "add", "vip", address, "--yes")
+        everbeat(beta, "remove", "vip", address, "--yes")
 
 
 def test_what_check_knows_is_refused_on_every_node_and_harms_nothing(

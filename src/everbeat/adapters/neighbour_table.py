@@ -1,26 +1,18 @@
-"""Who answers for an address on a network of this machine: asked of the kernel's neighbour table.
-
-A datagram to the discard port makes the kernel ask; nothing is sent by ourselves below IP.
-"""
+"""The networks of this machine, and who has an address on one of them."""
 
 from __future__ import annotations
 
-import socket
+import asyncio
 import struct
-import time
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
+
+from everbeat.model.neighbours import Finding
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Address
-
-ASK_S: Final = 0.6
-"""How long an answer may take; asked twice within it."""
-
-_DISCARD_PORT: Final = 9
-_COMPLETE: Final = 0x2
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,45 +64,32 @@ def network_of(address: IPv4Address | IPv6Address) -> ConnectedNetwork | None:
     return next((entry for entry in networks if address in entry.network), None)
 
 
-def mac_of(address: IPv4Address | IPv6Address) -> str:
-    """Return the MAC that answers for an address on a connected network; empty: nobody does."""
-    end_s = time.monotonic() + ASK_S
-    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
-    with socket.socket(family, socket.SOCK_DGRAM) as asking:
-        asking.setblocking(False)  # noqa: FBT003 - positional only in socket
-        for _ in range(2):
-            try:
-                asking.sendto(b"", (str(address), _DISCARD_PORT))
-            except OSError:
-                return ""
-            until_s = min(end_s, time.monotonic() + ASK_S / 2)
-            while time.monotonic() < until_s:
-                if mac := _known(address):
-                    return mac
-                time.sleep(0.02)
-    return ""
+def who_has(address: IPv4Address | IPv6Address) -> Finding:
+    """Ask the network, and this machine, who has an address.
+
+    The kernel's neighbour table would not do: it names for minutes who has had it last. Without
+    the right to ask (root) nobody is found.
+    """
+    return asyncio.run(_who_has(address))
 
 
-def _known(address: IPv4Address | IPv6Address) -> str:
-    if address.version == 6:
-        return _known_by_netlink(address)
-    for line in Path("/proc/net/arp").read_text(encoding="ascii").splitlines()[1:]:
-        words = line.split()
-        if words[0] == str(address) and int(words[2], 16) & _COMPLETE:
-            return words[3]
-    return ""
+async def _who_has(address: IPv4Address | IPv6Address) -> Finding:
+    # Slow to import, and of use to one command alone.
+    from everbeat.adapters.addresses import Addresses  # noqa: PLC0415 - see above
+    from everbeat.adapters.announce import Announcer  # noqa: PLC0415 - see above
+    from everbeat.adapters.neighbours import Neighbours  # noqa: PLC0415 - see above
 
-
-def _known_by_netlink(address: IPv6Address) -> str:
-    """Ask netlink: /proc has no table of IPv6's neighbours."""
-    from everbeat.adapters.netlink import Netlink  # noqa: PLC0415 - slow to import, for IPv6 alone
-
-    netlink = Netlink()
+    loop = asyncio.get_running_loop()
     try:
-        index = netlink.network_of(address)
-        mac = netlink.neighbour(address, index) if index is not None else b""
-    except OSError:
-        return ""
+        announcer = Announcer(loop, lambda _why: None, lambda _announced: None)
+    except PermissionError:
+        return Finding(address=str(address), is_near=False)
+    addresses = Addresses(announcer)
+    neighbours = Neighbours(loop, addresses, lambda _why: None)
+    try:
+        (finding,) = await neighbours.probe((str(address),))
     finally:
-        netlink.close()
-    return mac.hex(":") if mac else ""
+        neighbours.close()
+        await addresses.close()
+        announcer.close()
+    return finding

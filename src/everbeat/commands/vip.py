@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from everbeat.adapters.configuration_store import parsed_with
 from everbeat.adapters.file_store import read_files
 from everbeat.adapters.host_facts import RealHost
-from everbeat.adapters.neighbour_table import mac_of, network_of
+from everbeat.adapters.neighbour_table import network_of, who_has
 from everbeat.commands import as_json
 from everbeat.commands.change import Manner, change_all, groups_of
 from everbeat.commands.distributing import bundle_of
@@ -248,9 +248,15 @@ def _check_network(address: str, word: str) -> None:
             f"{address} is on no network of this machine; write an address of one of its networks, "
             f"or name prefix and interface: {address}/{length}/eth0"
         )
-    mac = mac_of(value)
-    if mac:
-        raise VipError(f"{address} is in use: {mac} answers for it; choose another address")
+    finding = who_has(value)
+    if finding.held_at:
+        raise VipError(
+            f"{address} is in use: this machine has it, and would lose it with the group; choose "
+            "another address, or take it off the interface first: ip addr del"
+        )
+    if finding.answers:
+        macs = ", ".join(finding.answers)
+        raise VipError(f"{address} is in use: {macs} answers for it; choose another address")
 
 
 def _refuse(command: str, error: VipError, options: VipOptions, err: TextIO) -> int:
