@@ -235,6 +235,9 @@ def test_what_check_knows_is_refused_on_every_node_and_harms_nothing(
     alpha.write("haresources", before["alpha"] + "alpha 10.77.0.60/24/eth0 ngnix\n")
     for words in (("reload", "--all"), ("reload",), ("keys", "rotate")):
         assert "is called ngnix" in refusal(alpha, *words)
+    alpha.write("haresources", "")  # as after an editor on a full disk
+    for words in (("reload", "--all"), ("reload",)):
+        assert "no group is left" in refusal(alpha, *words)
     alpha.write("haresources", before["alpha"])
     for line in ("witness gama", "ucast eth9 10.77.0.2"):
         ha_cf = (alpha.folder / "ha.d/ha.cf").read_text()

@@ -16,7 +16,7 @@ from everbeat.adapters.file_store import (
 )
 from everbeat.adapters.host_facts import RealHost
 from everbeat.config.configuration import ConfigFile, ConfigFiles, Parsed, config_from_files
-from everbeat.config.doubts import doubts, news
+from everbeat.config.doubts import doubts, news_of_files
 from everbeat.config.files import text_from_bytes
 from everbeat.distribution.placing import fitted, refusal
 from everbeat.distribution.programs import program_reports
@@ -57,7 +57,7 @@ def check_bundle(
         return (), reason
     parsed = parsed_with(etc, fitted_here(etc, bundle, machine), machine)
     former = config_from_files(in_use or read_configuration(etc), machine)
-    reports = news(former.reports, parsed.reports)
+    reports = news_of_files(former, parsed)
     if not is_ours:
         reports = (*program_reports(bundle, present), *reports)
     if parsed.keys is not None:
@@ -95,7 +95,7 @@ def read_again(etc: Path, in_use: ConfigFiles) -> Reread:
     files, host = read_configuration(etc), RealHost(etc)
     parsed = config_from_files(files, host)
     former = config_from_files(in_use, host)
-    return Reread(files, parsed, news(former.reports, parsed.reports))
+    return Reread(files, parsed, news_of_files(former, parsed))
 
 
 def install_bundle(etc: Path, bundle: Bundle) -> tuple[str, ...]:

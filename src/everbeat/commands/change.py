@@ -100,7 +100,7 @@ def change_all(places: Places, bundle: Bundle, manner: Manner) -> int:
 
 def distribute_heard(places: Places, bundle: Bundle, manner: Manner) -> DistributeReply:
     """Have all nodes use these files; ask the person about doubts. Raises IpcError."""
-    wanted = replace(bundle, is_insisted_on=manner.is_forced)
+    wanted = replace(bundle, is_insisted_on=bundle.is_insisted_on or manner.is_forced)
     reply = distribute(places, wanted, may_pass_over=manner.may_pass_over)
     if not _is_only_doubted(reply):
         return reply

@@ -122,7 +122,9 @@ def plan_to_remove(places: Places, options: VipOptions) -> Plan:
     if left is None:
         raise VipError(f"{options.address} is not the first word of its line: edit haresources")
     words = tuple(resource.text for resource in group.resources)
-    return Plan(f"{group.owner} {' '.join(words)}", group.owner, words, _bundle(former, left))
+    # That no group is left then is no doubt: it is what a person has asked for.
+    bundle = replace(_bundle(former, left), is_insisted_on=len(parsed.groups) == 1)
+    return Plan(f"{group.owner} {' '.join(words)}", group.owner, words, bundle)
 
 
 def add_vip(

@@ -219,6 +219,7 @@ HARESOURCES: Final = (
     Code("continuation-open", _W, "The last line ends with a backslash."),
     Code("continuation-blank", _W, "Blanks after the backslash: Heartbeat does not go on."),
     Code("haresources-none", _I, "No group: nothing is managed."),
+    Code("haresources-emptied", _W, "No group is left of those in use: all of them are stopped."),
 )
 
 ANOTHER_NODES_FILES: Final = (

@@ -14,11 +14,14 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from everbeat.model.reports import Severity
+from everbeat.config.codes import report_of
+from everbeat.model.distribution import HARESOURCES
+from everbeat.model.reports import Place, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from everbeat.config.configuration import Parsed
     from everbeat.model.reports import Report
 
 DOUBTED: Final = frozenset(
@@ -29,6 +32,7 @@ DOUBTED: Final = frozenset(
         "resource-malformed",
         "resource-shared",
         "group-key-twice",
+        "haresources-emptied",
         "address-is-node",
         "address-twice",
         "address-malformed",
@@ -62,6 +66,21 @@ DOUBTED: Final = frozenset(
 """Warnings that refuse a change unless somebody insists. The others are only shown."""
 
 _LINE_NUMBER: Final = re.compile(r"\bline \d+")
+
+
+def news_of_files(before: Parsed, after: Parsed) -> tuple[Report, ...]:
+    """Return the news of files beside those in use, and whether they leave no group of these.
+
+    One group that is deleted was meant; a file that is cut off, or of a fresh install, was not.
+    """
+    found = news(before.reports, after.reports)
+    is_right = all(report.severity is not Severity.ERROR for report in found)
+    if not is_right or after.groups or not before.groups:
+        return found
+    keys = ", ".join(group.key for group in before.groups)
+    summary = f"no group is left; what is served now is stopped: {keys}"
+    remedy = f"the lines that are missing; the former file may be {HARESOURCES}.bak"
+    return (*found, report_of("haresources-emptied", Place(HARESOURCES), summary, remedy))
 
 
 def news(before: Iterable[Report], after: Iterable[Report]) -> tuple[Report, ...]:

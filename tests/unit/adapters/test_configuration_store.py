@@ -15,6 +15,7 @@ from everbeat.adapters.configuration_store import (
 )
 from everbeat.adapters.file_store import StoreError, install_file, read_files
 from everbeat.config.any_host import AnyHost
+from everbeat.config.doubts import doubts
 from everbeat.distribution.placing import digest_of
 from everbeat.model.distribution import Bundle, FileContent
 
@@ -145,3 +146,22 @@ def test_a_password_that_is_brought_is_no_news_and_one_that_lies_open_here_is_to
     other = Bundle((FileContent("haresources", b"alpha 10.0.0.1\n"),))
     told = [r for r in parsed_with(tmp_path, other, host).reports if r.code == "secret-readable"]
     assert [(r.place.line, "secret" in r.place.text) for r in told] == [(4, False)]
+
+
+@pytest.mark.parametrize("left", [b"", b"# alpha 10.0.0.1 old\n", b"alpha\n"])
+def test_a_file_without_any_group_of_those_in_use_is_doubted(tmp_path: Path, left: bytes) -> None:
+    (tmp_path / "ha.cf").write_bytes(HA_CF)
+    (tmp_path / "authkeys").write_bytes(KEYS)
+    (tmp_path / "haresources").write_bytes(b"alpha 10.0.0.1 old\nalpha 10.0.0.2 web\n")
+    host = Scripts("alpha", ("eth0",))
+    in_use = read_configuration(tmp_path)
+    one = Bundle((FileContent("haresources", b"alpha 10.0.0.2 web\n"),))
+    assert check_bundle(tmp_path, one, host, in_use) == ((), "")
+    reports, _ = check_bundle(tmp_path, Bundle((FileContent("haresources", left),)), host, in_use)
+    (told,) = doubts(reports)
+    assert told.code == "haresources-emptied"
+    assert told.summary.endswith("is stopped: 10.0.0.1, 10.0.0.2")
+    (tmp_path / "haresources").write_bytes(left)
+    emptied = read_configuration(tmp_path)
+    keys = Bundle((FileContent("authkeys", KEYS),))
+    assert check_bundle(tmp_path, keys, host, emptied) == ((), ""), "it is so already"
