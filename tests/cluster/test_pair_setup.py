@@ -343,6 +343,28 @@ def test_a_service_is_added_to_a_group_that_runs(bare: Bare, probe: Probe) -> No
     assert outages_of(probe, began_ms) == []
 
 
+def test_what_cannot_be_stopped_is_not_said_to_be_removed(bare: Bare) -> None:
+    alpha = bare.nodes[0]
+    state = alpha.folder / "stubborn"
+    for node in bare.nodes:
+        node.write(
+            "resource.d/stubbornd",
+            "#!/bin/sh\n"
+            f"f={state}\n"
+            "case $1 in start) touch $f;; stop) [ -e $f.may ] && rm -f $f;;\n"
+            "status) [ -e $f ] && echo running || { echo stopped; exit 3; };; esac\n",
+            0o755,
+        )
+    everbeat(alpha, "add", "vip", "10.77.0.68", "service", "stubbornd", "--yes")
+    told = refusal(alpha, "remove", "vip", "10.77.0.68", "--yes")
+    assert "10.77.0.68 is not stopped on alpha: stubbornd cannot be stopped" in told
+    said = everbeat(alpha, "status")
+    assert "! group 10.77.0.68 cannot be stopped here: stubbornd cannot be stopped" in said
+    (alpha.folder / "stubborn.may").touch()
+    wait_until(lambda: not alpha.holds("10.77.0.68"), "it is stopped after all", 60)
+    wait_until(lambda: "10.77.0.68" not in everbeat(alpha, "status"), "it is forgotten", 10)
+
+
 def test_an_ipv6_address_is_added_moved_announced_and_removed(bare: Bare, probe: Probe) -> None:
     alpha, beta = bare.nodes
     client = bare.lab.client

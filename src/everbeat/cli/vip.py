@@ -148,7 +148,7 @@ def add_witness_command(
 def remove_vip_command(places: Places, /, *, address: str, **given: bool) -> int:
     """Stop serving ADDRESS and the services of its line, and remove the line on all nodes.
 
-    Exit status: 0 done; 1 refused: nothing was changed.
+    Exit status: 0 it is stopped; 1 refused, or not stopped, with the reason.
     """
     if not given["is_json"]:
         click.echo(f"looking for {address} …")

@@ -26,7 +26,7 @@ from everbeat.commands.distributing import (
     tell_reload,
 )
 from everbeat.commands.lines import Tone, line, show
-from everbeat.commands.served import GroupEnd, sentence, wait_ends
+from everbeat.commands.served import GroupEnd, sentence, wait_ends, wait_gone
 from everbeat.config.any_host import AnyHost
 from everbeat.config.configuration import ConfigFile
 from everbeat.config.edits import changed_groups, taken_back
@@ -78,10 +78,12 @@ def change_all(places: Places, bundle: Bundle, manner: Manner) -> int:
     outset = _outset(places)
     reply = distribute_heard(places, bundle, manner)
     ends: tuple[GroupEnd, ...] = ()
+    left: tuple[str, ...] = ()
     if reply.is_done:
         if not manner.is_json:
             tell(reply, manner.out, manner.err)
         ends = _ends(places, outset, _text_of(places, bundle))
+        left = _left(places, outset, _text_of(places, bundle))
     elif not manner.is_json:
         return tell(reply, manner.out, manner.err)
     failed = [end for end in ends if end.is_failed]
@@ -94,8 +96,8 @@ def change_all(places: Places, bundle: Bundle, manner: Manner) -> int:
         taken = distribute(places, again, may_pass_over=manner.may_pass_over)
         back = "taken back" if taken.is_done else "it could not be taken back: everbeat reload"
     if manner.is_json:
-        return _as_json(reply, ends, manner, is_done=reply.is_done)
-    return _tell_ends(ends, back, manner)
+        return _as_json(reply, ends, manner, is_done=reply.is_done, left=left)
+    return _tell_ends(ends, back, manner, left)
 
 
 def distribute_heard(places: Places, bundle: Bundle, manner: Manner) -> DistributeReply:
@@ -123,7 +125,7 @@ def reload_here(places: Places, manner: Manner) -> int:
         reply = reload(places, is_insisted_on=True)
     if not reply.is_accepted:
         if manner.is_json:
-            return _as_json(reply, (), manner, is_done=False)
+            return _as_json(reply, (), manner, is_done=False, left=())
         return tell_reload(reply, manner.out, manner.err)
     if not manner.is_json:
         tell_reload(reply, manner.out, manner.err)
@@ -132,9 +134,10 @@ def reload_here(places: Places, manner: Manner) -> int:
     ends = tuple(e for e in _ends(places, outset, after) if e.node or e.failed or e.is_moving)
     failed = [end for end in ends if end.is_failed]
     back = _taken_back_here(places, outset, after, failed) if failed else ""
+    left = _left(places, outset, after)
     if manner.is_json:
-        return _as_json(reply, ends, manner, is_done=True)
-    return _tell_ends(ends, back, manner)
+        return _as_json(reply, ends, manner, is_done=True, left=left)
+    return _tell_ends(ends, back, manner, left)
 
 
 def _outset(places: Places) -> _Outset:
@@ -159,6 +162,17 @@ def _ends(places: Places, outset: _Outset, after: str) -> tuple[GroupEnd, ...]:
         return fetch_status(places)
 
     return wait_ends(look, [group.key for group in changed], outset.now_ms)
+
+
+def _left(places: Places, outset: _Outset, after: str) -> tuple[str, ...]:
+    """Wait until the groups that `after` has no more are stopped; return what is to be told."""
+    present = {group.key for group in groups_of(after)}
+    gone = [g.key for g in groups_of(outset.haresources) if g.key not in present]
+
+    def look() -> StatusReply:
+        return fetch_status(places)
+
+    return wait_gone(look, gone)
 
 
 def _without_failed(
@@ -197,14 +211,15 @@ def _is_only_doubted(reply: DistributeReply) -> bool:
     return Fate.DOUBTED in fates and Fate.REFUSED not in fates
 
 
-def _tell_ends(ends: tuple[GroupEnd, ...], back: str, manner: Manner) -> int:
+def _tell_ends(ends: tuple[GroupEnd, ...], back: str, manner: Manner, left: tuple[str, ...]) -> int:
     served = [end for end in ends if end.node is not None]
     show([line(f"  {sentence(end)}", Tone.GOOD) for end in served], manner.out)
     for end in ends:
         if end.node is None:
             more = f": {back}" if end.is_failed and back else ""
             show([line(f"{sentence(end)}{more}", Tone.BAD)], manner.err)
-    return 0 if len(served) == len(ends) else 1
+    show([line(text, Tone.BAD) for text in left], manner.err)
+    return 0 if len(served) == len(ends) and not left else 1
 
 
 def _as_json(
@@ -213,9 +228,11 @@ def _as_json(
     manner: Manner,
     *,
     is_done: bool,
+    left: tuple[str, ...],
 ) -> int:
-    is_served = all(end.node is not None for end in ends)
+    is_served = all(end.node is not None for end in ends) and not left
     value = as_json.plain_value(reply)
     value |= {"groups": as_json.plain_value(ends), "is_served": is_done and is_served}
+    value["not_stopped"] = list(left)
     print(as_json.dumps(value), file=manner.out)
     return 0 if is_done and is_served else 1

@@ -144,6 +144,32 @@ def wait_ends(
         time.sleep(_POLL_S)
 
 
+def wait_gone(
+    look: Callable[[], StatusReply], keys: Collection[GroupKey], timeout_s: float = WAIT_S
+) -> tuple[str, ...]:
+    """Look until these groups, which were removed, are stopped; return what is to be told if not.
+
+    What another node still stops is known by this alone: it is not stable. Raises IpcError of
+    `look`.
+    """
+    began_s = still_s = time.monotonic()
+    while keys:
+        now_s = time.monotonic()
+        reply = look()
+        views = [view for view in reply.manager.groups if view.group.key in keys]
+        still_s = still_s if not views and is_quiet(reply) else now_s
+        is_stuck = bool(views) and all(view.state is GroupState.STUCK for view in views)
+        if is_stuck or now_s - began_s >= timeout_s:
+            told = tuple(
+                f"{v.group.key} is not stopped on {reply.manager.own}: {v.why}" for v in views
+            )
+            return told or (f"something still moves: {', '.join(keys)} may not be stopped yet",)
+        if now_s - still_s >= SURE_S:
+            break
+        time.sleep(_POLL_S)
+    return ()
+
+
 def _unserved(key: GroupKey, reply: StatusReply, *, is_moving: bool) -> GroupEnd:
     view = next((view for view in reply.manager.groups if view.group.key == key), None)
     why = view.why if view else "somebody has taken it out of haresources"

@@ -233,6 +233,10 @@ class GroupRunner:
         wanted = (run.group for key, run in self._runs.items() if key in keys)
         return tuple(resource for group in wanted for resource in group.resources)
 
+    def removed(self) -> tuple[ResourceGroup, ...]:
+        """Return the groups that are in haresources no more and have not been stopped yet."""
+        return tuple(run.group for run in self._runs.values() if run.is_removed)
+
     def since_ms(self, key: GroupKey) -> int:
         """Return when a group took its present state."""
         return self._runs[key].since_ms

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 
 def manager_view(desk: Desk, groups: Iterable[ResourceGroup]) -> ManagerView:
-    """Return who holds what as this node sees it."""
+    """Return who holds what as this node sees it.
+
+    A group that was removed is shown until it is stopped: nothing else moves before that.
+    """
     return ManagerView(
         own=desk.own,
         auto_failback=desk.mode,
@@ -29,7 +32,11 @@ def manager_view(desk: Desk, groups: Iterable[ResourceGroup]) -> ManagerView:
             (p.node, desk.holdings.hold(p.claims, p.node).word, p.is_stable)
             for p in desk.peers.values()
         ),
-        groups=tuple(_group_view(desk, group) for group in groups if group.resources),
+        groups=tuple(
+            _group_view(desk, group)
+            for group in (*groups, *desk.runner.removed())
+            if group.resources
+        ),
         left=tuple(peer.node for peer in desk.peers.values() if peer.has_left),
     )
 

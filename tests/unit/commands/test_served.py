@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from everbeat.commands.moving import Direction, move_of, sight_of
-from everbeat.commands.served import FailedStart, GroupEnd, end_of, sentence, wait_ends
+from everbeat.commands.served import FailedStart, GroupEnd, end_of, sentence, wait_ends, wait_gone
 from everbeat.ipc.messages import StatusReply
 from everbeat.model.failures import NodeFailures, ResourceFailures
 from everbeat.model.groups import (
@@ -73,6 +73,11 @@ def seen(
         ),
         failures=failures,
     )
+
+
+def with_manager(reply: StatusReply, manager: ManagerView) -> StatusReply:
+    fields = {name: getattr(reply, name) for name in reply.__struct_fields__}
+    return StatusReply(**{**fields, "manager": manager})
 
 
 def end(group: GroupView, *failures: NodeFailures, **more: object) -> GroupEnd | None:
@@ -155,12 +160,7 @@ def test_a_takeover_is_served_or_has_failed() -> None:
     claimed = sight_of(seen(view(GroupState.FAILED, None)), move, SINCE_MS)
     assert not claimed.is_served
     busy = seen(view(GroupState.STOPPED, BETA))
-    busy = StatusReply(
-        **{
-            **{name: getattr(busy, name) for name in busy.__struct_fields__},
-            "manager": replace(busy.manager, peer_holds=((BETA, "all", False),)),
-        }
-    )
+    busy = with_manager(busy, replace(busy.manager, peer_holds=((BETA, "all", False),)))
     assert not sight_of(busy, move, SINCE_MS).is_stable
 
 
@@ -170,3 +170,19 @@ def test_a_group_that_somebody_has_taken_out_meanwhile_is_not_served() -> None:
     assert found.node is None
     assert not found.is_failed
     assert sentence(found) == "10.9.0.51 runs nowhere: somebody has taken it out of haresources"
+
+
+def test_what_was_removed_is_waited_for_until_it_is_stopped_here_and_elsewhere() -> None:
+    none = replace(seen(view(GroupState.STOPPED, None)).manager, groups=())
+    stopping = seen(view(GroupState.STOPPING, None), state="moving")
+    gone, there = (
+        with_manager(stopping, replace(none, peer_holds=((BETA, "none", is_stable),)))
+        for is_stable in (True, False)
+    )
+    assert wait_gone(looks(stopping, there, gone), [KEY]) == ()
+    assert wait_gone(looks(stopping), []) == ()
+    (told,) = wait_gone(looks(stopping, there), [KEY], 0.1)
+    assert told == "something still moves: 10.9.0.50 may not be stopped yet"
+    stuck = replace(view(GroupState.STUCK, None), why="ngnix cannot be stopped")
+    (told,) = wait_gone(looks(stopping, seen(stuck)), [KEY])
+    assert told == "10.9.0.50 is not stopped on alpha: ngnix cannot be stopped"

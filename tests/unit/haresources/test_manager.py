@@ -8,7 +8,7 @@ from everbeat.haresources.manager import HaresourcesManager
 from everbeat.haresources.takeover import ORPHAN_MS, OVERLAP_MS
 from everbeat.journal.timeline import EventRecorded
 from everbeat.model.cluster import HaConfig
-from everbeat.model.groups import AutoFailback, ResourceGroup, ResourceSpec
+from everbeat.model.groups import AutoFailback, GroupState, ResourceGroup, ResourceSpec
 from everbeat.model.members import NodeStatus
 from everbeat.model.membership import (
     Broadcast,
@@ -371,6 +371,19 @@ def test_a_failback_that_is_due_does_not_begin_once_it_is_turned_off() -> None:
     node.take(node.manager.on_configuration(off, GROUPS, node.now_ms).effects)
     node.pass_time(60_000)
     assert "ask_resources" not in node.types()
+
+
+def test_a_removed_group_that_cannot_be_stopped_is_shown_until_it_is() -> None:
+    node = _alone()
+    node.failing = {"web stop"}
+    off = HaConfig(node=BETA, nodes=(ALPHA, BETA), auto_failback=AutoFailback.OFF)
+    node.take(node.manager.on_configuration(off, GROUPS[:1], node.now_ms).effects)
+    node.pass_time(20_000)
+    shown = {view.group.key: (view.state, view.why) for view in node.manager.view().groups}
+    assert shown["web"] == (GroupState.STUCK, "web cannot be stopped")
+    node.failing = set()
+    node.pass_time(60_000)
+    assert [view.group.key for view in node.manager.view().groups] == ["10.0.0.1"]
 
 
 def test_without_failback_a_returned_owner_waits() -> None:
