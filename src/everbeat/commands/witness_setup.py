@@ -24,6 +24,7 @@ from everbeat.adapters.invitation_socket import talk_to_inviter
 from everbeat.adapters.peer import signal_listener
 from everbeat.adapters.witness_probe import Knows, ask_witness
 from everbeat.commands.change import Manner, change_all
+from everbeat.commands.core_request import fetch_status
 from everbeat.commands.daemon_start import (
     Daemon,
     StartError,
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     from everbeat.commands.places import Places
     from everbeat.model.cluster import HaConfig, WitnessPlace
     from everbeat.model.keys import AuthKeys
+    from everbeat.wire.witness import WitnessKey
 
 UNIT: Final = "everbeat-witness"
 SYSTEMD_S: Final = 30.0
@@ -86,6 +88,11 @@ def add_witness(places: Places, word: str, options: PairOptions, manner: Manner)
         raise PairError(f"ha.cf names the witness {config.witness.host}: delete that line first")
 
     _refuse_what_is_no_third(places, word)
+    _key_for_witness(places, place)
+    try:
+        fetch_status(places)  # whoever joins, joins a cluster that runs
+    except IpcError as error:
+        raise PairError(str(error)) from error
 
     def hand_over(talk: Talk, asked: dict[str, Any]) -> None:  # Any: JSON
         if "witness" not in asked:
@@ -99,7 +106,7 @@ def add_witness(places: Places, word: str, options: PairOptions, manner: Manner)
         print(f"{printable(name)} has the keys", file=manner.out, flush=True)
 
     wait_for_caller(places, "witness join", options, hand_over, manner.out)
-    _see_that_it_answers(places, place, config)
+    _see_that_it_answers(place, _key_for_witness(places, place), config)
     if config.witness is not None:
         print(f"the witness {place.host} answers", file=manner.out)
         return 0
@@ -132,13 +139,20 @@ def _refuse_what_is_no_third(places: Places, word: str) -> None:
         raise PairError(f"{report.summary.removeprefix('witness: ')}; write: {report.remedy}")
 
 
-def _see_that_it_answers(places: Places, place: WitnessPlace, config: HaConfig) -> None:
-    keys, _ = read_authkeys(read_config_file(places.etc / AUTHKEYS))
-    usable = witness_keys(place.host, keys) if keys is not None else ()
+def _key_for_witness(places: Places, place: WitnessPlace) -> WitnessKey:
+    """Return the key that the witness will be asked with. Raises PairError."""
+    keys, reports = read_authkeys(read_config_file(places.etc / AUTHKEYS))
+    if keys is None:
+        raise PairError(f"{reports[0].summary}; everbeat check says more")
+    usable = witness_keys(place.host, keys)
     if not usable:
         raise PairError("authkeys has no secret: a witness could not tell who asks")
+    return usable[0]
+
+
+def _see_that_it_answers(place: WitnessPlace, key: WitnessKey, config: HaConfig) -> None:
     end_s = time.monotonic() + ANSWERS_S
-    while (knows := ask_witness(place, usable[0], presence_ask(config))) is not Knows.YES:
+    while (knows := ask_witness(place, key, presence_ask(config))) is not Knows.YES:
         if time.monotonic() >= end_s:
             break
     match knows:

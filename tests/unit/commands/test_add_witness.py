@@ -78,3 +78,25 @@ def test_what_is_no_third_machine_is_refused_before_anybody_is_invited(
     assert out.getvalue() == ""
     assert {name: (etc / name).read_text() for name in FILES} == FILES
     assert [path.name for path in tmp_path.iterdir()] == ["etc"]
+
+
+@pytest.mark.parametrize(
+    ("authkeys", "mode", "why"),
+    [
+        ("auth 1\n1 crc\n", 0o600, "authkeys has no secret"),
+        ("auth 1\n1 sha1 TopSecretKey\n", 0o644, "everbeat check says more"),
+        ("", 0o600, "everbeat check says more"),
+        (FILES["authkeys"], 0o600, "everbeat is not running here"),
+    ],
+)
+def test_what_cannot_come_to_an_end_is_not_begun(
+    tmp_path: Path, authkeys: str, mode: int, why: str
+) -> None:
+    for name, text in {**FILES, "authkeys": authkeys}.items():
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(mode)
+    out = io.StringIO()
+    places = Places(etc=tmp_path, state=tmp_path / "state", run=tmp_path / "run")
+    with pytest.raises(PairError, match=why):
+        add_witness(places, "203.0.113.9", PairOptions(), Manner(out=out, err=out))
+    assert out.getvalue() == "", "nobody is invited"
