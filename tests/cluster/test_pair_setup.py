@@ -300,6 +300,33 @@ def test_what_is_taken_back_leaves_what_others_have_added_meanwhile(bare: Bare) 
     everbeat(alpha, "remove", "vip", "10.77.0.67", "--yes")
 
 
+INTERRUPTED = """
+import os, signal, subprocess, sys, time
+mark, *command = sys.argv[1:]
+run = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+while not os.path.exists(mark):
+    time.sleep(0.05)
+run.send_signal(signal.SIGINT)
+print(run.communicate()[1], run.returncode)
+"""
+
+
+def test_who_interrupts_a_change_is_told_how_far_it_is(bare: Bare) -> None:
+    alpha, beta = bare.nodes
+    mark = alpha.folder / "tried"
+    slow = SCRIPT.format(start=1).replace("start) ", f"start) touch {mark}; sleep 3; ")
+    for node in bare.nodes:
+        node.write("resource.d/slowbrokend", slow, 0o755)
+    words = (PROGRAM, "add", "vip", "10.77.0.69", "service", "slowbrokend", "--yes")
+    told = alpha.run(sys.executable, "-c", INTERRUPTED, str(mark), *words).stdout
+    assert "nobody waits for it any more: everbeat status" in told
+    assert told.endswith(" 130\n")
+    line = "alpha 10.77.0.69 slowbrokend\n"
+    for node in bare.nodes:
+        assert (node.folder / "ha.d/haresources").read_text().endswith(line)
+    everbeat(beta, "remove", "vip", "10.77.0.69", "--yes")
+
+
 def test_a_takeover_that_does_not_start_everything_is_none(bare: Bare) -> None:
     alpha, beta = bare.nodes
     for node, rc in ((alpha, 1), (beta, 0)):

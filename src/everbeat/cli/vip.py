@@ -176,4 +176,14 @@ def _manner(given: Mapping[str, bool]) -> Manner:
 
 
 def _asked(given: Mapping[str, bool]) -> Callable[[], bool]:
-    return lambda: given["yes"] or given["is_json"] or click.confirm("Do it?", default=True)
+    return lambda: given["yes"] or given["is_json"] or _confirmed()
+
+
+def _confirmed() -> bool:
+    try:
+        return click.confirm("Do it?", default=True)
+    except click.Abort:
+        if sys.stdin.isatty():
+            raise  # Ctrl-C
+        click.echo("\nnobody to ask: give --yes", err=True)
+        return False

@@ -82,8 +82,7 @@ def change_all(places: Places, bundle: Bundle, manner: Manner) -> int:
     if reply.is_done:
         if not manner.is_json:
             tell(reply, manner.out, manner.err)
-        ends = _ends(places, outset, _text_of(places, bundle))
-        left = _left(places, outset, _text_of(places, bundle))
+        ends, left = _outcome(places, outset, _text_of(places, bundle), manner)
     elif not manner.is_json:
         return tell(reply, manner.out, manner.err)
     failed = [end for end in ends if end.is_failed]
@@ -131,10 +130,10 @@ def reload_here(places: Places, manner: Manner) -> int:
         tell_reload(reply, manner.out, manner.err)
     after = text_from_bytes(read_files(places.etc)[HARESOURCES] or b"")
     # What falls to another node may have to wait until that has the file as well.
-    ends = tuple(e for e in _ends(places, outset, after) if e.node or e.failed or e.is_moving)
+    ends, left = _outcome(places, outset, after, manner)
+    ends = tuple(end for end in ends if end.node or end.failed or end.is_moving)
     failed = [end for end in ends if end.is_failed]
     back = _taken_back_here(places, outset, after, failed) if failed else ""
-    left = _left(places, outset, after)
     if manner.is_json:
         return _as_json(reply, ends, manner, is_done=True, left=left)
     return _tell_ends(ends, back, manner, left)
@@ -153,6 +152,21 @@ def _text_of(places: Places, bundle: Bundle) -> str:
 def groups_of(haresources: str) -> tuple[ResourceGroup, ...]:
     """Return the groups of a haresources, whatever machine it is for."""
     return read_haresources(ConfigFile(HARESOURCES, haresources), (), AnyHost("", ()))[0]
+
+
+def _outcome(
+    places: Places, outset: _Outset, after: str, manner: Manner
+) -> tuple[tuple[GroupEnd, ...], tuple[str, ...]]:
+    """Wait for the ends of all groups that differ: those to be served, and those to be stopped."""
+    try:
+        return _ends(places, outset, after), _left(places, outset, after)
+    except KeyboardInterrupt:
+        text = (
+            "the files are in use; what does not start stays in them, for nobody waits for it any"
+            " more: everbeat status tells what is served"
+        )
+        print(text, file=manner.err)
+        raise
 
 
 def _ends(places: Places, outset: _Outset, after: str) -> tuple[GroupEnd, ...]:
