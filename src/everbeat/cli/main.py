@@ -6,8 +6,11 @@ when it is called, so that asking is fast.
 
 from __future__ import annotations
 
+import errno
 import gc
+import io
 import os
+import signal
 import sys
 from typing import TYPE_CHECKING, Final
 
@@ -22,6 +25,14 @@ GARBAGE_MIN: Final = 50_000
 other interpreters."""
 
 
+OUTPUT_ERRORS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+"""What writing to a file or terminal may fail with. Whatever else we write, its writer catches."""
+
+
+BROKEN_PIPE_EXIT: Final = 128 + signal.SIGPIPE
+"""As a shell calls the end of a program by that signal."""
+
+
 def main() -> int:
     """Run what argv[0] names; the exit code of a console script."""
     program, words = sys.argv[0], sys.argv[1:]
@@ -29,18 +40,41 @@ def main() -> int:
     if tool is None and words[:1] == ["crm_simulate"]:  # click would take longer than it does
         tool, words = _crm_simulate, words[1:]
     gc.set_threshold(GARBAGE_MIN)
+    _see_to_streams()
     try:
-        if tool is not None:
-            return tool(program, words)
-        return _everbeat(words)
+        try:
+            return _everbeat(words) if tool is None else tool(program, words)
+        finally:
+            sys.stdout.flush()  # here, where its failure is caught
     except BrokenPipeError:
         # The reader (head, less) has enough; keep the interpreter from complaining at its end.
+        # Not 0: what was to be said, or done, may not have come to its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return BROKEN_PIPE_EXIT
     except KeyboardInterrupt:
         return 130
+    except OSError as error:
+        if error.errno not in OUTPUT_ERRORS:
+            raise
+        print(f"{_name(program)}: the output cannot be written: {error.strerror}", file=sys.stderr)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     finally:
         gc.freeze()  # nothing is sorted out at the end: the process takes it all with it
+
+
+def _see_to_streams() -> None:
+    """Have the three streams, whatever the caller has closed, and let no character stop a text.
+
+    Terminals of another character set (LANG=de_DE.ISO-8859-1) get ? for what that has not.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # `>&-`, as some daemons run their children
+            nothing = os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, os.fdopen(nothing, mode, encoding="utf-8"))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="replace")
 
 
 def _everbeat(words: Sequence[str]) -> int:
