@@ -13,19 +13,20 @@ _DURATION: Final = re.compile(r"\s*([+-]?\d+)(?:\.\d*)?\s*([A-Za-z]*)\s*$")
 _ISO_DURATION: Final = (
     r"P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?T?(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?$"
 )
+_MICROSECONDS: Final = frozenset(("us", "usec"))
 _UNIT_MS: Final = {
-    "": 1000.0,
-    "s": 1000.0,
-    "sec": 1000.0,
-    "ms": 1.0,
-    "msec": 1.0,
-    "us": 0.001,
-    "usec": 0.001,
-    "m": 60_000.0,
-    "min": 60_000.0,
-    "h": 3_600_000.0,
-    "hr": 3_600_000.0,
+    "": 1000,
+    "s": 1000,
+    "sec": 1000,
+    "ms": 1,
+    "msec": 1,
+    "m": 60_000,
+    "min": 60_000,
+    "h": 3_600_000,
+    "hr": 3_600_000,
 }
+DURATION_MS_MAX: Final = 2**63 - 1
+"""As crm_simulate counts them: a longer duration is this one."""
 DEFAULT_TIMEOUT_MS: Final = 20_000
 INTERVAL_MS_MAX: Final = 0xFFFF_FFFF  # as crm_simulate writes them: longer ones are cut to this
 
@@ -54,10 +55,11 @@ def duration_ms(text: str | None) -> int | None:
     match = _DURATION.match(text)
     if match is None:
         return None
-    factor = _UNIT_MS.get(match.group(2).lower())
-    if factor is None:
-        return None
-    return int(int(match.group(1)) * factor)
+    number, unit = int(match.group(1)), match.group(2).lower()
+    if unit in _MICROSECONDS:
+        return min(number // 1000, DURATION_MS_MAX)
+    factor = _UNIT_MS.get(unit)
+    return None if factor is None else min(number * factor, DURATION_MS_MAX)
 
 
 def _iso_duration_ms(text: str) -> int | None:
@@ -66,7 +68,8 @@ def _iso_duration_ms(text: str) -> int | None:
         return None
     years, months, weeks, days, hours, minutes, seconds = (int(g or 0) for g in match.groups())
     whole_days = years * 365 + months * 30 + weeks * 7 + days
-    return (((whole_days * 24 + hours) * 60 + minutes) * 60 + seconds) * 1000
+    total_s = ((whole_days * 24 + hours) * 60 + minutes) * 60 + seconds
+    return min(total_s * 1000, DURATION_MS_MAX)
 
 
 def interval_ms(text: str | None) -> int:

@@ -1,0 +1,15 @@
+"""Documents with what is rarely written: each was once decided otherwise, or not at all."""
+
+from everbeat.policy.values import DURATION_MS_MAX, duration_ms
+from scheduler.own.test_decisions import decide, place, primitive
+
+
+def test_a_duration_of_very_many_digits_is_the_longest_there_is() -> None:
+    digits = "9" * 400
+    assert duration_ms(digits) == duration_ms(f"{digits}h") == DURATION_MS_MAX
+    assert duration_ms(f"{digits}us") == duration_ms(f"P{digits}D") == DURATION_MS_MAX
+    assert (duration_ms("1500us"), duration_ms("1.9s"), duration_ms("2min")) == (1, 1000, 120_000)
+    operation = (
+        f'<operations><op id="o" name="start" interval="0" timeout="{digits}"/></operations>'
+    )
+    assert place(decide(primitive("a", operation)), "a") == "node1"
