@@ -1,7 +1,8 @@
 """Documents with what is rarely written: each was once decided otherwise, or not at all."""
 
 from everbeat.policy.values import DURATION_MS_MAX, duration_ms
-from scheduler.own.test_decisions import decide, place, primitive
+from scheduler.own.test_decisions import decide, member, pairs, place, primitive, running
+from scheduler.own.test_guests_and_bundles import remote
 
 
 def test_a_duration_of_very_many_digits_is_the_longest_there_is() -> None:
@@ -13,3 +14,10 @@ def test_a_duration_of_very_many_digits_is_the_longest_there_is() -> None:
         f'<operations><op id="o" name="start" interval="0" timeout="{digits}"/></operations>'
     )
     assert place(decide(primitive("a", operation)), "a") == "node1"
+
+
+def test_a_guest_that_runs_in_itself_cannot_be_fenced() -> None:
+    machine = primitive("vm", pairs("meta_attributes", remote_node="guest"))
+    states = member(1) + remote("guest", running("vm"))
+    transition = decide(machine, "", states, nodes=1, stonith_enabled="true")
+    assert "Fence" not in transition.summary

@@ -37,11 +37,16 @@ def fence_node(plan: Plan, node: Node, reason: str, *, priority_delay: bool) -> 
         fence_action(plan, node, None, reason, optional=True, priority_delay=priority_delay)
 
 
-def can_fence(plan: Plan, node: Node) -> bool:
-    """Say whether a node could be fenced if it had to be."""
+def can_fence(plan: Plan, node: Node, inside: tuple[Node, ...] = ()) -> bool:
+    """Say whether a node could be fenced if it had to be; guests `inside` each other cannot."""
     connection = node.connection
     if connection is not None and connection.launcher is not None:
-        return all(host.online or can_fence(plan, host) for host in connection.launcher.active_on)
+        if node in inside:
+            return False
+        guests = (*inside, node)
+        return all(
+            host.online or can_fence(plan, host, guests) for host in connection.launcher.active_on
+        )
     if not plan.options.fencing_enabled or not plan.have_fencing:
         return False
     if plan.have_quorum or plan.options.quorum_policy == "ignore":
