@@ -2,7 +2,7 @@
 
 from everbeat.policy.values import DURATION_MS_MAX, duration_ms
 from scheduler.own.test_decisions import decide, member, pairs, place, primitive, running
-from scheduler.own.test_guests_and_bundles import remote
+from scheduler.own.test_guests_and_bundles import bundle, container_runs, remote
 
 
 def test_a_duration_of_very_many_digits_is_the_longest_there_is() -> None:
@@ -21,3 +21,11 @@ def test_a_guest_that_runs_in_itself_cannot_be_fenced() -> None:
     states = member(1) + remote("guest", running("vm"))
     transition = decide(machine, "", states, nodes=1, stonith_enabled="true")
     assert "Fence" not in transition.summary
+
+
+def test_what_runs_inside_a_bundle_may_be_colocated_with_the_bundle() -> None:
+    states = member(1, history=container_runs("b", 0)) + remote("b-0", running("a"))
+    record = '<rsc_colocation id="c" rsc="a" with-rsc="b" score="100"/>'
+    transition = decide(bundle("b", primitive("a")), record, states)
+    assert place(transition, "b-docker-0") == "node1"
+    assert place(transition, "a:0") == "b-0"

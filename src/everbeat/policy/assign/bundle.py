@@ -86,9 +86,10 @@ def _assign_replica(
             child.table.set(index, -INFINITY, _OWN_NODE)
         elif not threshold_reached(plan, child, replica.node):
             child.table.set(index, INFINITY, _OWN_NODE)
+    was_assigning = clone.assigning  # true where the clone asked for its bundle, by a colocation
     clone.assigning = True
     assign(plan, child, replica.node, stop_if_fail=stop_if_fail)
-    clone.assigning = False
+    clone.assigning = was_assigning
 
 
 def bundle_as_primary(plan: Plan, dependent: Resource, bundle: Resource, record: Colocation) -> int:
