@@ -1,8 +1,9 @@
 """Documents with what is rarely written: each was once decided otherwise, or not at all."""
 
+from everbeat.policy.plan.words import UNPROMOTED
 from everbeat.policy.values import DURATION_MS_MAX, duration_ms
 from scheduler.own.test_decisions import decide, member, pairs, place, primitive, running
-from scheduler.own.test_guests_and_bundles import bundle, container_runs, remote
+from scheduler.own.test_guests_and_bundles import bundle, connected, container_runs, remote
 
 
 def test_a_duration_of_very_many_digits_is_the_longest_there_is() -> None:
@@ -29,3 +30,14 @@ def test_what_runs_inside_a_bundle_may_be_colocated_with_the_bundle() -> None:
     transition = decide(bundle("b", primitive("a")), record, states)
     assert place(transition, "b-docker-0") == "node1"
     assert place(transition, "a:0") == "b-0"
+
+
+def test_an_unmanaged_instance_promoted_where_its_clone_may_not_run_counts_for_nothing() -> None:
+    metas = pairs("meta_attributes", promotable="true", is_managed="false")
+    clone = f'<clone id="c">{metas}{primitive("a")}</clone>'
+    promoted = running("a").replace("start", "monitor").replace('rc-code="0"', 'rc-code="8"')
+    states = member(1, history=connected("gone")) + remote("gone", promoted)
+    plan = decide(clone, "", states, nodes=1).plan
+    there = [each for each in plan.resources_by_id["c"].children if each.active_on]
+    assert [node.name for each in there for node in each.active_on] == ["gone"]
+    assert all(each.next_role == UNPROMOTED for each in there)

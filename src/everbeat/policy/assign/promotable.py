@@ -221,11 +221,11 @@ def _can_be_promoted(clone: Resource, instance: Resource) -> Node | None:
     node = place_of(instance)
     if node is None:
         return None
+    if not clone.table.has(node.index):  # an unmanaged one may run where its clone may not
+        return None
     if not instance.managed:
         return node if _current_role(instance) == PROMOTED else None
     if instance.priority < 0 or not node.is_available():
-        return None
-    if not clone.table.has(node.index):
         return None
     if clone.managed and clone.table.count(node.index) >= clone.promoted_node_max:
         return None
