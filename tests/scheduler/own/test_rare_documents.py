@@ -2,7 +2,7 @@
 
 from everbeat.policy.plan.words import UNPROMOTED
 from everbeat.policy.values import DURATION_MS_MAX, duration_ms
-from scheduler.own.test_decisions import decide, member, pairs, place, primitive, running
+from scheduler.own.test_decisions import DEVICE, decide, member, pairs, place, primitive, running
 from scheduler.own.test_guests_and_bundles import bundle, connected, container_runs, remote
 
 
@@ -41,3 +41,19 @@ def test_an_unmanaged_instance_promoted_where_its_clone_may_not_run_counts_for_n
     there = [each for each in plan.resources_by_id["c"].children if each.active_on]
     assert [node.name for each in there for node in each.active_on] == ["gone"]
     assert all(each.next_role == UNPROMOTED for each in there)
+
+
+def test_only_agents_of_class_ocf_can_be_promoted() -> None:
+    metas = pairs("meta_attributes", promotable="true")
+    for agent in (DEVICE, '<primitive id="device" class="systemd" type="x"/>'):
+        plan = decide(f'<clone id="c">{metas}{agent}</clone>' + primitive("a")).plan
+        assert [each.id for each in plan.resources] == ["a"]
+    assert place(decide(f'<clone id="c">{metas}{primitive("a")}</clone>'), "a:0") == "node1"
+
+
+def test_instances_are_unique_only_in_classes_that_know_of_it() -> None:
+    metas = pairs("meta_attributes", globally_unique="true")
+    for kind, is_unique in (("ocf", True), ("OCF", True), ("stonith", True), ("other", False)):
+        agent = f'<primitive id="a" class="{kind}" provider="x" type="Y"/>'
+        plan = decide(f'<clone id="c">{metas}{agent}</clone>').plan
+        assert plan.resources_by_id["c"].unique is is_unique

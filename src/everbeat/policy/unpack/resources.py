@@ -46,7 +46,8 @@ _VARIANTS = {
 }
 _SYMMETRIC = Cause(CauseKind.SYMMETRIC_CLUSTER)
 _CONNECTION = Cause(CauseKind.INTO_CONTAINER)
-_SINGLE_CLASSES = ("systemd", "lsb", "service")
+_UNIQUE_CLASSES = ("ocf", "stonith")
+_PROMOTABLE_CLASS = "ocf"
 
 
 def unpack_resources(plan: Plan, resources: Element | None) -> None:
@@ -273,9 +274,7 @@ def _unpack_group(plan: Plan, group: Resource, instance: int | None) -> bool:
     for child in group.xml.children:
         if child.tag != "primitive":
             continue
-        reference = child.get("id-ref")
-        member_xml = child if reference is None else plan.elements_by_id.get(reference, child)
-        member = unpack_resource(plan, member_xml, group, instance)
+        member = unpack_resource(plan, _referred_to(plan, child), group, instance)
         if member is not None:
             group.children.append(member)
     return bool(group.children)
@@ -289,10 +288,11 @@ def unpack_clone(plan: Plan, clone: Resource) -> bool:
         return False
     clone.child_xml = child
     members = [child] if child.tag == "primitive" else child.all("primitive")
-    expanded = [expand_template(plan, member) for member in members]
-    is_single = any(m is not None and m.get("class") in _SINGLE_CLASSES for m in expanded)
-    if is_single and clone.promotable:
+    expanded = [expand_template(plan, _referred_to(plan, member)) for member in members]
+    classes = [_class_of(member) for member in expanded if member is not None]
+    if clone.promotable and any(each != _PROMOTABLE_CLASS for each in classes):
         return False
+    is_single = any(each not in _UNIQUE_CLASSES for each in classes)
     is_forced = is_single and clone.unique
     clone.unique = clone.unique and not is_single
     node_max = integer_prefix(meta.get("clone-node-max", "1")) or 1
@@ -325,9 +325,18 @@ def _leave_unique(part: Resource) -> None:
 
     The reference engine takes uniqueness back from earlier instances as it makes a later one.
     """
-    part.unique = part.xml.get("class") not in _SINGLE_CLASSES
+    part.unique = not part.is_primitive() or _class_of(part.xml) in _UNIQUE_CLASSES
     for child in part.children:
         _leave_unique(child)
+
+
+def _referred_to(plan: Plan, member: Element) -> Element:
+    reference = member.get("id-ref")
+    return member if reference is None else plan.elements_by_id.get(reference, member)
+
+
+def _class_of(primitive: Element) -> str:
+    return primitive.text("class").lower()
 
 
 def _count(meta: dict[str, str], name: str, old_name: str) -> int:
