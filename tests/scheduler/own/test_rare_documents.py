@@ -57,3 +57,9 @@ def test_instances_are_unique_only_in_classes_that_know_of_it() -> None:
         agent = f'<primitive id="a" class="{kind}" provider="x" type="Y"/>'
         plan = decide(f'<clone id="c">{metas}{agent}</clone>').plan
         assert plan.resources_by_id["c"].unique is is_unique
+
+
+def test_a_node_state_without_an_id_says_nothing() -> None:
+    states = member(1) + member(2).replace('id="2" uname', "uname")
+    transition = decide(DEVICE, "", states, stonith_enabled="true")
+    assert "Fence (reboot) node2" in transition.summary

@@ -37,7 +37,7 @@ def unpack_status(plan: Plan, status: Element | None) -> None:
             _unpack_tickets(plan, element)
         elif element.tag == "ticket_state":
             _unpack_ticket(plan, element)
-        elif element.tag == "node_state":
+        elif element.tag == "node_state" and element.get("id") is not None:
             states.append(element)
             node = plan.node_with(element.get("id"), element.get("uname"))
             if node is not None and not node.is_remote:
