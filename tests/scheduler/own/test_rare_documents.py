@@ -63,3 +63,10 @@ def test_a_node_state_without_an_id_says_nothing() -> None:
     states = member(1) + member(2).replace('id="2" uname', "uname")
     transition = decide(DEVICE, "", states, stonith_enabled="true")
     assert "Fence (reboot) node2" in transition.summary
+
+
+def test_an_entry_that_was_cancelled_or_has_an_unknown_status_says_nothing() -> None:
+    for status, is_probed in (("0", False), ("1", True), ("12", True), ("-2", True)):
+        told = running("a").replace('op-status="0"', f'op-status="{status}"')
+        transition = decide(primitive("a"), "", member(1, history=told), nodes=1)
+        assert ('operation_key="a_monitor_0"' in transition.graph) is is_probed

@@ -54,6 +54,7 @@ _TASKS: Final = frozenset(
 )
 PENDING: Final = -1
 DONE: Final = 0
+_CANCELLED: Final = 1
 NOT_SUPPORTED: Final = 3
 ERROR: Final = 4
 ERROR_HARD: Final = 5
@@ -61,6 +62,7 @@ ERROR_FATAL: Final = 6
 NOT_INSTALLED: Final = 7
 NOT_CONNECTED: Final = 8
 _NO_DEVICE_OR_SECRETS: Final = (10, 11)
+_STATUS_MAX: Final = 11
 
 
 @final
@@ -99,7 +101,7 @@ def unpack_entry(
     status, rc = integer_prefix(xml.text("op-status")), integer_prefix(xml.text("rc-code"))
     if xml.text("operation") not in _TASKS or status is None or rc is None:
         return
-    if rc < 0 or rc > 255:
+    if rc < 0 or rc > 255 or not PENDING <= status <= _STATUS_MAX or status == _CANCELLED:
         return
     entry = Entry(xml, status, rc)
     entry.expired = judge_expiry(plan, resource, node, xml, status, rc)
