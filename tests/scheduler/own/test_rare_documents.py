@@ -1,8 +1,10 @@
 """Documents with what is rarely written: each was once decided otherwise, or not at all."""
 
 from everbeat.policy.plan.words import UNPROMOTED
+from everbeat.policy.unpack.operation_order import compare_age
 from everbeat.policy.values import DURATION_MS_MAX, duration_ms
 from scheduler.own.test_decisions import DEVICE, decide, member, pairs, place, primitive, running
+from scheduler.own.test_edges import entry
 from scheduler.own.test_guests_and_bundles import bundle, connected, container_runs, remote
 
 
@@ -70,3 +72,13 @@ def test_an_entry_that_was_cancelled_or_has_an_unknown_status_says_nothing() -> 
         told = running("a").replace('op-status="0"', f'op-status="{status}"')
         transition = decide(primitive("a"), "", member(1, history=told), nodes=1)
         assert ('operation_key="a_monitor_0"' in transition.graph) is is_probed
+
+
+def test_an_entry_without_a_number_of_its_call_counts_as_pending() -> None:
+    magic = {"transition-magic": "0:7;1:2:7:u"}
+    numbered = entry("n1", 5, **magic)
+    for text in ("", "x", "99999999999"):
+        unnumbered = entry("n1", 6, **magic)
+        unnumbered.attributes["call-id"] = text
+        assert compare_age(numbered, unnumbered) < 0
+        assert compare_age(unnumbered, numbered) > 0

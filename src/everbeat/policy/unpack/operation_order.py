@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from everbeat.cib.tree import Element
 
 
+_CALL_MAX: Final = 2**31 - 1
+
+
 @final
 class TransitionKey:
     """Who asked for an operation: `action:transition:target rc:asker`."""
@@ -34,9 +37,9 @@ def transition_key(entry: Element) -> TransitionKey:
 
 
 def call_id(entry: Element) -> int:
-    """Return an entry's call number; -1 while it is pending."""
+    """Return an entry's call number; -1 while it is pending, and where there is no such number."""
     value = integer_prefix(entry.text("call-id"))
-    return 0 if value is None else value
+    return value if value is not None and abs(value) <= _CALL_MAX else -1
 
 
 def compare_age(a: Element, b: Element) -> int:
