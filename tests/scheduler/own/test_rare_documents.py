@@ -5,7 +5,13 @@ from everbeat.policy.unpack.operation_order import compare_age
 from everbeat.policy.values import DURATION_MS_MAX, duration_ms
 from scheduler.own.test_decisions import DEVICE, decide, member, pairs, place, primitive, running
 from scheduler.own.test_edges import entry
-from scheduler.own.test_guests_and_bundles import bundle, connected, container_runs, remote
+from scheduler.own.test_guests_and_bundles import (
+    CONNECTOR,
+    bundle,
+    connected,
+    container_runs,
+    remote,
+)
 
 
 def test_a_duration_of_very_many_digits_is_the_longest_there_is() -> None:
@@ -82,3 +88,10 @@ def test_an_entry_without_a_number_of_its_call_counts_as_pending() -> None:
         unnumbered.attributes["call-id"] = text
         assert compare_age(numbered, unnumbered) < 0
         assert compare_age(unnumbered, numbered) > 0
+
+
+def test_a_connection_in_a_group_makes_no_node() -> None:
+    alone = decide(CONNECTOR + primitive("a")).plan
+    grouped = decide(f'<group id="g">{CONNECTOR}{primitive("a")}</group>').plan
+    assert [node.name for node in alone.nodes] == ["far", "node1", "node2"]
+    assert [node.name for node in grouped.nodes] == ["node1", "node2"]

@@ -19,11 +19,14 @@ def resources_with_connections(plan: Plan, resources: Element) -> list[Element]:
     while position < len(found):
         element = found[position]
         position += 1
-        if element.tag == "primitive":
-            _look_at_primitive(plan, element, found)
-        elif element.tag == "group":
+        if element.tag == "primitive" and _is_connection(element):
+            if plan.node_named(element.id) is None:
+                add_remote_node(plan, element.id)
+        elif element.tag == "primitive":
+            _look_for_guest(plan, element, found)
+        elif element.tag == "group":  # a connection in a group is one to no node
             for member in element.all("primitive"):
-                _look_at_primitive(plan, member, found)
+                _look_for_guest(plan, member, found)
     return found
 
 
@@ -32,11 +35,7 @@ def _is_connection(xml: Element) -> bool:
     return agent == ("ocf", "pacemaker", "remote")
 
 
-def _look_at_primitive(plan: Plan, xml: Element, found: list[Element]) -> None:
-    if _is_connection(xml):
-        if plan.node_named(xml.id) is None:
-            add_remote_node(plan, xml.id)
-        return
+def _look_for_guest(plan: Plan, xml: Element, found: list[Element]) -> None:
     words: dict[str, str] = {}
     for block in xml.all("meta_attributes"):
         for pair in block.all("nvpair"):
