@@ -95,3 +95,14 @@ def test_a_connection_in_a_group_makes_no_node() -> None:
     grouped = decide(f'<group id="g">{CONNECTOR}{primitive("a")}</group>').plan
     assert [node.name for node in alone.nodes] == ["far", "node1", "node2"]
     assert [node.name for node in grouped.nodes] == ["node1", "node2"]
+
+
+def test_a_meta_attribute_that_is_no_boolean_is_false() -> None:
+    for text, is_so in (("maybe", False), ("", False), ("yes", True), ("1", True)):
+        metas = pairs("meta_attributes", is_managed=text, critical=text, allow_migrate=text)
+        resource = decide(primitive("a", metas)).plan.resources_by_id["a"]
+        assert (resource.critical, resource.allow_migrate) == (is_so, is_so)
+        assert resource.managed is is_so
+    usual = pairs("meta_attributes", is_managed="default")
+    resource = decide(primitive("a", usual)).plan.resources_by_id["a"]
+    assert (resource.managed, resource.critical, resource.allow_migrate) == (True, True, False)

@@ -170,18 +170,16 @@ def apply_meta(plan: Plan, resource: Resource) -> None:
     """Turn the meta table into the resource's own fields."""
     meta, options = resource.meta, plan.options
     resource.priority = score_from_text(meta.get("priority"))
-    resource.critical = boolean_from_text(meta.get("critical")) is not False
+    resource.critical = _holds(meta.get("critical"), usually=True)
     resource.notify = is_true(meta.get("notify"))
     connection = resource.is_remote_connection()
     is_guest = connection and "container" in meta
-    resource.allow_migrate = connection and not is_guest
-    allow = boolean_from_text(meta.get("allow-migrate"))
-    if allow is not None:
-        resource.allow_migrate = allow
-    resource.managed = not options.maintenance_mode
-    managed = boolean_from_text(meta.get("is-managed"))
-    if managed is not None:
-        resource.managed = managed
+    resource.allow_migrate = _holds(meta.get("allow-migrate"), usually=connection and not is_guest)
+    managed = meta.get("is-managed")
+    resource.managed = _holds(
+        None if managed is None or managed.lower() == "default" else managed,
+        usually=not options.maintenance_mode,
+    )
     if options.maintenance_mode or is_true(meta.get("maintenance")):
         resource.managed = False
         resource.maintenance = True
@@ -205,6 +203,11 @@ def apply_meta(plan: Plan, resource: Resource) -> None:
         if resource.reconnect_ms:
             resource.failure_timeout_ms = resource.reconnect_ms
     resource.next_role = _wanted_role(resource)
+
+
+def _holds(text: str | None, *, usually: bool) -> bool:
+    """Read a meta attribute: what is no boolean is false, and only what is not there is usual."""
+    return usually if text is None else is_true(text)
 
 
 def _apply_clone_meta(resource: Resource) -> None:
