@@ -106,3 +106,10 @@ def test_a_meta_attribute_that_is_no_boolean_is_false() -> None:
     usual = pairs("meta_attributes", is_managed="default")
     resource = decide(primitive("a", usual)).plan.resources_by_id["a"]
     assert (resource.managed, resource.critical, resource.allow_migrate) == (True, True, False)
+
+
+def test_a_fence_device_that_cannot_be_cloned_so_counts_as_fencing() -> None:
+    clone = f'<clone id="c">{pairs("meta_attributes", promotable="true")}{DEVICE}</clone>'
+    lost = member(1) + member(2, online=False)
+    transition = decide(clone + primitive("a"), "", lost, stonith_enabled="true")
+    assert "Fence (reboot) node2" in transition.summary

@@ -294,6 +294,8 @@ def unpack_clone(plan: Plan, clone: Resource) -> bool:
     expanded = [expand_template(plan, _referred_to(plan, member)) for member in members]
     classes = [_class_of(member) for member in expanded if member is not None]
     if clone.promotable and any(each != _PROMOTABLE_CLASS for each in classes):
+        if "stonith" in classes:  # a device that cannot be used counts as fencing all the same
+            plan.have_fencing = True
         return False
     is_single = any(each not in _UNIQUE_CLASSES for each in classes)
     is_forced = is_single and clone.unique
