@@ -38,6 +38,7 @@ from everbeat.policy.simulation.injections import (
     result_from_words,
 )
 from everbeat.policy.unpack.unpack import plan_from_cib
+from everbeat.policy.values import boolean_from_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -189,6 +190,9 @@ def options_from_words(words: Sequence[str]) -> Options:
 
 
 def _take(options: Options, option: str, value: str) -> None:
+    if option in ("-q", "-w") and boolean_from_text(value) is None:
+        options.problems.append(f"{option} {value}: write 1 or 0")
+        return
     match option:
         case "-h":
             options.shows_help = True

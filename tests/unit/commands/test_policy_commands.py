@@ -317,3 +317,16 @@ def test_crm_simulate_imports_neither_click_nor_rich() -> None:
         "sys.exit(int(bool({'click', 'rich'} & sys.modules.keys())))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("option", ["-q", "-w"])
+def test_quorum_and_a_watchdog_are_there_or_not(cib: Path, option: str) -> None:
+    status, _, err = called("-x", str(cib), option, "maybe")
+    assert (status, err) == (64, f"crm_simulate: {option} maybe: write 1 or 0\n")
+    assert called("-x", str(cib), option, "1")[0] == called("-x", str(cib), option, "no")[0] == 0
+
+
+def test_a_misspelt_node_is_told_and_does_not_fall_silent(cib: Path) -> None:
+    status, _, err = called("-x", str(cib), "-f", "n9", "-S")
+    assert (status, "there is no node n9" in err) == (64, True)
+    assert run_everbeat("simulate", str(cib), "--node-fail", "n9")[0] != 0

@@ -136,3 +136,16 @@ def test_tickets_quorum_and_watchdog_are_entered_before_results() -> None:
     assert plan.options.have_watchdog
     assert plan.tickets["T"].granted
     assert plan.tickets["T"].standby
+
+
+@pytest.mark.parametrize("change", [NodeChange.DOWN, NodeChange.FAIL])
+def test_a_node_nobody_knows_can_only_come(change: NodeChange) -> None:
+    refused = injected(NodeEvent(change, "n2")).refused
+    assert refused == ["there is no node n2; nodes are: n1"]
+    assert injected(NodeEvent(change, "N1")).refused == []
+    assert injected(NodeEvent(change, "n2"), NodeEvent(NodeChange.UP, "n2")).refused == []
+
+
+def test_nodes_and_tickets_have_names() -> None:
+    events = (NodeEvent(NodeChange.UP, ""), TicketEvent(TicketChange.GRANT, ""))
+    assert injected(*events).refused == ["a node has a name; nodes are: n1", "a ticket has a name"]

@@ -73,7 +73,16 @@ def inject(plan: Plan, injections: Sequence[Injection], now: int) -> Injected:
     lines: list[str] = []
     refused: list[str] = []
     ordered = sorted(injections, key=_rank)
+    coming = {
+        event.node.lower()
+        for event in ordered
+        if isinstance(event, NodeEvent) and event.change is NodeChange.UP
+    }
     for event in ordered:
+        problem = _problem_of(plan, event, coming)
+        if problem is not None:
+            refused.append(problem)
+            continue
         match event:
             case QuorumEvent(text):
                 lines.append(f"Setting quorum: {text}")
@@ -88,10 +97,6 @@ def inject(plan: Plan, injections: Sequence[Injection], now: int) -> Injected:
                 lines.append(_TICKET_LINES[change].format(ticket))
                 cib = _with_ticket(cib, ticket, _TICKET_STATES[change])
             case OperationResult():
-                problem = _problem_of(plan, event)
-                if problem is not None:
-                    refused.append(problem)
-                    continue
                 lines.append(f"Injecting {event.words} into the configuration")
                 cib = with_result(plan, cib, event, now, lines)
     return Injected(cib, lines, refused)
@@ -106,13 +111,22 @@ def _rank(event: Injection) -> int:
     return kind * 10
 
 
-def _problem_of(plan: Plan, event: OperationResult) -> str | None:
-    if plan.node_named(event.node) is None:
-        names = " ".join(node.name for node in plan.nodes)
-        return f"{event.words}: there is no node {event.node}; nodes are: {names}"
-    if resource_of(plan, event.resource) is None:
-        return f"{event.words}: there is no single resource {event.resource}"
-    return None
+def _problem_of(plan: Plan, event: Injection, coming: set[str]) -> str | None:
+    """Say why an event cannot be; a node that is not there yet may come, and nothing else."""
+    names = " ".join(node.name for node in plan.nodes)
+    match event:
+        case NodeEvent(_, ""):
+            return f"a node has a name; nodes are: {names}"
+        case NodeEvent(_, node) if node.lower() not in coming and plan.node_named(node) is None:
+            return f"there is no node {node}; nodes are: {names}"
+        case TicketEvent(_, ""):
+            return "a ticket has a name"
+        case OperationResult() if plan.node_named(event.node) is None:
+            return f"{event.words}: there is no node {event.node}; nodes are: {names}"
+        case OperationResult() if resource_of(plan, event.resource) is None:
+            return f"{event.words}: there is no single resource {event.resource}"
+        case _:
+            return None
 
 
 def resource_of(plan: Plan, name: str) -> Resource | None:
