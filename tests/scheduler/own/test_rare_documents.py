@@ -113,3 +113,10 @@ def test_a_fence_device_that_cannot_be_cloned_so_counts_as_fencing() -> None:
     lost = member(1) + member(2, online=False)
     transition = decide(clone + primitive("a"), "", lost, stonith_enabled="true")
     assert "Fence (reboot) node2" in transition.summary
+
+
+def test_a_bundle_has_no_more_replicas_than_instances_inside() -> None:
+    agent = '<primitive id="a" class="systemd" type="y"/>'
+    inside = bundle("b", agent, replicas=3).replace("replicas=", 'replicas-per-host="2" replicas=')
+    resources = decide(inside, nodes=1).plan.resources_by_id
+    assert [name for name in resources if name.startswith("b-docker")] == ["b-docker-0"]

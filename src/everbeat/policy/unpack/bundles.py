@@ -170,7 +170,9 @@ def _make_replicas(plan: Plan, bundle: Resource, recipe: _Recipe, make: MakeReso
     assert parts is not None
     address = recipe.range_start
     entries: list[str] = []
-    for offset in range(recipe.replicas):
+    # Inside, agents that cannot be unique have one instance for each node at most.
+    count = recipe.replicas if parts.clone is None else len(parts.clone.children)
+    for offset in range(count):
         replica = Replica(offset)
         replica.address = address
         if address is not None:
