@@ -105,8 +105,8 @@ def test_where_all_is_well_nothing_is_told(pair: Pair) -> None:
     time.sleep(CHECK_AT_MS[1] / 1000)  # both questions were asked by then, had there been trouble
     answered = machine().allowed(20, began_ms)  # in which a quiet machine answers by far
     for node in (pair.alpha, pair.beta):
-        if answered.ms < WAIT_MS:
-            assert not kinds_told(node, began_ms), answered
+        if answered.ms < WAIT_MS:  # what another machine did before may be told to be over
+            assert set(kinds_told(node, began_ms)) <= {"address-reached"}, answered
         else:  # an answer may come after we have looked for it: told, and taken back
             wait_until(lambda n=node: is_taken_back(n, began_ms), "what was told is over", 15)
             told = kinds_told(node, began_ms)

@@ -440,6 +440,8 @@ class Recurring:
         """Tell that a resource does not run; what is left of it may be in the way of its start."""
         assert one.agent is not None
         one.is_doubted, one.suspicion = False, None
+        if one.next_cause and one.cause == INTERVAL_CAUSE:  # it died while the monitor ran
+            one.cause, one.noticed_ms = one.next_cause, one.next_noticed_ms
         failed = MonitorFailed(
             group=one.group,
             resource=one.watch.resource,

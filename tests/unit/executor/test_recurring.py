@@ -434,3 +434,12 @@ def test_a_script_that_was_away_for_a_while_is_told_to_be_watched_again() -> Non
         assert kinds(core.on_ended(launch.run, UP, now_ms + 1_100)) == ["MonitorHeard"]
         [launch] = launches(core.on_cause(1, "hint", now_ms + 2_000))
         assert core.on_ended(launch.run, UP, now_ms + 2_100) == []
+
+
+def test_what_dies_while_its_monitor_runs_has_failed_by_its_own_cause() -> None:
+    core, now_ms = seen_up("web")
+    [launch] = launches(core.on_tick(now_ms + INTERVAL))
+    assert core.on_cause(1, "process 7 ended", 10_500, is_certain=True) == []
+    told = alone(core, core.on_ended(launch.run, DOWN, 10_600), 10_600)
+    [failed] = [effect for effect in told if isinstance(effect, MonitorFailed)]
+    assert (failed.cause, failed.noticed_ms) == ("process 7 ended", 10_500)
