@@ -90,7 +90,9 @@ def test_bytes_survive_as_text(data: bytes) -> None:
     assert bytes_from_text(text_from_bytes(data)) == data
 
 
-@given(st.binary(min_size=1, max_size=80).filter(lambda data: not set(data) & set(b" \t\r\v\f\n")))
+@given(
+    st.binary(min_size=1, max_size=80).filter(lambda data: not set(data) & set(b"\0 \t\r\v\f\n"))
+)
 def test_a_secret_keeps_its_bytes(secret: bytes) -> None:
     authkeys = text_from_bytes(b"auth 1\n1 sha1 " + secret + b"\n")
     parsed = parsed_of(GOOD["ha.cf"], authkeys, GOOD["haresources"], 0o600)
@@ -101,3 +103,12 @@ def test_a_secret_keeps_its_bytes(secret: bytes) -> None:
         for report in parsed.reports
         if len(secret) > 6
     )
+
+
+@given(st.binary(min_size=1, max_size=20), st.binary(max_size=20))
+def test_a_secret_with_a_nul_byte_is_refused(before: bytes, behind: bytes) -> None:
+    """To Heartbeat it ends there: the nodes would not sign with the same one."""
+    authkeys = text_from_bytes(b"auth 1\n1 sha1 " + before + b"\0" + behind + b"\n")
+    parsed = parsed_of(GOOD["ha.cf"], authkeys, GOOD["haresources"], 0o600)
+    assert parsed.keys is None
+    assert "nul-byte" in [report.code for report in parsed.reports]
