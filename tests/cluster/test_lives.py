@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 
-from cluster.pair_lab import status_of
 from lab import Lab, wait_until
+from lab.node import everbeat
 
 if TYPE_CHECKING:
     from lab import Node
@@ -41,7 +42,8 @@ def wait_problem(node: Node, *words: str) -> str:
     """Return the problem line that has all these words."""
 
     def found() -> list[str]:
-        problems = [str(line) for line in status_of(node)["problems"]]
+        answer = everbeat(node, "status", "--json", is_checked=False)  # none while core starts
+        problems = [str(line) for line in json.loads(answer)["problems"]] if answer else []
         return [line for line in problems if all(word in line for word in words)]
 
     wait_until(lambda: bool(found()), f"{node.name} tells of {words}", WAIT_S, 0.2)

@@ -303,6 +303,7 @@ def test_what_is_taken_back_leaves_what_others_have_added_meanwhile(bare: Bare) 
 INTERRUPTED = """
 import os, signal, subprocess, sys, time
 mark, *command = sys.argv[1:]
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # ignored in what a shell runs in the background
 run = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
 while not os.path.exists(mark):
     time.sleep(0.05)
