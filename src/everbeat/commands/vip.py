@@ -9,9 +9,9 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
 from everbeat.adapters.configuration_store import parsed_with
+from everbeat.adapters.connected_networks import network_of, who_has
 from everbeat.adapters.file_store import read_files
 from everbeat.adapters.host_facts import RealHost
-from everbeat.adapters.neighbour_table import network_of, who_has
 from everbeat.commands import as_json
 from everbeat.commands.change import Manner, change_all, groups_of
 from everbeat.commands.distributing import bundle_of

@@ -19,7 +19,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 from everbeat.membership.envelope import decimal_from_text
-from everbeat.membership.lives import Judged, Lives, Verdict, greeting_from_message
+from everbeat.membership.lives import Judged, LifeStatus, Lives, greeting_from_message
 from everbeat.membership.rejections import OncePerSecond
 from everbeat.membership.replay import Freshness, ReplayWindows
 from everbeat.model.cluster import Autojoin
@@ -141,11 +141,11 @@ class Admission:
             is_everbeat=origin is not None or bool(decimal_from_text(message.text(DIALECT_FIELD))),
         )
         match judged.verdict:
-            case Verdict.OLDER | Verdict.ABSURD:
+            case LifeStatus.OLDER | LifeStatus.ABSURD:
                 return Refused.OLDER
-            case Verdict.UNPROVED:
+            case LifeStatus.UNPROVED:
                 return Refused.GREETING
-            case Verdict.PRESENT:
+            case LifeStatus.PRESENT:
                 pass
         if freshness is Freshness.CLOSED and origin is not None:
             if not judged.is_answer or not _is_its_own(origin, envelope):
@@ -160,7 +160,7 @@ class Admission:
         is_present = self._lives.is_present(envelope.source, envelope.generation)
         if freshness is Freshness.CLOSED or not is_present:
             return Refused.UNPROVED if envelope.sequence is not None else Refused.GREETING
-        return Judged(Verdict.PRESENT)
+        return Judged(LifeStatus.PRESENT)
 
     # -- what becomes of the sender ------------------------------------------------------------
 

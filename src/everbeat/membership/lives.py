@@ -79,7 +79,7 @@ _WORD_PARTS: Final = 3  # after the name
 _LIFE: Final = re.compile(r"[0-9a-f]{32}", re.ASCII)
 
 
-class Verdict(Enum):
+class LifeStatus(Enum):
     """What the life of a status is to us."""
 
     PRESENT = "present"
@@ -120,7 +120,7 @@ class Judged:
     again.
     """
 
-    verdict: Verdict
+    verdict: LifeStatus
     is_answer: bool = False
     is_fresh: bool = False
     missing: tuple[int, ...] = ()
@@ -251,7 +251,7 @@ class Lives:
         generation = order[0]
         if _is_absurd(known, generation, reference):
             self._doubt(known, Doubt.ABSURD, generation, now_ms)
-            return Judged(Verdict.ABSURD)
+            return Judged(LifeStatus.ABSURD)
         if greeting is None:
             return self._on_plain(known, generation, now_ms, is_everbeat=is_everbeat)
         word = greeting.word_for(self._own, self.life)
@@ -260,11 +260,11 @@ class Lives:
             self._meet(known, order, greeting, now_ms)
             kind = Doubt.OLDER if self._is_fresh(word, now_ms) else Doubt.RECORDED
             self._doubt(known, kind, generation, now_ms)
-            return Judged(Verdict.OLDER, is_answer=word is not None)
+            return Judged(LifeStatus.OLDER, is_answer=word is not None)
         is_proved = known.present == generation <= known.proved
         if word is None and not is_proved:
             self._meet(known, order, greeting, now_ms)
-            return Judged(Verdict.UNPROVED)
+            return Judged(LifeStatus.UNPROVED)
         missing = () if is_proved else _missing(known, order)
         life = self._believe(known, order, greeting, now_ms)
         is_fresh = self._is_sign_of_life(life, greeting.stamp_ms, word, now_ms)
@@ -272,7 +272,7 @@ class Lives:
             self._answers.is_due = True  # so that it can answer what we say now
         life.is_stale = not is_fresh
         return Judged(
-            Verdict.PRESENT,
+            LifeStatus.PRESENT,
             is_answer=word is not None,
             is_fresh=is_fresh,
             missing=missing,
@@ -353,15 +353,15 @@ class Lives:
     def _on_plain(self, known: _Node, generation: int, now_ms: int, *, is_everbeat: bool) -> Judged:
         """Judge a status that says nothing of lives: Heartbeat's, or of an everbeat before them."""
         if is_everbeat:
-            return Judged(Verdict.UNPROVED)
+            return Judged(LifeStatus.UNPROVED)
         if generation <= known.proved or generation < (known.newest or 0):
             self._doubt(known, Doubt.RECORDED, generation, now_ms)
-            return Judged(Verdict.OLDER)
+            return Judged(LifeStatus.OLDER)
         self._has_news |= known.newest != generation
         known.newest = known.present = generation
         known.believed = None
         known.newcomers.clear()
-        return Judged(Verdict.PRESENT, is_fresh=True)
+        return Judged(LifeStatus.PRESENT, is_fresh=True)
 
     def _meet(self, known: _Node, order: tuple[int, int], greeting: Greeting, now_ms: int) -> None:
         """Remember a life that is not believed, so that our next status names it.

@@ -81,7 +81,7 @@ class RuleFacts:
 
 
 @final
-class Verdict:
+class RuleResult:
     """Whether the rule holds, and the second (since 1970) at which time alone may change it."""
 
     def __init__(self, *, is_satisfied: bool, next_change_s: int | None) -> None:
@@ -90,14 +90,14 @@ class Verdict:
 
     def __repr__(self) -> str:
         """Show both parts."""
-        return f"Verdict({self.is_satisfied}, {self.next_change_s})"
+        return f"RuleResult({self.is_satisfied}, {self.next_change_s})"
 
 
-def evaluate(rule: Rule, facts: RuleFacts, now: Moment) -> Verdict:
+def evaluate(rule: Rule, facts: RuleFacts, now: Moment) -> RuleResult:
     """Evaluate a rule; dates without a zone are in now's."""
     evaluation = _Evaluation(facts, now)
     is_satisfied = evaluation.rule_holds(rule)
-    return Verdict(is_satisfied=is_satisfied, next_change_s=evaluation.next_change_s)
+    return RuleResult(is_satisfied=is_satisfied, next_change_s=evaluation.next_change_s)
 
 
 def earlier(first_s: int | None, second_s: int | None) -> int | None:

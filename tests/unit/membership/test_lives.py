@@ -19,9 +19,9 @@ from everbeat.membership.lives import (
     REMEMBERED_MAX,
     Greeting,
     Judged,
+    LifeStatus,
     Lives,
     Named,
-    Verdict,
     greeting_from_message,
 )
 from everbeat.model.members import Doubt, LifeDoubt
@@ -34,8 +34,8 @@ THEIRS, NEXT = "b" * 32, "c" * 32
 FRESH_MS = 5_000
 TIME_S = 1_800_000_000
 PRESENT, UNPROVED, OLDER, ABSURD = (
-    *(Verdict.PRESENT, Verdict.UNPROVED),
-    *(Verdict.OLDER, Verdict.ABSURD),
+    *(LifeStatus.PRESENT, LifeStatus.UNPROVED),
+    *(LifeStatus.OLDER, LifeStatus.ABSURD),
 )
 
 
@@ -64,7 +64,7 @@ def judge(
     )
 
 
-def heartbeats(one: Lives, generation: int, number: int = 1) -> Verdict:
+def heartbeats(one: Lives, generation: int, number: int = 1) -> LifeStatus:
     return judge(one, generation, number, None, is_everbeat=False).verdict
 
 
@@ -302,7 +302,7 @@ def test_both_nodes_restored_from_a_backup_meet_whatever_is_played_of_what_they_
     None
 ):
     pair = {ALPHA: Lives(ALPHA, OURS, FRESH_MS), BETA: Lives(BETA, THEIRS, FRESH_MS)}
-    verdicts = set[Verdict]()
+    verdicts = set[LifeStatus]()
     for number in range(3):
         for listener, speaker in ((ALPHA, BETA), (BETA, ALPHA)):
             for order, words in (

@@ -10,7 +10,7 @@ from everbeat.rules.evaluate import (
     AgentFacts,
     OperationFacts,
     RuleFacts,
-    Verdict,
+    RuleResult,
     evaluate,
     with_submatches,
 )
@@ -26,7 +26,7 @@ def reading(inside: str, operation: str = "and") -> RuleReading:
     )
 
 
-def judge(inside: str, facts: RuleFacts = NODE, operation: str = "and") -> Verdict:
+def judge(inside: str, facts: RuleFacts = NODE, operation: str = "and") -> RuleResult:
     return evaluate(reading(inside, operation).rule, facts, NOW)
 
 
