@@ -47,6 +47,7 @@ from everbeat.adapters.unfinished_life import begin_life, end_life, is_unfinishe
 from everbeat.clients.authorization import names_of_rules
 from everbeat.clients.orders import Disconnect, Reply
 from everbeat.config.configuration import config_from_files
+from everbeat.daemons.loop_errors import watch_for_bugs
 from everbeat.haresources.effects import GroupMoved, ResourceActed
 from everbeat.ipc.channel import connect, listen
 from everbeat.ipc.codec import Codec, IpcError
@@ -572,7 +573,7 @@ async def serve(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, daemon.stop)
     loop.add_signal_handler(signal.SIGHUP, daemon.reload_soon)
-    loop.set_exception_handler(lambda _, context: _fail(daemon.finished, context))
+    watch_for_bugs(loop, lambda context: _fail(daemon.finished, context), _log.warning)
     daemon.open()
     listener = await listen(
         folders.run / "core.sock", Codec(CORE_TYPES), daemon.on_channel, program="core"

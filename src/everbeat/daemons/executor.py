@@ -45,6 +45,7 @@ from everbeat.adapters.processes import Processes
 from everbeat.adapters.realtime import become_prompt
 from everbeat.adapters.unit_events import UnitEvents
 from everbeat.agents.environment import Places
+from everbeat.daemons.loop_errors import watch_for_bugs
 from everbeat.executor.effects import (
     AnnounceAddress,
     Ending,
@@ -318,7 +319,7 @@ async def serve(config: HaConfig, folders: Folders, lease: Lease) -> None:
     ending: asyncio.Future[None] = loop.create_future()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _end, ending)
-    loop.set_exception_handler(lambda _, context: _end(ending, context))
+    watch_for_bugs(loop, lambda context: _end(ending, context), _log.warning)
     async with asyncio.TaskGroup() as tasks:
         daemon = ExecutorDaemon(config, folders, tasks)
         await daemon.open()

@@ -60,6 +60,7 @@ from everbeat.adapters.right_record import RightRecord, read_right
 from everbeat.adapters.unfinished_life import is_unfinished
 from everbeat.adapters.witness_client import WitnessClient
 from everbeat.config.quorum import BY_PING
+from everbeat.daemons.loop_errors import watch_for_bugs
 from everbeat.ipc.channel import listen
 from everbeat.ipc.codec import Codec, IpcError
 from everbeat.ipc.registries import LINK_TYPES
@@ -439,7 +440,7 @@ async def run_link(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _end, ended, None)
     # A bug in a callback ends the process: the next one goes on where peers see but a gap.
-    loop.set_exception_handler(lambda _, context: _end(ended, context))
+    watch_for_bugs(loop, lambda context: _end(ended, context), _log.warning)
     daemon = LinkDaemon(config, keys, identity, options)
     _be_quick(config)
     await daemon.media.open()
